@@ -1,0 +1,170 @@
+package dev.dormouse.api.v1alpha1;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonPropertyDescription;
+import io.fabric8.crd.generator.annotation.PreserveUnknownFields;
+import io.fabric8.crd.generator.annotation.SchemaFrom;
+import io.fabric8.generator.annotation.Default;
+import io.fabric8.generator.annotation.Max;
+import io.fabric8.generator.annotation.Min;
+import io.fabric8.generator.annotation.Pattern;
+import io.fabric8.generator.annotation.Required;
+import io.fabric8.generator.annotation.ValidationRule;
+import io.fabric8.kubernetes.api.model.EnvVar;
+import io.fabric8.kubernetes.api.model.PodTemplateSpec;
+import io.fabric8.kubernetes.api.model.ResourceRequirements;
+import io.fabric8.kubernetes.model.annotation.SpecReplicas;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a user writes. The API server fills the defaults; the compact constructors fill the same ones for objects that
+ * never passed through it, so no reader meets a null section.
+ */
+@JsonInclude(JsonInclude.Include.NON_NULL)
+public record InferenceModelSpec(
+        @Required @JsonPropertyDescription("What to serve.") Model model,
+        @Required @JsonPropertyDescription("The inference server that serves it.") Engine engine,
+        @Nullable @SchemaFrom(type = Object.class) @PreserveUnknownFields @JsonPropertyDescription("A pod template laid over the one Dormouse builds: tolerations, node selector, pull secrets, volumes, extra containers. Lists are merged by name.") PodTemplateSpec podTemplate,
+        @SpecReplicas @Default("0") @Min(0) @Max(1000) @JsonPropertyDescription("0 (default): Dormouse decides between scaling.minReplicas and scaling.maxReplicas. n > 0: exactly n, the autoscaler stands back.") Integer replicas,
+        @Default("{}") @JsonPropertyDescription("Bounds and pace of automatic scaling.") Scaling scaling,
+        @Default("{}") @JsonPropertyDescription("How requests are admitted and held.") Requests requests,
+        @Default("{}") @JsonPropertyDescription("What happens between container start and Ready.") Warmup warmup,
+        @Default("{}") @JsonPropertyDescription("Where and how device memory is snapshotted.") Snapshot snapshot) {
+
+    public InferenceModelSpec {
+        replicas = replicas == null ? 0 : replicas;
+        scaling = scaling == null ? new Scaling() : scaling;
+        requests = requests == null ? new Requests() : requests;
+        warmup = warmup == null ? new Warmup() : warmup;
+        snapshot = snapshot == null ? new Snapshot() : snapshot;
+    }
+
+    /**
+     * @param uri {@code pvc://<claim>/<path>} mounts a claim of the model's namespace read-only; {@code file:///<path>}
+     *        is a path in the engine's image or in a volume of {@code podTemplate}
+     */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record Model(
+            @Required @Pattern("^[a-z][a-z0-9+.-]*://.+$") @JsonPropertyDescription("Where the model's files are: pvc://<claim>/<path> or file:///<path>.") String uri,
+            @Nullable @Pattern("^[A-Za-z0-9]([A-Za-z0-9._:-]{0,252}[A-Za-z0-9])?$") @JsonPropertyDescription("The name clients put into \"model\". Default: the resource's name.") String name,
+            @Nullable @Pattern("^.{1,256}$") @JsonPropertyDescription("Change it when the files behind the uri change: older snapshots are then no longer used.") String revision) {}
+
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record Engine(
+            @Required @Pattern("^\\S+$") @JsonPropertyDescription("Container image of the inference server.") String image,
+            @JsonPropertyDescription("Entry point; default: the image's own.") List<String> command,
+            @JsonPropertyDescription("Arguments of the inference server.") List<String> args,
+            @JsonPropertyDescription("Environment of the inference server.") List<EnvVar> env,
+            @Default("8000") @Min(1) @Max(65535) @JsonPropertyDescription("Port on which it answers HTTP.") Integer port,
+            @Nullable @JsonPropertyDescription("Requests and limits, e.g. nvidia.com/gpu: 1.") ResourceRequirements resources) {
+        public Engine {
+            command = command == null ? List.of() : List.copyOf(command);
+            args = args == null ? List.of() : List.copyOf(args);
+            env = env == null ? List.of() : List.copyOf(env);
+            port = port == null ? 8000 : port;
+        }
+    }
+
+    public enum InitialStart {
+        /** Start once after creation, to prove the model and take its first snapshot, then sleep. */
+        Once,
+        /** Stay at zero until the first request. */
+        Never
+    }
+
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    @ValidationRule(value = "self.minReplicas <= self.maxReplicas", message = "scaling.minReplicas must not exceed scaling.maxReplicas")
+    public record Scaling(
+            @Default("0") @Min(0) @Max(1000) @JsonPropertyDescription("Replicas kept awake even without requests.") Integer minReplicas,
+            @Default("1") @Min(1) @Max(1000) @JsonPropertyDescription("Most replicas at any load.") Integer maxReplicas,
+            @Default("300") @Min(1) @Max(604800) @JsonPropertyDescription("Seconds without a request before the model sleeps.") Integer idleSeconds,
+            @Default("\"Once\"") @JsonPropertyDescription("Once: start after creation, snapshot, sleep. Never: wait for the first request.") InitialStart initialStart) {
+        public Scaling() {
+            this(0, 1, 300, InitialStart.Once);
+        }
+
+        public Scaling {
+            minReplicas = minReplicas == null ? 0 : minReplicas;
+            maxReplicas = maxReplicas == null ? 1 : maxReplicas;
+            idleSeconds = idleSeconds == null ? 300 : idleSeconds;
+            initialStart = initialStart == null ? InitialStart.Once : initialStart;
+        }
+    }
+
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record Requests(
+            @Default("10") @Min(1) @Max(100000) @JsonPropertyDescription("Requests per ready replica, waiting ones included; more are answered 429.") Integer concurrencyLimit,
+            @Default("300") @Min(1) @Max(86400) @JsonPropertyDescription("Longest time a request is held while the model wakes; then 504.") Integer queueTimeoutSeconds,
+            @Default("0") @Min(-1000000) @Max(1000000) @JsonPropertyDescription("Higher wakes first.") Integer priority) {
+        public Requests() {
+            this(10, 300, 0);
+        }
+
+        public Requests {
+            concurrencyLimit = concurrencyLimit == null ? 10 : concurrencyLimit;
+            queueTimeoutSeconds = queueTimeoutSeconds == null ? 300 : queueTimeoutSeconds;
+            priority = priority == null ? 0 : priority;
+        }
+    }
+
+    /** Requirements H1–H6; {@code maxWarmupMs} warns, {@code deadlineSeconds} cuts. */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record Warmup(
+            @Default("100") @Min(0) @Max(86400000) @JsonPropertyDescription("Goal of a wake in milliseconds, judged in condition ColdStartTargetMet.") Integer targetColdStartMs,
+            @Default("5000") @Min(1) @Max(86400000) @JsonPropertyDescription("A warmup longer than this is reported as slow.") Integer maxWarmupMs,
+            @Default("true") @JsonPropertyDescription("Phase weight_load.") Boolean preloadWeights,
+            @Default("true") @JsonPropertyDescription("Phase pool_alloc.") Boolean preallocatePools,
+            @Default("true") @JsonPropertyDescription("Phase kernel_compile.") Boolean precompileKernels,
+            @Default("1") @Min(1) @Max(4096) @JsonPropertyDescription("Inputs per warmup request.") Integer batchSize,
+            @Default("2") @Min(1) @Max(1000) @JsonPropertyDescription("Warmup requests before the replica takes traffic.") Integer iterations,
+            @Default("600") @Min(1) @Max(86400) @JsonPropertyDescription("A warmup that takes longer fails.") Integer deadlineSeconds) {
+        public Warmup() {
+            this(100, 5000, true, true, true, 1, 2, 600);
+        }
+
+        public Warmup {
+            targetColdStartMs = targetColdStartMs == null ? 100 : targetColdStartMs;
+            maxWarmupMs = maxWarmupMs == null ? 5000 : maxWarmupMs;
+            preloadWeights = preloadWeights == null || preloadWeights;
+            preallocatePools = preallocatePools == null || preallocatePools;
+            precompileKernels = precompileKernels == null || precompileKernels;
+            batchSize = batchSize == null ? 1 : batchSize;
+            iterations = iterations == null ? 2 : iterations;
+            deadlineSeconds = deadlineSeconds == null ? 600 : deadlineSeconds;
+        }
+    }
+
+    public enum Compression {
+        none, zstd
+    }
+
+    public enum DeletionPolicy {
+        Retain, Delete
+    }
+
+    /** Requirements S1–S6; raw by default, because compression slows restores on anything faster than a network volume. */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record Snapshot(
+            @Default("true") @JsonPropertyDescription("Take a snapshot after the first warm start and restore it at later starts.") Boolean enabled,
+            @Nullable @Pattern("^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$") @JsonPropertyDescription("Claim that holds the snapshots. Default: one named <model>-snapshots, created when missing.") String persistentVolumeClaim,
+            @Nullable @Pattern("^[1-9][0-9]*(Ki|Mi|Gi|Ti)?$") @Default("\"20Gi\"") @JsonPropertyDescription("Size of a claim that Dormouse creates.") String size,
+            @Nullable @JsonPropertyDescription("Storage class of a claim that Dormouse creates.") String storageClassName,
+            @Default("\"none\"") @JsonPropertyDescription("none or zstd; zstd pays on volumes slower than about 2 GB/s per core.") Compression compression,
+            @Default("3") @Min(1) @Max(22) @JsonPropertyDescription("Level of zstd.") Integer compressionLevel,
+            @Default("true") @JsonPropertyDescription("Check every chunk when restoring.") Boolean verifyChecksum,
+            @Default("\"Retain\"") @JsonPropertyDescription("What happens to a claim that Dormouse created when the model is deleted.") DeletionPolicy deletionPolicy) {
+        public Snapshot() {
+            this(true, null, "20Gi", null, Compression.none, 3, true, DeletionPolicy.Retain);
+        }
+
+        public Snapshot {
+            enabled = enabled == null || enabled;
+            size = size == null ? "20Gi" : size;
+            compression = compression == null ? Compression.none : compression;
+            compressionLevel = compressionLevel == null ? 3 : compressionLevel;
+            verifyChecksum = verifyChecksum == null || verifyChecksum;
+            deletionPolicy = deletionPolicy == null ? DeletionPolicy.Retain : deletionPolicy;
+        }
+    }
+}
