@@ -1,6 +1,7 @@
 package dev.dormouse.api.v1alpha1;
 
 import io.fabric8.crd.generator.annotation.AdditionalPrinterColumn;
+import io.fabric8.generator.annotation.ValidationRule;
 import io.fabric8.kubernetes.api.model.Namespaced;
 import io.fabric8.kubernetes.client.CustomResource;
 import io.fabric8.kubernetes.model.annotation.Categories;
@@ -20,6 +21,7 @@ import org.jspecify.annotations.NullUnmarked;
 @AdditionalPrinterColumn(name = "Rung", jsonPath = ".status.rung", type = AdditionalPrinterColumn.Type.STRING)
 @AdditionalPrinterColumn(name = "Last-Wake", jsonPath = ".status.lastWake.at", type = AdditionalPrinterColumn.Type.DATE)
 @AdditionalPrinterColumn(name = "Age", jsonPath = ".metadata.creationTimestamp", type = AdditionalPrinterColumn.Type.DATE)
+@ValidationRule(value = "self.metadata.name.size() <= 52", message = "metadata.name must have at most 52 characters: pods carry it as a label and as the start of their name")
 @NullUnmarked // the base class is not annotated
 public class InferenceModel extends CustomResource<InferenceModelSpec, InferenceModelStatus> implements Namespaced {
 

@@ -1,0 +1,5 @@
+/** The {@code dormouse} command: local mode and the demo. */
+@NullMarked
+package dev.dormouse.cli;
+
+import org.jspecify.annotations.NullMarked;
