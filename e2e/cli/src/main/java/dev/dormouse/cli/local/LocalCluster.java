@@ -1,0 +1,315 @@
+package dev.dormouse.cli.local;
+
+import dev.dormouse.cluster.EmbeddedControlPlane;
+import dev.dormouse.cluster.kubelet.ImageTable;
+import dev.dormouse.cluster.kubelet.NodeConfig;
+import dev.dormouse.cluster.kubelet.ProcessNode;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.PersistentVolumeClaimBuilder;
+import io.fabric8.kubernetes.api.model.Quantity;
+import io.fabric8.kubernetes.client.Config;
+import io.fabric8.kubernetes.client.ConfigBuilder;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientBuilder;
+import io.fabric8.kubernetes.client.dsl.base.PatchContext;
+import io.fabric8.kubernetes.client.dsl.base.PatchType;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Comparator;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+
+/**
+ * A whole Dormouse on this machine: control plane and node in this JVM, operator and gateway as processes of their own.
+ * Closing it ends every process and deletes the state folder.
+ */
+public final class LocalCluster implements AutoCloseable {
+    private static final Duration START = Duration.ofSeconds(60);
+    private static final Duration DRAIN = Duration.ofSeconds(30);
+    private static final String MODELS_CLAIM = "models";
+    private static final String DEMO_MODEL = "all-minilm-l6-v2";
+
+    /**
+     * @param home the checkout with the built processes
+     * @param state an empty or absent folder; short, because sockets lie below it
+     * @param gatewayPort 0 for any free one
+     * @param gpus fake {@code nvidia.com/gpu} of the node
+     * @param images image name → local command, beside our own
+     * @param operatorSettings extra environment of the operator
+     * @param gatewaySettings extra environment of the gateway
+     */
+    public record Options(Path home, Path state, int gatewayPort, int gpus, Map<String, List<String>> images,
+            Map<String, String> operatorSettings, Map<String, String> gatewaySettings) {
+        public Options {
+            images = Map.copyOf(images);
+            operatorSettings = Map.copyOf(operatorSettings);
+            gatewaySettings = Map.copyOf(gatewaySettings);
+        }
+
+        public static Options of(Path home, Path state) {
+            return new Options(home, state, 0, 2, Map.of(), Map.of(), Map.of());
+        }
+
+        public Options withGatewaySetting(String key, String value) {
+            Map<String, String> more = new HashMap<>(gatewaySettings);
+            more.put(key, value);
+            return new Options(home, state, gatewayPort, gpus, images, operatorSettings, more);
+        }
+
+        public Options withOperatorSetting(String key, String value) {
+            Map<String, String> more = new HashMap<>(operatorSettings);
+            more.put(key, value);
+            return new Options(home, state, gatewayPort, gpus, images, more, gatewaySettings);
+        }
+    }
+
+    private final Options options;
+    private final Deque<AutoCloseable> open = new ArrayDeque<>();
+    private final Duration controlPlaneStart;
+    private final EmbeddedControlPlane controlPlane;
+    private final KubernetesClient client;
+    private final int gatewayPort;
+    private final int gatewayInternalPort;
+    private final int operatorPort;
+    private ChildProcess operator;
+    private ChildProcess gateway;
+
+    /**
+     * Starts everything and returns when the gateway answers.
+     *
+     * @param say gets a line per step
+     * @throws IOException naming the step that failed, with the end of its log
+     */
+    public static LocalCluster start(Options options, Consumer<String> say) throws IOException, InterruptedException {
+        return new LocalCluster(options, say);
+    }
+
+    private LocalCluster(Options options, Consumer<String> say) throws IOException, InterruptedException {
+        this.options = options;
+        try {
+            Files.createDirectories(options.state());
+            open.push(() -> deleteTree(options.state()));
+            long begin = System.nanoTime();
+            controlPlane = EmbeddedControlPlane.start(options.state().resolve("api"));
+            open.push(controlPlane);
+            controlPlaneStart = Duration.ofNanos(System.nanoTime() - begin);
+            say.accept("control plane %s at %s (%d ms)".formatted(controlPlane.description(), controlPlane.apiUrl(),
+                    controlPlaneStart.toMillis()));
+            client = client(controlPlane.kubeconfig());
+            open.push(client);
+            applyResource("/crds/inferencemodels.dormouse.dev.yaml");
+            provideModels();
+            startNode();
+            gatewayPort = options.gatewayPort() == 0 ? freePort() : options.gatewayPort();
+            gatewayInternalPort = freePort();
+            operatorPort = freePort();
+            operator = startOperator();
+            gateway = startGateway();
+            operator.awaitOk(URI.create("http://127.0.0.1:" + operatorPort + "/readyz"), START);
+            say.accept("operator ready (pid " + operator.pid() + ")");
+            gateway.awaitOk(URI.create("http://127.0.0.1:" + gatewayInternalPort + "/readyz"), START);
+            say.accept("gateway ready at " + gateway() + " (pid " + gateway.pid() + ")");
+        } catch (IOException | InterruptedException | RuntimeException e) {
+            close();
+            throw e;
+        }
+    }
+
+    public Path home() {
+        return options.home();
+    }
+
+    public Path kubeconfig() {
+        return controlPlane.kubeconfig();
+    }
+
+    /** From the first call to serving, without the JVM's own start. */
+    public Duration controlPlaneStart() {
+        return controlPlaneStart;
+    }
+
+    public URI gateway() {
+        return URI.create("http://127.0.0.1:" + gatewayPort);
+    }
+
+    public URI gatewayInternal() {
+        return URI.create("http://127.0.0.1:" + gatewayInternalPort);
+    }
+
+    public KubernetesClient client() {
+        return client;
+    }
+
+    public ChildProcess operatorProcess() {
+        return operator;
+    }
+
+    public ChildProcess gatewayProcess() {
+        return gateway;
+    }
+
+    /** The folder behind a claim. */
+    public Path claimFolder(String namespace, String claim) {
+        return options.state().resolve("claims").resolve(namespace).resolve(claim);
+    }
+
+    public Path logs() {
+        return options.state().resolve("log");
+    }
+
+    /** Starts the operator again after it was stopped or killed, and waits until it is ready. */
+    public void restartOperator() throws IOException, InterruptedException {
+        operator.close();
+        operator = startOperator();
+        operator.awaitOk(URI.create("http://127.0.0.1:" + operatorPort + "/readyz"), START);
+    }
+
+    /** Starts the gateway again after it was stopped or killed, and waits until it is ready. */
+    public void restartGateway() throws IOException, InterruptedException {
+        gateway.close();
+        gateway = startGateway();
+        gateway.awaitOk(URI.create("http://127.0.0.1:" + gatewayInternalPort + "/readyz"), START);
+    }
+
+    /** Server-side apply of every object in a YAML file. */
+    public void apply(Path yaml) throws IOException {
+        try (InputStream in = Files.newInputStream(yaml)) {
+            apply(in);
+        }
+    }
+
+    /** Server-side apply of every object in a YAML stream, namespace {@code default} where none is given. */
+    public void apply(InputStream yaml) {
+        for (HasMetadata object : client.load(yaml).items()) {
+            client.resource(object).inNamespace(
+                    object.getMetadata().getNamespace() == null ? "default" : object.getMetadata().getNamespace())
+                    .patch(new PatchContext.Builder().withPatchType(PatchType.SERVER_SIDE_APPLY)
+                            .withFieldManager("dormouse-local").withForce(true).build());
+        }
+    }
+
+    private void applyResource(String name) throws IOException {
+        try (InputStream in = LocalCluster.class.getResourceAsStream(name)) {
+            if (in == null) {
+                throw new IOException(name + " is not on the class path");
+            }
+            client.load(in).items().forEach(object -> client.resource(object).create());
+        }
+    }
+
+    private static KubernetesClient client(Path kubeconfig) throws IOException {
+        Config config = new ConfigBuilder(Config.fromKubeconfig(Files.readString(kubeconfig))).withOnlyHttpWatches(true)
+                .build();
+        return new KubernetesClientBuilder().withConfig(config).build();
+    }
+
+    private void startNode() throws IOException {
+        ImageTable images = ImageTable.of(image("dormouse/sidecar", App.Sidecar.command(home())),
+                image("dormouse/engine-onnx", App.OnnxEngine.command(home())));
+        for (Map.Entry<String, List<String>> image : options.images().entrySet()) {
+            images = images.with(image(image.getKey(), image.getValue()));
+        }
+        NodeConfig node = NodeConfig.of("local", options.state(), images)
+                .withCapacity("nvidia.com/gpu", Integer.toString(options.gpus()))
+                .withStartupProbeInterval(Duration.ofMillis(10));
+        open.push(ProcessNode.start(client, node));
+    }
+
+    private static ImageTable.Image image(String name, List<String> command) {
+        return ImageTable.Image.of(name, command.toArray(String[]::new));
+    }
+
+    /** The claim that the sample models name, holding what the build unpacked from Maven Central. */
+    private void provideModels() throws IOException {
+        client.persistentVolumeClaims().inNamespace("default")
+                .resource(new PersistentVolumeClaimBuilder().withNewMetadata().withName(MODELS_CLAIM)
+                        .withNamespace("default").endMetadata().withNewSpec().withAccessModes("ReadWriteOnce")
+                        .withNewResources().addToRequests("storage", new Quantity("1Gi")).endResources().endSpec()
+                        .build())
+                .create();
+        Path source = home().resolve("sidecar/engines/onnx/target/models").resolve(DEMO_MODEL);
+        if (!Files.isDirectory(source)) {
+            throw new IOException(source + " is missing: build first with ./dormouse or mvn package");
+        }
+        Path claim = claimFolder("default", MODELS_CLAIM);
+        Files.createDirectories(claim);
+        Files.createSymbolicLink(claim.resolve(DEMO_MODEL), source);
+    }
+
+    private ChildProcess startOperator() throws IOException {
+        Map<String, String> environment = new HashMap<>(Map.of("KUBECONFIG", kubeconfig().toString(), "DORMOUSE_BIND",
+                "127.0.0.1", "DORMOUSE_HTTP_PORT", Integer.toString(operatorPort), "DORMOUSE_GATEWAY_URL",
+                "http://127.0.0.1:" + gatewayInternalPort));
+        environment.putAll(options.operatorSettings());
+        return started("operator", App.Operator, environment);
+    }
+
+    private ChildProcess startGateway() throws IOException {
+        Map<String, String> environment = new HashMap<>(Map.of("KUBECONFIG", kubeconfig().toString(), "DORMOUSE_BIND",
+                "127.0.0.1", "DORMOUSE_PORT", Integer.toString(gatewayPort), "DORMOUSE_INTERNAL_PORT",
+                Integer.toString(gatewayInternalPort)));
+        environment.putAll(options.gatewaySettings());
+        return started("gateway", App.Gateway, environment);
+    }
+
+    private ChildProcess started(String name, App app, Map<String, String> environment) throws IOException {
+        Files.createDirectories(logs());
+        ChildProcess process = ChildProcess.start(name, app.command(home()), environment,
+                logs().resolve(name + ".log"));
+        open.push(() -> process.stop(DRAIN));
+        return process;
+    }
+
+    private static int freePort() throws IOException {
+        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            return socket.getLocalPort();
+        }
+    }
+
+    /** Ends everything in reverse order of its start; the first failure is thrown after all were tried. */
+    @Override
+    public void close() {
+        RuntimeException failure = null;
+        while (!open.isEmpty()) {
+            try {
+                open.pop().close();
+            } catch (Exception e) {
+                if (failure == null) {
+                    failure = new IllegalStateException("local mode did not end cleanly", e);
+                } else {
+                    failure.addSuppressed(e);
+                }
+            }
+        }
+        if (failure != null) {
+            throw failure;
+        }
+    }
+
+    private static void deleteTree(Path root) throws IOException {
+        if (!Files.exists(root)) {
+            return;
+        }
+        try (Stream<Path> files = Files.walk(root)) {
+            files.sorted(Comparator.reverseOrder()).forEach(file -> {
+                try {
+                    Files.deleteIfExists(file);
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,108 @@
+package dev.dormouse.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.dormouse.api.v1alpha1.InferenceModel;
+import java.io.IOException;
+import java.net.http.HttpResponse;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.Test;
+
+/** The thin thread: a model starts, is snapshotted, sleeps, and wakes for held requests. */
+class SleepAndWakeIT extends Story {
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    @Test
+    @DisplayName("S26, S31, H52: initial start, snapshot, sleep, restore for a held request, the same answer to the last bit")
+    void aModelSleepsAndWakesFromItsSnapshot() throws Exception {
+        apply("sleeper", "  scaling: {idleSeconds: 1}\n");
+        HttpResponse<String> cold = ask("sleeper", 90);
+        InferenceModel asleep = awaitAsleepWithSnapshot("sleeper");
+
+        HttpResponse<String> restored = ask("sleeper", 90);
+
+        assertThat(restored.statusCode()).isEqualTo(200);
+        assertThat(embedding(restored)).isEqualTo(embedding(cold));
+        assertThat(restored.headers().firstValue("X-Dormouse-Wake")).get().asString().startsWith("Volume");
+        InferenceModel awake = awaitModel("sleeper",
+                model -> model.getStatus().lastWake != null && "Volume".equals(model.getStatus().lastWake.rung()));
+        assertThat(awake.getStatus().lastWake.restoredBytes()).isGreaterThan(80_000_000);
+        assertThat(asleep.getStatus().initialStart.state()).isEqualTo("Done");
+    }
+
+    @Test
+    @DisplayName("A model without requests starts once, proves itself, sleeps; its status is a contract for GitOps tools")
+    void initialStartProvesTheModel() {
+        apply("prover", "  scaling: {idleSeconds: 1}\n");
+
+        InferenceModel asleep = awaitAsleepWithSnapshot("prover");
+
+        assertThat(ready(asleep).getStatus()).isEqualTo("True");
+        assertThat(condition(asleep, "Reconciling").getStatus()).isEqualTo("False");
+        assertThat(condition(asleep, "Stalled").getStatus()).isEqualTo("False");
+        assertThat(condition(asleep, "Serving").getStatus()).isEqualTo("False");
+        assertThat(condition(asleep, "SnapshotReady").getStatus()).isEqualTo("True");
+        assertThat(asleep.getStatus().observedGeneration).isEqualTo(asleep.getMetadata().getGeneration());
+    }
+
+    @Test
+    @DisplayName("L2, L8: fifty clients on one sleeping model: one wake, one pod, fifty answers")
+    void fiftyClientsShareOneWake() {
+        apply("shared", "  scaling: {idleSeconds: 1}\n  requests: {concurrencyLimit: 64}\n");
+        String activation = awaitAsleepWithSnapshot("shared").getStatus().activation.id();
+
+        List<HttpResponse<String>> answers = askTogether("shared", 50);
+
+        assertThat(answers).allSatisfy(answer -> assertThat(answer.statusCode()).isEqualTo(200));
+        assertThat(model("shared").get().getStatus().activation.id()).isNotEqualTo(activation);
+        assertThat(pods("shared")).hasSizeLessThanOrEqualTo(1);
+    }
+
+    @Test
+    @DisplayName("L1, L24, L47: with a limit of ten, fifty clients get ten answers and forty 429 at once")
+    void theLimitCountsWaitingRequests() {
+        apply("limited", "  scaling: {idleSeconds: 1}\n");
+        awaitAsleepWithSnapshot("limited");
+
+        List<HttpResponse<String>> answers = askTogether("limited", 50);
+
+        assertThat(answers.stream().filter(answer -> answer.statusCode() == 200)).hasSize(10);
+        assertThat(answers.stream().filter(answer -> answer.statusCode() == 429)).hasSize(40)
+                .allSatisfy(answer -> assertThat(answer.headers().firstValue("Retry-After")).isPresent());
+    }
+
+    @Test
+    @DisplayName("L12: two models waking at once both answer")
+    void twoModelsWakeAtOnce() {
+        apply("left", "  scaling: {idleSeconds: 1}\n");
+        apply("right", "  scaling: {idleSeconds: 1}\n");
+
+        CompletableFuture<HttpResponse<String>> left = askLater("left");
+        CompletableFuture<HttpResponse<String>> right = askLater("right");
+
+        assertThat(left.join().statusCode()).isEqualTo(200);
+        assertThat(right.join().statusCode()).isEqualTo(200);
+    }
+
+    @Test
+    void scaleHoldsExactlyThatManyReplicas() {
+        apply("scaled", "  scaling: {idleSeconds: 1, initialStart: Never}\n");
+        awaitReason("scaled", "ScaledToZero");
+
+        model("scaled").scale(2);
+        awaitModel("scaled", model -> model.getStatus().readyReplicas == 2);
+        model("scaled").scale(0);
+
+        awaitReason("scaled", "ScaledToZero");
+        await().atMost(PATIENCE).until(() -> pods("scaled").isEmpty());
+    }
+
+    private static JsonNode embedding(HttpResponse<String> answer) throws IOException {
+        return JSON.readTree(answer.body()).at("/data/0/embedding");
+    }
+}
