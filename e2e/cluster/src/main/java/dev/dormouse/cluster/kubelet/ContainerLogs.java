@@ -2,6 +2,7 @@ package dev.dormouse.cluster.kubelet;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.RandomAccessFile;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -9,7 +10,6 @@ import java.nio.file.StandardWatchEventKinds;
 import java.nio.file.WatchKey;
 import java.nio.file.WatchService;
 import java.util.Comparator;
-import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -51,38 +51,67 @@ record ContainerLogs(Path folder) {
         return Integer.parseInt(log.getFileName().toString().replace(".log", ""));
     }
 
-    /** The log of a container's present or last run, or of the run before that. */
-    Optional<Path> find(String namespace, String pod, String container, boolean previous) throws IOException {
-        Optional<Path> newest = newestPod(namespace + "_" + pod + "_").map(p -> p.resolve(container))
-                .filter(Files::isDirectory);
-        if (newest.isEmpty()) {
-            return Optional.empty();
-        }
-        try (Stream<Path> files = Files.list(newest.get())) {
-            List<Path> logs = files.filter(f -> f.toString().endsWith(".log"))
-                    .sorted(Comparator.comparingInt(ContainerLogs::number).reversed())
-                    .toList();
-            return logs.stream().skip(previous ? 1 : 0).findFirst();
-        }
-    }
-
-    private Optional<Path> newestPod(String prefix) throws IOException {
+    /** The folder of the youngest pod of this name. */
+    Optional<Path> newestPod(String namespace, String pod) throws IOException {
         if (!Files.isDirectory(folder)) {
             return Optional.empty();
         }
         try (Stream<Path> pods = Files.list(folder)) {
-            return pods.filter(p -> p.getFileName().toString().startsWith(prefix))
+            return pods.filter(p -> p.getFileName().toString().startsWith(namespace + "_" + pod + "_"))
                     .max(Comparator.comparing(p -> p.toFile().lastModified()));
         }
     }
 
-    /** The log from its start; reading waits for more until the container ends. Closing it ends a waiting read. */
-    static InputStream follow(Path log) throws IOException {
+    /** The log of a container's present or last run, or of the run before that. */
+    static Optional<Path> find(Path podFolder, String container, boolean previous) throws IOException {
+        Path runs = podFolder.resolve(container);
+        if (!Files.isDirectory(runs)) {
+            return Optional.empty();
+        }
+        try (Stream<Path> files = Files.list(runs)) {
+            return files.filter(f -> f.toString().endsWith(".log"))
+                    .sorted(Comparator.comparingInt(ContainerLogs::number).reversed())
+                    .skip(previous ? 1 : 0)
+                    .findFirst();
+        }
+    }
+
+    /** Where the last so many lines begin, in bytes. */
+    static long startOfLast(long lines, Path log) throws IOException {
+        try (RandomAccessFile file = new RandomAccessFile(log.toFile(), "r")) {
+            long at = file.length();
+            byte[] block = new byte[8192];
+            long seen = 0;
+            for (long end = at; end > 0; end -= block.length) {
+                long start = Math.max(0, end - block.length);
+                int length = Math.toIntExact(end - start);
+                file.seek(start);
+                file.readFully(block, 0, length);
+                for (int i = length - 1; i >= 0; i--) {
+                    // The newline that ends the file ends its last line and does not begin another.
+                    if (block[i] == '\n' && start + i < at - 1 && ++seen == lines) {
+                        return start + i + 1;
+                    }
+                }
+            }
+            return lines == 0 ? at : 0;
+        }
+    }
+
+    /** The log from a byte on; reading waits for more until the container ends. Closing it ends a waiting read. */
+    static InputStream follow(Path log, long from) throws IOException {
         WatchService watch = FileSystems.getDefault().newWatchService();
         Path folder = Objects.requireNonNull(log.getParent(), "a log lies in a folder");
         folder.register(watch, StandardWatchEventKinds.ENTRY_CREATE, StandardWatchEventKinds.ENTRY_MODIFY,
                 StandardWatchEventKinds.ENTRY_DELETE);
-        return new Follower(log, Files.newInputStream(log), watch);
+        return new Follower(log, open(log, from), watch);
+    }
+
+    /** The log from a byte on, as far as it goes now. */
+    static InputStream open(Path log, long from) throws IOException {
+        InputStream file = Files.newInputStream(log);
+        file.skipNBytes(from);
+        return file;
     }
 
     private static final class Follower extends InputStream {

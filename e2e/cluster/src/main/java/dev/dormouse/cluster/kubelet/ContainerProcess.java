@@ -41,9 +41,13 @@ final class ContainerProcess {
         ProcessBuilder builder = builder(launch, mark).redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()));
         long oomKills = oomKills();
         Process process = builder.start();
-        ContainerProcess started = new ContainerProcess(process, mark, pidFile, oomKills);
-        Files.writeString(pidFile, process.pid() + " " + startOf(process.toHandle()));
-        return started;
+        try {
+            Files.writeString(pidFile, process.pid() + " " + startOf(process.toHandle()));
+        } catch (IOException e) {
+            process.destroyForcibly();
+            throw e;
+        }
+        return new ContainerProcess(process, mark, pidFile, oomKills);
     }
 
     /** A process in the container's environment, its output and errors joined. */

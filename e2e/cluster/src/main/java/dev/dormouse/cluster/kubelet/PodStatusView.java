@@ -37,7 +37,7 @@ import java.util.stream.Stream;
  * @param evicted why the node gave the pod up, if it did
  */
 record PodStatusView(Pod pod, List<ContainerRun> runs, RestartPolicy policy, PodStatus before, String podIp,
-        Instant startTime, boolean finished, boolean terminating, Optional<String> evicted, Instant now) {
+        Instant startTime, boolean finished, boolean terminating, Optional<PodWorker.Verdict> evicted, Instant now) {
     private static final Set<String> OWNED = Set.of("PodScheduled", "Initialized", "ContainersReady", "Ready");
 
     PodStatus status() {
@@ -51,7 +51,7 @@ record PodStatusView(Pod pod, List<ContainerRun> runs, RestartPolicy policy, Pod
                 .withConditions(conditions())
                 .withInitContainerStatuses(statuses(pod.getSpec().getInitContainers()))
                 .withContainerStatuses(statuses(pod.getSpec().getContainers()));
-        evicted.ifPresent(why -> status.withReason("Terminated").withMessage(why));
+        evicted.ifPresent(why -> status.withReason(why.reason()).withMessage(why.message()));
         return status.build();
     }
 

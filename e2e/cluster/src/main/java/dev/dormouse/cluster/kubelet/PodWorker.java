@@ -15,19 +15,15 @@ import io.fabric8.kubernetes.api.model.ContainerStatus;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodSpec;
 import io.fabric8.kubernetes.api.model.PodStatus;
-import io.fabric8.kubernetes.api.model.Probe;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
@@ -35,7 +31,6 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -65,17 +60,16 @@ final class PodWorker implements Runnable {
             implements
                 Message {}
 
-    /** One probe of a running container: its thread and its count. */
-    private record Watched(Thread thread, ProbeTally tally) {}
+    /** A running container. */
+    private record Live(ContainerProcess process, ContainerProbes probes, Path log) {}
 
-    /** A running container: its process and what probes need. */
-    private record Live(ContainerProcess process, Map<Probing.Kind, Probing> probings,
-            Map<Probing.Kind, Watched> watched, Path log) {}
+    /** Why the node gave a pod up, as its status says it. */
+    record Verdict(String reason, String message) {}
 
     private final Services node;
     /** Unbounded, because a lost exit would be a container that runs for ever; senders are few and paced. */
     private final BlockingQueue<Message> mailbox = new LinkedBlockingQueue<>();
-    private final String id;
+    private final PodSandbox sandbox;
     private final Map<String, ContainerRun> runs = new LinkedHashMap<>();
     private final Map<String, Container> containers = new LinkedHashMap<>();
     private final Map<String, Live> live = new HashMap<>();
@@ -84,20 +78,17 @@ final class PodWorker implements Runnable {
 
     private Pod pod;
     private PodStatus written;
-    private PodAddresses.@Nullable Lease lease;
-    private String address = NodeConfig.HOST_IP;
-    private @Nullable PodVolumes volumes;
     private Optional<Instant> stopBy = Optional.empty();
     private Optional<Instant> writeAgainAt = Optional.empty();
-    private Optional<String> evicted = Optional.empty();
+    private Optional<Verdict> evicted = Optional.empty();
     private boolean gone;
     private boolean deleted;
 
-    PodWorker(Services node, Pod pod) {
+    PodWorker(Services node, Pod pod, PodSandbox sandbox) {
         this.node = node;
         this.pod = pod;
+        this.sandbox = sandbox;
         this.written = Objects.requireNonNullElseGet(pod.getStatus(), PodStatus::new);
-        this.id = shortId(pod);
         this.startTime = written.getStartTime() == null
                 ? node.clock().instant()
                 : Instant.parse(written.getStartTime());
@@ -106,12 +97,6 @@ final class PodWorker implements Runnable {
         this.terms = new Terms(restartPolicy(spec), Duration.ofSeconds(grace));
         spec.getInitContainers().forEach(c -> add(c, PodRequests.isSidecar(c) ? Role.SIDECAR : Role.INIT));
         spec.getContainers().forEach(c -> add(c, Role.MAIN));
-    }
-
-    /** Long enough to be unique on a node, short enough for socket paths. */
-    static String shortId(Pod pod) {
-        String uid = pod.getMetadata().getUid().replace("-", "");
-        return uid.substring(0, Math.min(10, uid.length()));
     }
 
     private static RestartPolicy restartPolicy(PodSpec spec) {
@@ -156,27 +141,32 @@ final class PodWorker implements Runnable {
     @Override
     public void run() {
         try {
-            prepare();
+            String ignored = NotEnforced.of(pod.getSpec());
+            if (!ignored.isEmpty()) {
+                event(Type.WARNING, "NotEnforced", "a process node does not enforce: " + ignored, "");
+            }
+            see(pod);
             live();
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
         } catch (IOException e) {
-            LOG.error("Pod {}: cannot be run on node {}", name(), node.config().name(), e);
+            LOG.error("Pod {} is given up", name(), e);
+            giveUp(String.valueOf(e.getMessage()));
         } finally {
             release();
         }
     }
 
-    private void prepare() throws IOException {
-        if (!Boolean.TRUE.equals(pod.getSpec().getHostNetwork())) {
-            lease = PodAddresses.take();
-            address = lease.address();
-        }
-        String ignored = NotEnforced.of(pod.getSpec());
-        if (!ignored.isEmpty()) {
-            event(Type.WARNING, "NotEnforced", "a process node does not enforce: " + ignored, "");
-        }
-        see(pod);
+    /** What cannot be repaired shows in the status; it must not look as if it were running. */
+    private void giveUp(String message) {
+        live.values().forEach(container -> container.process().kill());
+        runs.replaceAll((name, run) -> run.isRunning()
+                ? run.ended(137, "Error", message, node.clock().instant(),
+                        node.config().backOffBase(), node.config().backOffMax())
+                : run);
+        evicted = Optional.of(new Verdict("NodeError", message));
+        writeAgainAt = Optional.empty();
+        write(true);
     }
 
     private void live() throws InterruptedException, IOException {
@@ -198,9 +188,7 @@ final class PodWorker implements Runnable {
 
     /** Nothing lives any more. Returns whether the worker is done, too. */
     private boolean wrapUp() {
-        if (lease != null) {
-            lease.close();
-        }
+        sandbox.releaseAddress();
         if (pod.getMetadata().getDeletionTimestamp() != null && !gone && !deleted && writeAgainAt.isEmpty()) {
             deleted = attempt(() -> node.api().delete(pod));
         }
@@ -224,7 +212,7 @@ final class PodWorker implements Runnable {
                     stopWithin(terms.grace());
                 }
                 case Evict(String why, Duration grace) -> {
-                    evicted = Optional.of(why);
+                    evicted = Optional.of(new Verdict("Terminated", why));
                     stopWithin(grace);
                 }
                 case Exited exited -> exited(exited);
@@ -253,7 +241,7 @@ final class PodWorker implements Runnable {
             case Stop(String container, Instant killAt, String why) -> {
                 event(Type.NORMAL, "Killing", "Stopping container " + container + ": " + why, field(container));
                 update(container, running(container).stopping(killAt));
-                stopProbing(container);
+                liveOf(container).probes().stop();
                 liveOf(container).process().terminate();
             }
             case Kill(String container) -> {
@@ -281,42 +269,26 @@ final class PodWorker implements Runnable {
 
     private void launch(Container container, ContainerRun run) throws NotRunnable, IOException {
         String name = container.getName();
-        ImageTable images = node.config().images();
-        ImageTable.Image image = images.find(container.getImage())
-                .orElseThrow(() -> new NotRunnable("ErrImagePull", images.missing(container.getImage())));
-        Path folder = node.config().folder().resolve("pods").resolve(id);
-        Launch.Downward downward = new Launch.Downward(pod, address, NodeConfig.HOST_IP);
-        if (volumes == null) {
-            volumes = PodVolumes.prepare(pod.getSpec().getVolumes(), downward, node.api(), new PodVolumes.Roots(folder,
-                    node.config().folder().resolve("root"), node.config().claims()));
-        }
-        MountPaths mounts = volumes.mountsOf(container);
-        Path scratch = Files.createDirectories(folder.resolve(".cwd").resolve(name));
-        Launch launch = Launch.of(container, image, downward, node.api(), mounts, scratch);
-        String unique = id + "." + name;
-        Map<Probing.Kind, Probing> probings = new EnumMap<>(Probing.Kind.class);
-        for (Probing.Kind kind : Probing.Kind.values()) {
-            Optional<Probe> probe = kind.of(container);
-            if (probe.isPresent()) {
-                probings.put(kind, Probing.of(probe.get(), container, address, launch, mounts,
-                        node.processes().markOf(unique)));
-            }
-        }
+        PodSandbox.Prepared prepared = sandbox.prepare(pod, container);
         event(Type.NORMAL, "Pulled", "Image \"%s\" is the local command %s".formatted(container.getImage(),
-                launch.command().getFirst()), field(name));
-        Path log = ContainerLogs.open(logFolder(), name, run.restarts() + (run.state() instanceof Ended ? 1 : 0));
-        ContainerProcess process = node.processes().start(launch, log, unique);
-        live.put(name, new Live(process, probings, new EnumMap<>(Probing.Kind.class), log));
-        boolean started = !probings.containsKey(Probing.Kind.STARTUP);
-        boolean ready = started && !probings.containsKey(Probing.Kind.READINESS);
-        runs.put(name, run.started(node.clock().instant(), process.pid(), started, ready));
+                prepared.launch().command().getFirst()), field(name));
+        Path log = sandbox.openLog(name, run.restarts() + (run.state() instanceof Ended ? 1 : 0));
+        ContainerProcess process = node.processes().start(prepared.launch(), log, prepared.unique());
+        ContainerProbes probes = prepared.probes();
+        live.put(name, new Live(process, probes, log));
+        boolean started = probes.startedFromTheOutset();
+        runs.put(name,
+                run.started(node.clock().instant(), process.pid(), started, started && probes.readyOnceStarted()));
         process.whenEnded(code -> mailbox.add(new Exited(name, process, code)));
         event(Type.NORMAL, "Started", "Started container " + name + " as process " + process.pid(), field(name));
-        startProbing(name, started);
+        startProbes(name, started);
     }
 
-    private Path logFolder() {
-        return node.logs().podFolder(pod.getMetadata().getNamespace(), pod.getMetadata().getName(), id);
+    private void startProbes(String name, boolean started) {
+        ContainerProcess process = liveOf(name).process();
+        liveOf(name).probes()
+                .start(started, node.config().startupProbeInterval(),
+                        (kind, failure) -> mailbox.add(new Probed(name, process, kind, failure)));
     }
 
     private void block(ContainerRun run, String reason, String message) {
@@ -333,7 +305,7 @@ final class PodWorker implements Runnable {
         if (was.process() != exited.process()) {
             return;
         }
-        stopProbing(name);
+        was.probes().stop();
         live.remove(name);
         node.processes().ended(exited.process());
         ContainerLogs.close(was.log());
@@ -346,68 +318,33 @@ final class PodWorker implements Runnable {
                 node.config().backOffBase(), node.config().backOffMax()));
     }
 
-    private void startProbing(String name, boolean started) {
-        if (started) {
-            probe(name, Probing.Kind.READINESS);
-            probe(name, Probing.Kind.LIVENESS);
-        } else {
-            probe(name, Probing.Kind.STARTUP);
-        }
-    }
-
-    private void probe(String name, Probing.Kind kind) {
-        Live of = liveOf(name);
-        Probing probing = of.probings().get(kind);
-        Optional<Probe> probe = kind.of(Objects.requireNonNull(containers.get(name)));
-        if (probing != null && probe.isPresent()) {
-            Optional<Duration> every = kind == Probing.Kind.STARTUP
-                    ? node.config().startupProbeInterval()
-                    : Optional.empty();
-            Thread thread = probing.start("probe-" + kind + "-" + id + "." + name, every,
-                    failure -> mailbox.add(new Probed(name, of.process(), kind, failure)));
-            of.watched().put(kind, new Watched(thread, ProbeTally.of(probe.get())));
-        }
-    }
-
-    private void stopProbing(String name) {
-        Live of = liveOf(name);
-        of.watched().values().forEach(watched -> watched.thread().interrupt());
-        of.watched().clear();
-    }
-
     private void probed(Probed probed) {
         String name = probed.container();
         Live of = live.get(name);
-        Watched watched = of == null || of.process() != probed.process() ? null : of.watched().get(probed.kind());
-        if (of == null || watched == null || !(runOf(name).state() instanceof Running running)) {
+        boolean current = of != null && of.process() == probed.process();
+        if (of == null || !current || !(runOf(name).state() instanceof Running running)
+                || running.killAt().isPresent()) {
             return;
         }
-        ProbeTally tally = watched.tally().count(probed.failure().isEmpty());
-        of.watched().put(probed.kind(), new Watched(watched.thread(), tally));
+        String title = probed.kind().title();
         probed.failure()
-                .ifPresent(failure -> event(Type.WARNING, "Unhealthy",
-                        probed.kind().title() + " probe failed: " + failure, field(name)));
-        switch (probed.kind()) {
-            case READINESS -> {
-                if (tally.passed() || tally.failed()) {
-                    update(name, running.withProbes(true, tally.passed()));
-                }
+                .ifPresent(
+                        failure -> event(Type.WARNING, "Unhealthy", title + " probe failed: " + failure, field(name)));
+        switch (of.probes().count(probed.kind(), probed.failure().isEmpty())) {
+            case STARTED -> {
+                of.probes().stop();
+                update(name, running.withProbes(true, of.probes().readyOnceStarted()));
+                startProbes(name, true);
             }
-            case STARTUP -> {
-                if (tally.passed()) {
-                    stopProbing(name);
-                    update(name, running.withProbes(true, !of.probings().containsKey(Probing.Kind.READINESS)));
-                    startProbing(name, true);
-                }
+            case READY -> update(name, running.withProbes(true, true));
+            case NOT_READY -> update(name, running.withProbes(true, false));
+            case CONDEMNED -> {
+                of.probes().stop();
+                update(name, running.condemned(title + " probe failed, the container will be restarted"));
             }
-            case LIVENESS -> {
-                // Alive is what a running container is taken for anyway.
+            case NOTHING_NEW -> {
+                // Not enough in a row yet.
             }
-        }
-        if (tally.failed() && probed.kind() != Probing.Kind.READINESS) {
-            stopProbing(name);
-            update(name, running.condemned("failed " + probed.kind().title().toLowerCase(Locale.ROOT)
-                    + " probe, will be restarted"));
         }
     }
 
@@ -417,7 +354,8 @@ final class PodWorker implements Runnable {
             return;
         }
         writeAgainAt = Optional.empty();
-        PodStatus status = new PodStatusView(pod, List.copyOf(runs.values()), terms.restartPolicy(), written, address,
+        PodStatus status = new PodStatusView(pod, List.copyOf(runs.values()), terms.restartPolicy(), written,
+                sandbox.address(),
                 startTime, finished, stopBy.isPresent(), evicted, node.clock().instant()).status();
         if (!status.equals(written) && attempt(() -> node.api().writeStatus(pod, status))) {
             written = status;
@@ -437,13 +375,9 @@ final class PodWorker implements Runnable {
     }
 
     private void release() {
-        live.keySet().forEach(this::stopProbing);
-        if (lease != null) {
-            lease.close();
-        }
+        live.values().forEach(container -> container.probes().stop());
         try {
-            Folders.delete(node.config().folder().resolve("pods").resolve(id));
-            Folders.delete(logFolder());
+            sandbox.close();
         } catch (IOException e) {
             LOG.warn("Pod {}: its files could not be deleted", name(), e);
         }

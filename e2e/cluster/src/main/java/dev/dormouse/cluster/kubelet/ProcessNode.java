@@ -1,12 +1,12 @@
 package dev.dormouse.cluster.kubelet;
 
+import dev.dormouse.cluster.apiserver.PodLogs;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.informers.ResourceEventHandler;
 import io.fabric8.kubernetes.client.informers.SharedIndexInformer;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -118,27 +119,40 @@ public final class ProcessNode implements AutoCloseable {
     }
 
     /**
-     * The file with a container's output.
+     * The file with a container's output, of the youngest pod of that name.
      *
      * @param previous the run before the present or last one
      * @return empty when this node has not run it (so often)
      */
     public Optional<Path> logFile(String namespace, String pod, String container, boolean previous) throws IOException {
-        return services.logs().find(namespace, pod, container, previous);
+        Optional<Path> folder = services.logs().newestPod(namespace, pod);
+        return folder.isEmpty() ? Optional.empty() : ContainerLogs.find(folder.get(), container, previous);
     }
 
     /**
-     * A container's output from its start. With {@code follow}, reading waits for more until the container ends; closing
-     * the stream ends a waiting read with an {@link IOException}.
+     * What {@code kubectl logs} shows of the pods of some nodes. A followed log ends with its container; closing it ends a
+     * waiting read with an {@link IOException}.
      */
-    public Optional<InputStream> openLog(String namespace, String pod, String container, boolean previous,
-            boolean follow)
-            throws IOException {
-        Optional<Path> file = logFile(namespace, pod, container, previous);
-        if (file.isEmpty()) {
-            return Optional.empty();
-        }
-        return Optional.of(follow ? ContainerLogs.follow(file.get()) : Files.newInputStream(file.get()));
+    public static PodLogs logsOf(Collection<ProcessNode> nodes) {
+        List<ProcessNode> all = List.copyOf(nodes);
+        return request -> {
+            String id = PodSandbox.shortId(request.podUid());
+            for (ProcessNode node : all) {
+                Path folder = node.services.logs().podFolder(request.namespace(), request.pod(), id);
+                Optional<Path> log = ContainerLogs.find(folder, request.container(), request.previous());
+                if (log.isPresent()) {
+                    long from = request.tailLines().isPresent()
+                            ? ContainerLogs.startOfLast(request.tailLines().getAsLong(), log.get())
+                            : 0;
+                    return request.follow()
+                            ? ContainerLogs.follow(log.get(), from)
+                            : ContainerLogs.open(log.get(), from);
+                }
+            }
+            throw new IOException("%scontainer \"%s\" in pod \"%s\" %s".formatted(request.previous() ? "previous " : "",
+                    request.container(), request.pod(),
+                    request.previous() ? "terminated container not found" : "is waiting to start: it has no log yet"));
+        };
     }
 
     /** Feeds the workers. Called by one thread of the informer. */
@@ -183,16 +197,27 @@ public final class ProcessNode implements AutoCloseable {
         }
 
         private void start(String uid, Pod pod) {
-            PodWorker worker = new PodWorker(services, pod);
-            Thread thread = Thread.ofPlatform().daemon().name("pod-" + pod.getMetadata().getName()).unstarted(() -> {
-                try {
-                    worker.run();
-                } finally {
-                    pods.remove(uid);
-                }
-            });
-            pods.put(uid, new Running(worker, thread));
-            thread.start();
+            try {
+                PodWorker worker = new PodWorker(services, pod, PodSandbox.open(services, pod));
+                Thread thread = Thread.ofPlatform()
+                        .daemon()
+                        .name("pod-" + pod.getMetadata().getName())
+                        .unstarted(() -> {
+                            try {
+                                worker.run();
+                            } finally {
+                                pods.remove(uid);
+                            }
+                        });
+                pods.put(uid, new Running(worker, thread));
+                thread.start();
+            } catch (IOException e) {
+                LOG.error("Pod {}/{} gets no address; its next change tries again", pod.getMetadata().getNamespace(),
+                        pod.getMetadata().getName(), e);
+                services.events()
+                        .record(pod, EventRecorder.Type.WARNING, "FailedCreatePodSandBox",
+                                String.valueOf(e.getMessage()), "");
+            }
         }
 
         /** A pod that ended under an earlier node. */

@@ -23,6 +23,10 @@ final class ApiServerFixture implements AutoCloseable {
                 .build();
     }
 
+    Path kubeconfig() {
+        return server.kubeconfig();
+    }
+
     KubernetesClient client() {
         return client;
     }

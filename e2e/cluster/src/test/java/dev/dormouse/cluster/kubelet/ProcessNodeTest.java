@@ -1,8 +1,10 @@
 package dev.dormouse.cluster.kubelet;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import dev.dormouse.cluster.apiserver.PodLogs;
 import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
 import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.ContainerBuilder;
@@ -17,6 +19,7 @@ import io.fabric8.kubernetes.api.model.Quantity;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
@@ -27,6 +30,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.function.Predicate;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -475,12 +479,35 @@ class ProcessNodeTest {
         awaitLog("talk", "main", "one");
 
         try (BufferedReader reader = new BufferedReader(new InputStreamReader(
-                node.openLog(NAMESPACE, prefix + "talk", "main", false, true).orElseThrow(), StandardCharsets.UTF_8))) {
+                ProcessNode.logsOf(List.of(node)).open(request("talk", true, OptionalLong.empty())),
+                StandardCharsets.UTF_8))) {
             assertThat(reader.readLine()).isEqualTo("one");
             write(state.resolve("nodes/local/root/talk/go"), "");
             assertThat(reader.readLine()).isEqualTo("two");
             assertThat(reader.readLine()).isNull();
         }
+    }
+
+    private PodLogs.Request request(String pod, boolean follow, OptionalLong tail) {
+        return new PodLogs.Request(NAMESPACE, prefix + pod, get(pod).getMetadata().getUid(), "main", follow, false,
+                tail);
+    }
+
+    @Test
+    void the_tail_of_a_log_is_its_last_lines() throws IOException {
+        create(pod("tail", shell("main", "seq 1 5000").build()).editSpec().withRestartPolicy("Never").endSpec());
+        awaitPod("tail", p -> phase(p, "Succeeded"));
+        PodLogs logs = ProcessNode.logsOf(List.of(node));
+
+        for (int lines : List.of(0, 1, 3, 4999, 5000, 6000)) {
+            try (InputStream log = logs.open(request("tail", true, OptionalLong.of(lines)))) {
+                assertThat(new String(log.readAllBytes(), StandardCharsets.UTF_8).lines().toList())
+                        .hasSize(Math.min(lines, 5000))
+                        .allMatch(line -> !line.isEmpty());
+            }
+        }
+        assertThatThrownBy(() -> logs.open(new PodLogs.Request(NAMESPACE, "none", "u", "main", false, false,
+                OptionalLong.empty()))).isInstanceOf(IOException.class).hasMessageContaining("waiting to start");
     }
 
     @Test
