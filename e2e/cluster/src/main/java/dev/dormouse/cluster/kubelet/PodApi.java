@@ -1,0 +1,92 @@
+package dev.dormouse.cluster.kubelet;
+
+import io.fabric8.kubernetes.api.model.ConfigMap;
+import io.fabric8.kubernetes.api.model.DeleteOptions;
+import io.fabric8.kubernetes.api.model.DeleteOptionsBuilder;
+import io.fabric8.kubernetes.api.model.ObjectMeta;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodStatus;
+import io.fabric8.kubernetes.api.model.Secret;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.dsl.base.PatchContext;
+import io.fabric8.kubernetes.client.dsl.base.PatchType;
+import io.fabric8.kubernetes.client.utils.Serialization;
+import java.net.HttpURLConnection;
+import java.nio.charset.StandardCharsets;
+import java.util.Base64;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+
+/** What a node reads and writes of pods. Every write names the pod's uid: a namesake that came later is never touched. */
+record PodApi(KubernetesClient client) implements Launch.ConfigSource {
+    private static final PatchContext MERGE = PatchContext.of(PatchType.JSON_MERGE);
+
+    /** Writes status and nothing else; a pod that is gone is left alone. */
+    void writeStatus(Pod pod, PodStatus status) {
+        ObjectMeta meta = pod.getMetadata();
+        String patch = Serialization.asJson(Map.of("metadata", Map.of("uid", meta.getUid()), "status", status));
+        ignoringAbsence(() -> client.pods()
+                .inNamespace(meta.getNamespace())
+                .withName(meta.getName())
+                .subresource("status")
+                .patch(MERGE, patch));
+    }
+
+    /** Removes the object once nothing of the pod is left. */
+    void delete(Pod pod) {
+        ObjectMeta meta = pod.getMetadata();
+        DeleteOptions now = new DeleteOptionsBuilder().withGracePeriodSeconds(0L)
+                .withNewPreconditions()
+                .withUid(meta.getUid())
+                .endPreconditions()
+                .build();
+        ignoringAbsence(() -> client.raw(
+                "/api/v1/namespaces/" + meta.getNamespace() + "/pods/" + meta.getName(), "DELETE", now));
+    }
+
+    private static void ignoringAbsence(Runnable write) {
+        try {
+            write.run();
+        } catch (KubernetesClientException e) {
+            if (e.getCode() != HttpURLConnection.HTTP_NOT_FOUND && e.getCode() != HttpURLConnection.HTTP_CONFLICT) {
+                throw e;
+            }
+        }
+    }
+
+    @Override
+    public Optional<Map<String, byte[]>> configMap(String namespace, String name) {
+        ConfigMap found = client.configMaps().inNamespace(namespace).withName(name).get();
+        if (found == null) {
+            return Optional.empty();
+        }
+        Map<String, byte[]> data = decoded(found.getBinaryData());
+        if (found.getData() != null) {
+            found.getData().forEach((key, value) -> data.put(key, value.getBytes(StandardCharsets.UTF_8)));
+        }
+        return Optional.of(data);
+    }
+
+    @Override
+    public Optional<Map<String, byte[]>> secret(String namespace, String name) {
+        Secret found = client.secrets().inNamespace(namespace).withName(name).get();
+        if (found == null) {
+            return Optional.empty();
+        }
+        Map<String, byte[]> data = decoded(found.getData());
+        if (found.getStringData() != null) {
+            found.getStringData().forEach((key, value) -> data.put(key, value.getBytes(StandardCharsets.UTF_8)));
+        }
+        return Optional.of(data);
+    }
+
+    private static Map<String, byte[]> decoded(@org.jspecify.annotations.Nullable Map<String, String> base64) {
+        Map<String, byte[]> data = new TreeMap<>();
+        if (base64 != null) {
+            base64.forEach((key, value) -> data.put(key, Base64.getDecoder().decode(value)));
+        }
+        return data;
+    }
+}

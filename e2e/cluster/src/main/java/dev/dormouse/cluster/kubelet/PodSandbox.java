@@ -1,0 +1,89 @@
+package dev.dormouse.cluster.kubelet;
+
+import io.fabric8.kubernetes.api.model.Container;
+import io.fabric8.kubernetes.api.model.Pod;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/** What a pod has of its own before and after its containers: an address, folders for volumes, a folder for logs. */
+final class PodSandbox implements AutoCloseable {
+    private final NodeConfig config;
+    private final Launch.ConfigSource configs;
+    private final ContainerProcesses processes;
+    private final String id;
+    private final Path folder;
+    private final Path logs;
+    private final Optional<PodAddresses.Lease> lease;
+    /** Made when the first container starts, so that what is missing then may still come. */
+    private @Nullable PodVolumes volumes;
+
+    /** Everything needed to start one container. */
+    record Prepared(Launch launch, ContainerProbes probes, String unique) {}
+
+    private PodSandbox(PodWorker.Services node, Pod pod, Optional<PodAddresses.Lease> lease) {
+        this.config = node.config();
+        this.configs = node.api();
+        this.processes = node.processes();
+        this.id = shortId(pod.getMetadata().getUid());
+        this.folder = config.folder().resolve("pods").resolve(id);
+        this.logs = node.logs().podFolder(pod.getMetadata().getNamespace(), pod.getMetadata().getName(), id);
+        this.lease = lease;
+    }
+
+    /** @throws IOException when there is no address for the pod */
+    static PodSandbox open(PodWorker.Services node, Pod pod) throws IOException {
+        boolean onHost = Boolean.TRUE.equals(pod.getSpec().getHostNetwork());
+        return new PodSandbox(node, pod, onHost ? Optional.empty() : Optional.of(PodAddresses.take()));
+    }
+
+    /** Long enough to be unique on a node, short enough for socket paths. */
+    static String shortId(String podUid) {
+        String uid = podUid.replace("-", "");
+        return uid.substring(0, Math.min(10, uid.length()));
+    }
+
+    String address() {
+        return lease.map(PodAddresses.Lease::address).orElse(NodeConfig.HOST_IP);
+    }
+
+    /**
+     * Turns a container into a command line, with its volumes in place.
+     *
+     * @throws NotRunnable when it cannot be run as described
+     */
+    Prepared prepare(Pod pod, Container container) throws NotRunnable, IOException {
+        ImageTable images = config.images();
+        ImageTable.Image image = images.find(container.getImage())
+                .orElseThrow(() -> new NotRunnable("ErrImagePull", images.missing(container.getImage())));
+        Launch.Downward downward = new Launch.Downward(pod, address(), NodeConfig.HOST_IP);
+        if (volumes == null) {
+            volumes = PodVolumes.prepare(pod.getSpec().getVolumes(), downward, configs,
+                    new PodVolumes.Roots(folder, config.folder().resolve("root"), config.claims()));
+        }
+        MountPaths mounts = volumes.mountsOf(container);
+        Path scratch = Files.createDirectories(folder.resolve(".cwd").resolve(container.getName()));
+        Launch launch = Launch.of(container, image, downward, configs, mounts, scratch);
+        String unique = id + "." + container.getName();
+        ContainerProbes probes = ContainerProbes.of(container, address(), launch, mounts, processes.markOf(unique));
+        return new Prepared(launch, probes, unique);
+    }
+
+    Path openLog(String container, int restarts) throws IOException {
+        return ContainerLogs.open(logs, container, restarts);
+    }
+
+    /** Gives the address back; the folders stay until the pod's object is gone. */
+    void releaseAddress() {
+        lease.ifPresent(PodAddresses.Lease::close);
+    }
+
+    @Override
+    public void close() throws IOException {
+        releaseAddress();
+        Folders.delete(folder);
+        Folders.delete(logs);
+    }
+}
