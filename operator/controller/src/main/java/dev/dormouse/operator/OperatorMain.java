@@ -34,14 +34,19 @@ public final class OperatorMain {
         // At once, without shutdown hooks: nothing may be written after leadership is lost.
         DormouseOperator operator = new DormouseOperator(client, config, Clock.systemUTC(),
                 () -> Runtime.getRuntime().halt(1));
-        CountDownLatch stopped = new CountDownLatch(1);
         Runtime.getRuntime().addShutdownHook(Thread.ofPlatform().unstarted(() -> {
             LOG.info("stopping");
             operator.close();
             client.close();
-            stopped.countDown();
+            Runtime.getRuntime().halt(0);
         }));
-        operator.start();
-        stopped.await();
+        try {
+            operator.start();
+        } catch (RuntimeException e) {
+            LOG.error("the operator could not start", e);
+            Runtime.getRuntime().halt(1);
+        }
+        // The SDK's threads keep the process alive from here on, but only while reconciles may run.
+        new CountDownLatch(1).await();
     }
 }
