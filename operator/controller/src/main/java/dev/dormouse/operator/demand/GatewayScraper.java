@@ -120,10 +120,10 @@ public final class GatewayScraper implements AutoCloseable {
             return;
         }
         try {
-            refreshAddresses();
+            Set<InetSocketAddress> present = refreshAddresses();
             List<CompletableFuture<Void>> answers = gateways.keySet().stream().map(this::scrape).toList();
             CompletableFuture.allOf(answers.toArray(CompletableFuture[]::new)).join();
-            dropGone();
+            dropGone(present);
             tellChanges();
         } catch (RuntimeException e) {
             // An exception would end the timer for good; the next round begins from what is known.
@@ -131,17 +131,19 @@ public final class GatewayScraper implements AutoCloseable {
         }
     }
 
-    private void refreshAddresses() {
+    private Set<InetSocketAddress> refreshAddresses() {
         try {
             Set<InetSocketAddress> present = addresses.orElseThrow().resolve();
             unresolvedSince = null;
             present.forEach(address -> gateways.putIfAbsent(address, GatewayState.NEW));
             resolvedOnce = true;
+            return present;
         } catch (UnknownHostException e) {
             if (unresolvedSince == null) {
                 unresolvedSince = clock.instant();
                 LOG.warn("the gateways' name cannot be resolved: {}", e.getMessage());
             }
+            return Set.copyOf(gateways.keySet());
         }
     }
 
@@ -172,16 +174,11 @@ public final class GatewayScraper implements AutoCloseable {
         }
     }
 
-    private void dropGone() {
+    /** One that is silent but still listed stays in the list, not counted: otherwise it would be new every time. */
+    private void dropGone(Set<InetSocketAddress> present) {
         Instant now = clock.instant();
-        gateways.entrySet().removeIf(entry -> {
-            boolean gone = entry.getValue().gone(goneAfter, now);
-            if (gone) {
-                LOG.info("gateway {} has been silent for {} s and no longer counts", entry.getKey(),
-                        goneAfter.toSeconds());
-            }
-            return gone;
-        });
+        gateways.entrySet().removeIf(
+                entry -> !present.contains(entry.getKey()) && entry.getValue().gone(goneAfter, now));
     }
 
     private void tellChanges() {
