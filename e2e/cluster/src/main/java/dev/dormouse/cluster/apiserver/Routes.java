@@ -1,0 +1,308 @@
+package dev.dormouse.cluster.apiserver;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.dormouse.cluster.apiserver.Store.Key;
+import java.nio.charset.StandardCharsets;
+import java.util.Base64;
+import java.util.List;
+import java.util.function.Predicate;
+
+/** Finds out what a request means, and has it done. */
+final class Routes {
+    private final ResourceTypes types;
+    private final Store store;
+    private final ObjectLifecycle objects;
+    private final Discovery discovery;
+    private final OpenApi openApi;
+    private final Tables tables;
+    private final Watches watches;
+    private final Subresources subresources;
+
+    Routes(ResourceTypes types, Store store, ObjectLifecycle objects, Tables tables, Subresources subresources) {
+        this.types = types;
+        this.store = store;
+        this.objects = objects;
+        this.discovery = new Discovery(types);
+        this.openApi = new OpenApi(types, discovery);
+        this.tables = tables;
+        this.watches = new Watches(store);
+        this.subresources = subresources;
+    }
+
+    Reply handle(ApiRequest request) {
+        List<String> path = request.segments();
+        if (path.isEmpty()) {
+            throw ApiException.noSuchPath("/");
+        }
+        return switch (path.getFirst()) {
+            case "api" -> path.size() < 3
+                    ? discover(request, true)
+                    : path.get(1).equals("v1")
+                            ? resource(request, "", "v1", path.subList(2, path.size()))
+                            : notFound(request);
+            case "apis" -> path.size() < 4
+                    ? discover(request, false)
+                    : resource(request, path.get(1), path.get(2), path.subList(3, path.size()));
+            case "openapi" -> openApi(request);
+            case "version" -> Reply.json(200, version());
+            case "healthz", "livez", "readyz" ->
+                new Reply.Stream("text/plain", out -> out.write("ok".getBytes(StandardCharsets.UTF_8)));
+            default -> notFound(request);
+        };
+    }
+
+    private static Reply notFound(ApiRequest request) {
+        throw ApiException.noSuchPath(request.path());
+    }
+
+    private Reply discover(ApiRequest request, boolean core) {
+        List<String> path = request.segments();
+        requireGet(request);
+        return switch (path.size()) {
+            case 1 -> request.prefers("APIGroupDiscoveryList") || request.header("accept").contains("v=v2;")
+                    ? discovery.aggregated(core)
+                    : Reply.json(200, core ? discovery.coreVersions() : discovery.groups());
+            case 2 -> Reply.json(200, core ? discovery.resources("", path.get(1)) : discovery.group(path.get(1)));
+            default -> Reply.json(200, discovery.resources(path.get(1), path.get(2)));
+        };
+    }
+
+    private Reply openApi(ApiRequest request) {
+        List<String> path = request.segments();
+        requireGet(request);
+        if (path.size() < 2 || !path.get(1).equals("v3")) {
+            throw ApiException.noSuchPath(request.path());
+        }
+        return switch (path.size()) {
+            case 2 -> Reply.json(200, openApi.index());
+            case 4 -> Reply.json(200, openApi.document("", path.get(3)));
+            case 5 -> Reply.json(200, openApi.document(path.get(3), path.get(4)));
+            default -> throw ApiException.noSuchPath(request.path());
+        };
+    }
+
+    private static void requireGet(ApiRequest request) {
+        if (!request.method().equals("GET")) {
+            throw ApiException.methodNotAllowed(request.method() + " " + request.path());
+        }
+    }
+
+    private static ObjectNode version() {
+        String[] parts = ApiServer.VERSION.substring(1).split("\\.");
+        return Json.object()
+                .put("major", parts[0])
+                .put("minor", parts[1])
+                .put("gitVersion", ApiServer.VERSION)
+                .put("gitCommit", "")
+                .put("gitTreeState", "")
+                .put("buildDate", "1970-01-01T00:00:00Z")
+                .put("goVersion", "none")
+                .put("compiler", "javac")
+                .put("platform", "embedded control plane, not Kubernetes");
+    }
+
+    private Reply resource(ApiRequest request, String group, String version, List<String> rest) {
+        String namespace = "";
+        List<String> path = rest;
+        boolean ofNamespace = path.size() == 3 && List.of("status", "finalize").contains(path.get(2));
+        if (path.getFirst().equals("namespaces") && path.size() >= 3 && !ofNamespace) {
+            namespace = path.get(1);
+            path = path.subList(2, path.size());
+        }
+        String plural = path.getFirst();
+        if (AccessReviews.KINDS.containsKey(plural) && request.method().equals("POST")) {
+            return Reply.json(201, AccessReviews.answer(plural, request.bodyObject()));
+        }
+        ResourceType type = types.find(group, version, plural)
+                .orElseThrow(() -> ApiException.noSuchPath(request.path()));
+        if (!type.namespaced() && !namespace.isEmpty() || path.size() > 3) {
+            throw ApiException.noSuchPath(request.path());
+        }
+        return switch (path.size()) {
+            case 1 -> collection(request, type, namespace);
+            case 2 -> object(request, type, new Key(namespace, path.get(1)), "");
+            default -> subresource(request, type, new Key(namespace, path.get(1)), path.get(2));
+        };
+    }
+
+    private Reply collection(ApiRequest request, ResourceType type, String namespace) {
+        return switch (request.method()) {
+            case "GET" -> list(request, type, namespace);
+            case "POST" -> {
+                if (type.namespaced() && namespace.isEmpty()) {
+                    throw ApiException.methodNotAllowed("POST without a namespace: " + request.path());
+                }
+                yield shown(request, type, 201,
+                        objects.create(type, namespace, request.bodyObject(), request.writeOptions("")));
+            }
+            case "DELETE" -> deleteCollection(request, type, namespace);
+            default -> throw ApiException.methodNotAllowed(request.method() + " " + request.path());
+        };
+    }
+
+    private Reply object(ApiRequest request, ResourceType type, Key key, String subresource) {
+        WriteOptions options = request.writeOptions(subresource);
+        return switch (request.method()) {
+            case "GET" -> shown(request, type, 200, objects.get(type, key));
+            case "PUT" -> shown(request, type, 200, objects.update(type, key, request.bodyObject(), options));
+            case "PATCH" -> patch(request, type, key, options);
+            case "DELETE" -> {
+                if (!subresource.isEmpty()) {
+                    throw ApiException.methodNotAllowed("DELETE " + request.path());
+                }
+                yield delete(request, type, key);
+            }
+            default -> throw ApiException.methodNotAllowed(request.method() + " " + request.path());
+        };
+    }
+
+    private Reply subresource(ApiRequest request, ResourceType type, Key key, String subresource) {
+        if (subresource.equals("status") && type.statusSubresource()) {
+            return object(request, type, key, subresource);
+        }
+        return subresources.handle(request, type, key, subresource);
+    }
+
+    private Reply patch(ApiRequest request, ResourceType type, Key key, WriteOptions options) {
+        if (request.contentType().equals("application/apply-patch+yaml")) {
+            if (request.query("fieldManager").isEmpty()) {
+                throw ApiException
+                        .unprocessable("PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value:"
+                                + " is required for apply patch");
+            }
+            boolean existed = store.get(type.groupResource(), key).isPresent();
+            ApiObject applied = objects.apply(type, key, Json.parseObject(request.body(), true), options);
+            return shown(request, type, existed ? 200 : 201, applied);
+        }
+        if (options.force()) {
+            throw ApiException.unprocessable(
+                    "PatchOptions.meta.k8s.io \"\" is invalid: force: Forbidden: may not be specified for non-apply patch");
+        }
+        return shown(request, type, 200,
+                objects.patch(type, key, current -> Patches.apply(request, current, type), options));
+    }
+
+    private Reply delete(ApiRequest request, ResourceType type, Key key) {
+        DeleteOptions options = DeleteOptions.parse(request.optionalBody(), request.query());
+        ObjectLifecycle.Deletion deletion = objects.delete(type, key, options);
+        ApiObject object = deletion.object();
+        if (!deletion.gone() || type.is("pods")) {
+            return shown(request, type, 200, object);
+        }
+        ObjectNode status = success();
+        status.putObject("details")
+                .put("name", object.name())
+                .put("group", type.group())
+                .put("kind", type.plural())
+                .put("uid", object.uid());
+        return Reply.json(200, status);
+    }
+
+    private Reply deleteCollection(ApiRequest request, ResourceType type, String namespace) {
+        DeleteOptions options = DeleteOptions.parse(request.optionalBody(), request.query());
+        Predicate<ApiObject> selected = selected(request, type);
+        for (ApiObject object : store.list(type.groupResource(), namespace).objects()) {
+            if (selected.test(object)) {
+                try {
+                    objects.delete(type, object.key(), options);
+                } catch (ApiException e) {
+                    if (e.code() != 404) { // gone meanwhile is what was asked for
+                        throw e;
+                    }
+                }
+            }
+        }
+        return Reply.json(200, success());
+    }
+
+    private static ObjectNode success() {
+        ObjectNode status = Json.object().put("kind", "Status").put("apiVersion", "v1");
+        status.putObject("metadata");
+        return status.put("status", "Success");
+    }
+
+    private Reply list(ApiRequest request, ResourceType type, String namespace) {
+        request.checkAcceptable();
+        Predicate<ApiObject> selected = selected(request, type);
+        if (request.flag("watch")) {
+            return watch(request, type, namespace, selected);
+        }
+        long limit = request.number("limit", 0);
+        Store.Snapshot snapshot = store.list(type.groupResource(), namespace);
+        List<ApiObject> found = snapshot.objects()
+                .stream()
+                .filter(selected)
+                .filter(object -> object.key().compareTo(continueAfter(request)) > 0)
+                .toList();
+        List<ApiObject> page = limit > 0 && limit < found.size() ? found.subList(0, (int) limit) : found;
+        ObjectNode metadata = Json.object().put("resourceVersion", Long.toString(snapshot.version()));
+        if (page.size() < found.size()) {
+            metadata.put("continue", continueToken(page.getLast().key()))
+                    .put("remainingItemCount",
+                            found.size() - page.size());
+        }
+        ObjectNode list;
+        if (request.prefers("Table")) {
+            list = tables.render(type, page, request.query("includeObject"));
+        } else {
+            list = Json.object().put("kind", type.kind() + "List").put("apiVersion", type.apiVersion());
+            ArrayNode items = list.putArray("items");
+            page.forEach(object -> items.add(object.json()));
+        }
+        list.set("metadata", metadata);
+        return Reply.json(200, list);
+    }
+
+    /** A page begins after the last object of the one before, whatever was written in between. */
+    private static String continueToken(Key last) {
+        String text = last.namespace() + "/" + last.name();
+        return Base64.getUrlEncoder().encodeToString(text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private static Key continueAfter(ApiRequest request) {
+        String token = request.query("continue");
+        if (token.isEmpty()) {
+            return new Key("", "");
+        }
+        try {
+            String text = new String(Base64.getUrlDecoder().decode(token), StandardCharsets.UTF_8);
+            int slash = text.indexOf('/');
+            return new Key(text.substring(0, slash), text.substring(slash + 1));
+        } catch (IllegalArgumentException | IndexOutOfBoundsException _) {
+            throw ApiException.badRequest("continue key is not valid: " + token);
+        }
+    }
+
+    private Reply watch(ApiRequest request, ResourceType type, String namespace, Predicate<ApiObject> selected) {
+        if (request.header("upgrade").equalsIgnoreCase("websocket")) {
+            // fabric8 tries a WebSocket first, and takes this answer as "not here, use plain HTTP" at once.
+            return new Reply.Empty();
+        }
+        if (request.query().containsKey("sendInitialEvents")) {
+            throw ApiException.unprocessable("ListOptions.meta.k8s.io \"\" is invalid: sendInitialEvents: Forbidden:"
+                    + " sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled");
+        }
+        long version = request.number("resourceVersion", 0);
+        return watches.watch(type, namespace, version == 0 ? -1 : version, request.flag("allowWatchBookmarks"),
+                request.number("timeoutSeconds", 0), selected, object -> render(request, type, object));
+    }
+
+    private static Predicate<ApiObject> selected(ApiRequest request, ResourceType type) {
+        return Selectors.byLabels(request.query("labelSelector"))
+                .and(Selectors.byFields(request.query("fieldSelector"), type));
+    }
+
+    private Reply shown(ApiRequest request, ResourceType type, int code, ApiObject object) {
+        return Reply.json(code, render(request, type, object));
+    }
+
+    private ObjectNode render(ApiRequest request, ResourceType type, ApiObject object) {
+        if (!request.prefers("Table")) {
+            return object.json();
+        }
+        ObjectNode table = tables.render(type, List.of(object), request.query("includeObject"));
+        table.withObjectProperty("metadata").put("resourceVersion", object.resourceVersion());
+        return table;
+    }
+}
