@@ -177,8 +177,9 @@ public final class GatewayScraper implements AutoCloseable {
     /** One that is silent but still listed stays in the list, not counted: otherwise it would be new every time. */
     private void dropGone(Set<InetSocketAddress> present) {
         Instant now = clock.instant();
-        gateways.entrySet().removeIf(
-                entry -> !present.contains(entry.getKey()) && entry.getValue().gone(goneAfter, now));
+        gateways.entrySet()
+                .removeIf(
+                        entry -> !present.contains(entry.getKey()) && entry.getValue().gone(goneAfter, now));
     }
 
     private void tellChanges() {
