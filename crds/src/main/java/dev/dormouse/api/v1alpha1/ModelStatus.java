@@ -68,7 +68,9 @@ public class ModelStatus {
     @JsonInclude(JsonInclude.Include.NON_NULL)
     public record SnapshotStatus(@Nullable String id,
             @JsonPropertyDescription("Absent, Restoring, Restored, Saving, Saved, Quarantined, Failed or Skipped.") String state,
-            @Nullable Long rawBytes, @Nullable Long storedBytes, @Nullable String reason, @Nullable String message) {}
+            @Nullable Long rawBytes, @Nullable Long storedBytes,
+            @Nullable @JsonPropertyDescription("Compatibility key it was taken under; a change of the spec may need a new snapshot.") String key,
+            @Nullable String reason, @Nullable String message) {}
 
     @JsonInclude(JsonInclude.Include.NON_NULL)
     public record ReplicaStatus(String name, String phase, @Nullable String reason, @Nullable String message) {}

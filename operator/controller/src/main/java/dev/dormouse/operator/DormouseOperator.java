@@ -1,0 +1,122 @@
+package dev.dormouse.operator;
+
+import dev.dormouse.domain.warmup.WarmupLimits;
+import dev.dormouse.operator.demand.GatewayAddresses;
+import dev.dormouse.operator.demand.GatewayScraper;
+import dev.dormouse.operator.inferencemodel.InferenceModelReconciler;
+import dev.dormouse.operator.inferencemodel.ModelEventSources;
+import dev.dormouse.operator.inferencemodel.ModelSignals;
+import dev.dormouse.operator.inferencemodel.ReconcileSettings;
+import dev.dormouse.operator.inferencemodel.Services;
+import dev.dormouse.operator.observe.EventRecorder;
+import dev.dormouse.operator.observe.OperatorMetrics;
+import dev.dormouse.operator.observe.ProbeServer;
+import dev.dormouse.operator.sidecar.SidecarFollower;
+import dev.dormouse.operator.status.StatusWriter;
+import dev.dormouse.operator.warmup.WarmupQueue;
+import dev.dormouse.sidecar.api.PodConventions;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.javaoperatorsdk.operator.Operator;
+import io.javaoperatorsdk.operator.processing.retry.GenericRetry;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.time.Clock;
+import java.time.Duration;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The operator, wired: everything between configuration and a running controller. Does not own the client. */
+public final class DormouseOperator implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(DormouseOperator.class);
+    /** A resync against what no event told; the informers' own may stop silently (fabric8 issue 7435, fixed in 7.8). */
+    private static final Duration RESYNC = Duration.ofMinutes(5);
+    private static final Duration RECONCILES_END_WITHIN = Duration.ofSeconds(10);
+
+    private final OperatorConfig config;
+    private final ModelSignals signals = new ModelSignals();
+    private final OperatorMetrics metrics = new OperatorMetrics();
+    private final SidecarFollower sidecars;
+    private final GatewayScraper gateways;
+    private final Leadership leadership;
+    private final Operator operator;
+    private final ProbeServer probes;
+    private volatile boolean started;
+
+    /**
+     * @param leadershipLost called when another process may lead: this one must not write any more
+     * @throws IOException if the HTTP server cannot listen
+     */
+    public DormouseOperator(KubernetesClient client, OperatorConfig config, Clock clock, Runnable leadershipLost)
+            throws IOException {
+        this.config = config;
+        this.sidecars = new SidecarFollower(PodConventions.SIDECAR_PORT, signals);
+        this.gateways = new GatewayScraper(config.gatewayUrl().map(GatewayAddresses::of), config.scrapeInterval(),
+                config.drainTimeout(), clock, signals);
+        this.leadership = new Leadership(client, config, leadershipLost);
+        WarmupQueue warmups = new WarmupQueue(WarmupLimits.ofConcurrent(config.warmupMaxConcurrent()), clock, signals);
+        metrics.watch(warmups);
+        Services services = new Services(client, new ReconcileSettings(config.sidecarImage(), config.cleanupDeadline()),
+                clock, new StatusWriter(client), sidecars, gateways, warmups, new EventRecorder(client, clock),
+                metrics);
+        this.operator = operator(client);
+        register(new InferenceModelReconciler(services, signals));
+        this.probes = new ProbeServer(new InetSocketAddress(config.bind(), config.httpPort()), () -> true, this::ready,
+                metrics::scrape);
+    }
+
+    /** Returns once the caches are filled; reconciles begin at once, or when this process leads. */
+    public void start() {
+        gateways.start();
+        operator.start();
+        started = true;
+        LOG.info("operator started; probes and metrics on {}:{}", config.bind(), probes.port());
+    }
+
+    public int httpPort() {
+        return probes.port();
+    }
+
+    /** Ends reconciles in progress, then gives the lease back, so that the next operator need not wait for its end. */
+    @Override
+    public void close() {
+        started = false;
+        leadership.stopping();
+        operator.stop();
+        leadership.release();
+        gateways.close();
+        sidecars.close();
+        probes.close();
+    }
+
+    /** A standby is ready too: its caches are warm and it takes over within a lease. */
+    private boolean ready() {
+        return started && operator.getRuntimeInfo().allEventSourcesAreHealthy();
+    }
+
+    private Operator operator(KubernetesClient client) {
+        return new Operator(overrider -> {
+            overrider.withKubernetesClient(client)
+                    .withCloseClientOnStop(false)
+                    .withReconciliationTerminationTimeout(RECONCILES_END_WITHIN)
+                    .withUseSSAToPatchPrimaryResource(true);
+            leadership.configuration().ifPresent(overrider::withLeaderElectionConfiguration);
+        });
+    }
+
+    private void register(InferenceModelReconciler reconciler) {
+        operator.register(reconciler, controller -> {
+            controller.withName("inferencemodel")
+                    .withGenerationAware(false)
+                    .withOnUpdateFilter(ModelEventSources::concerns)
+                    .withTriggerReconcilerOnAllEvents(true)
+                    .withReconciliationMaxInterval(RESYNC)
+                    .withRetry(new GenericRetry().setInitialInterval(100)
+                            .setIntervalMultiplier(2)
+                            .setMaxInterval(30_000)
+                            .withoutMaxAttempts());
+            if (!config.watchNamespaces().isEmpty()) {
+                controller.settingNamespaces(config.watchNamespaces());
+            }
+        });
+    }
+}

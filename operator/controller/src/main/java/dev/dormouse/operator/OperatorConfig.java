@@ -1,0 +1,135 @@
+package dev.dormouse.operator;
+
+import java.net.URI;
+import java.net.URISyntaxException;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Predicate;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The operator's configuration, read once from the environment. A bad value stops the process.
+ *
+ * <table>
+ * <caption>Variables</caption>
+ * <tr><th>variable</th><th>default</th><th>meaning</th></tr>
+ * <tr><td>DORMOUSE_NAMESPACE</td><td>dormouse-system</td><td>where the leader lease lives</td></tr>
+ * <tr><td>DORMOUSE_WATCH_NAMESPACES</td><td>(all)</td><td>comma-separated namespaces whose models are served</td></tr>
+ * <tr><td>DORMOUSE_SIDECAR_IMAGE</td><td>dormouse/sidecar:0.1.0</td><td>image of the sidecar in every replica</td></tr>
+ * <tr><td>DORMOUSE_GATEWAY_URL</td><td>(none)</td><td>{@code http://host:port} of the gateways' internal port; every
+ * address of the host is one gateway</td></tr>
+ * <tr><td>DORMOUSE_WARMUP_MAX_CONCURRENT</td><td>4</td><td>replicas that warm up at the same time</td></tr>
+ * <tr><td>DORMOUSE_LEADER_ELECTION</td><td>true</td><td>false only where a second operator is impossible</td></tr>
+ * <tr><td>DORMOUSE_LEASE_SECONDS</td><td>15</td><td>a leader that is silent for so long is replaced</td></tr>
+ * <tr><td>DORMOUSE_LEASE_RENEW_SECONDS</td><td>10</td><td>a leader that cannot renew for so long steps down</td></tr>
+ * <tr><td>DORMOUSE_LEASE_RETRY_SECONDS</td><td>2</td><td>pause between attempts</td></tr>
+ * <tr><td>DORMOUSE_BIND</td><td>0.0.0.0</td><td>address of the HTTP server</td></tr>
+ * <tr><td>DORMOUSE_HTTP_PORT</td><td>8082</td><td>/livez, /readyz and /metrics; 0 takes a free port</td></tr>
+ * <tr><td>DORMOUSE_DRAIN_TIMEOUT_SECONDS</td><td>30</td><td>a gateway that does not answer for so long is gone: it no
+ * longer holds up draining</td></tr>
+ * <tr><td>DORMOUSE_CLEANUP_SECONDS</td><td>60</td><td>a deleted model's pods have so long to drain</td></tr>
+ * <tr><td>DORMOUSE_SCRAPE_MILLIS</td><td>1000</td><td>pause between readings of the gateways' load</td></tr>
+ * </table>
+ */
+public record OperatorConfig(String namespace, Set<String> watchNamespaces, String sidecarImage,
+        Optional<URI> gatewayUrl, int warmupMaxConcurrent, boolean leaderElection, Duration leaseDuration,
+        Duration leaseRenewDeadline, Duration leaseRetryPeriod, String bind, int httpPort, Duration drainTimeout,
+        Duration cleanupDeadline, Duration scrapeInterval) {
+
+    public OperatorConfig {
+        watchNamespaces = Set.copyOf(watchNamespaces);
+        if (leaseRenewDeadline.compareTo(leaseDuration) >= 0) {
+            throw new IllegalArgumentException(
+                    "DORMOUSE_LEASE_RENEW_SECONDS (%d) must be less than DORMOUSE_LEASE_SECONDS (%d): a leader must step down before it is replaced"
+                            .formatted(leaseRenewDeadline.toSeconds(), leaseDuration.toSeconds()));
+        }
+        if (leaseRetryPeriod.compareTo(leaseRenewDeadline) >= 0) {
+            throw new IllegalArgumentException(
+                    "DORMOUSE_LEASE_RETRY_SECONDS (%d) must be less than DORMOUSE_LEASE_RENEW_SECONDS (%d)"
+                            .formatted(leaseRetryPeriod.toSeconds(), leaseRenewDeadline.toSeconds()));
+        }
+    }
+
+    /** @throws IllegalArgumentException naming the variable, its value and what is expected */
+    public static OperatorConfig fromEnvironment(Map<String, String> environment) {
+        Reader env = new Reader(environment);
+        return new OperatorConfig(env.text("DORMOUSE_NAMESPACE", "dormouse-system"),
+                env.names("DORMOUSE_WATCH_NAMESPACES"), env.text("DORMOUSE_SIDECAR_IMAGE", "dormouse/sidecar:0.1.0"),
+                env.httpUrl("DORMOUSE_GATEWAY_URL"), env.number("DORMOUSE_WARMUP_MAX_CONCURRENT", 4, 1, 10_000),
+                env.flag("DORMOUSE_LEADER_ELECTION", true),
+                Duration.ofSeconds(env.number("DORMOUSE_LEASE_SECONDS", 15, 3, 3600)),
+                Duration.ofSeconds(env.number("DORMOUSE_LEASE_RENEW_SECONDS", 10, 2, 3600)),
+                Duration.ofSeconds(env.number("DORMOUSE_LEASE_RETRY_SECONDS", 2, 1, 3600)),
+                env.text("DORMOUSE_BIND", "0.0.0.0"), env.number("DORMOUSE_HTTP_PORT", 8082, 0, 65_535),
+                Duration.ofSeconds(env.number("DORMOUSE_DRAIN_TIMEOUT_SECONDS", 30, 1, 86_400)),
+                Duration.ofSeconds(env.number("DORMOUSE_CLEANUP_SECONDS", 60, 1, 86_400)),
+                Duration.ofMillis(env.number("DORMOUSE_SCRAPE_MILLIS", 1000, 50, 60_000)));
+    }
+
+    private record Reader(Map<String, String> environment) {
+
+        Optional<String> value(String key) {
+            return Optional.ofNullable(environment.get(key)).map(String::strip).filter(Predicate.not(String::isEmpty));
+        }
+
+        String text(String key, String otherwise) {
+            return value(key).orElse(otherwise);
+        }
+
+        Set<String> names(String key) {
+            return value(key).stream()
+                    .flatMap(list -> Arrays.stream(list.split(",")))
+                    .map(String::strip)
+                    .filter(Predicate.not(String::isEmpty))
+                    .collect(Collectors.toUnmodifiableSet());
+        }
+
+        int number(String key, int otherwise, int least, int most) {
+            Optional<String> text = value(key);
+            if (text.isEmpty()) {
+                return otherwise;
+            }
+            try {
+                int number = Integer.parseInt(text.get());
+                if (number >= least && number <= most) {
+                    return number;
+                }
+            } catch (NumberFormatException e) {
+                throw wrong(key, "a whole number from " + least + " to " + most, e);
+            }
+            throw wrong(key, "a whole number from " + least + " to " + most, null);
+        }
+
+        boolean flag(String key, boolean otherwise) {
+            return switch (value(key).orElse(Boolean.toString(otherwise))) {
+                case "true" -> true;
+                case "false" -> false;
+                default -> throw wrong(key, "true or false", null);
+            };
+        }
+
+        Optional<URI> httpUrl(String key) {
+            return value(key).map(text -> {
+                try {
+                    URI url = new URI(text);
+                    if ("http".equals(url.getScheme()) && url.getHost() != null && url.getPort() > 0
+                            && (url.getPath().isEmpty() || url.getPath().equals("/"))) {
+                        return url;
+                    }
+                } catch (URISyntaxException e) {
+                    throw wrong(key, "http://host:port", e);
+                }
+                throw wrong(key, "http://host:port", null);
+            });
+        }
+
+        private IllegalArgumentException wrong(String key, String expected, @Nullable Exception cause) {
+            return new IllegalArgumentException(
+                    key + "=\"" + environment.get(key) + "\" is not valid: it must be " + expected, cause);
+        }
+    }
+}

@@ -1,0 +1,291 @@
+package dev.dormouse.operator.desired;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.dormouse.api.v1alpha1.InferenceModel;
+import dev.dormouse.api.v1alpha1.InferenceModelSpec;
+import dev.dormouse.operator.resolve.ModelSource;
+import dev.dormouse.operator.resolve.ResolvedModel;
+import dev.dormouse.operator.resolve.ResolvedModel.Resolved;
+import dev.dormouse.sidecar.api.PodConventions;
+import dev.dormouse.sidecar.api.SidecarEnvironment;
+import io.fabric8.kubernetes.api.model.Container;
+import io.fabric8.kubernetes.api.model.ContainerBuilder;
+import io.fabric8.kubernetes.api.model.EnvVar;
+import io.fabric8.kubernetes.api.model.EnvVarBuilder;
+import io.fabric8.kubernetes.api.model.OwnerReferenceBuilder;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.api.model.PodTemplateSpec;
+import io.fabric8.kubernetes.api.model.Probe;
+import io.fabric8.kubernetes.api.model.ProbeBuilder;
+import io.fabric8.kubernetes.api.model.Quantity;
+import io.fabric8.kubernetes.api.model.SecurityContext;
+import io.fabric8.kubernetes.api.model.SecurityContextBuilder;
+import io.fabric8.kubernetes.api.model.Volume;
+import io.fabric8.kubernetes.api.model.VolumeBuilder;
+import io.fabric8.kubernetes.api.model.VolumeMountBuilder;
+import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The pod of one replica: the sidecar as a native sidecar, the engine, the volumes between them, and the user's
+ * {@code podTemplate} laid over it. Fits the {@code restricted} pod security standard if the images name a user other
+ * than root.
+ */
+public final class ReplicaPod {
+    private static final String RUN_VOLUME = "dormouse-run";
+    private static final String RUN_MOUNT = "/run/dormouse";
+    private static final String SNAPSHOT_VOLUME = "dormouse-snapshots";
+    private static final String SNAPSHOT_MOUNT = "/var/lib/dormouse";
+    private static final String MODEL_VOLUME = "dormouse-model";
+    private static final String SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict";
+    private static final long GRACE_SECONDS = 60;
+    private static final KubernetesSerialization JSON = new KubernetesSerialization();
+
+    private final InferenceModel model;
+    private final InferenceModelSpec spec;
+    private final Resolved resolved;
+    private final String sidecarImage;
+
+    private ReplicaPod(InferenceModel model, Resolved resolved, String sidecarImage) {
+        this.model = model;
+        this.spec = model.getSpec();
+        this.resolved = resolved;
+        this.sidecarImage = sidecarImage;
+    }
+
+    /**
+     * @param name the pod's name, see {@code ReplicaNames}
+     * @param activation id of the wake it is created for
+     */
+    public static Pod of(InferenceModel model, Resolved resolved, String sidecarImage, String name, String activation) {
+        ReplicaPod pod = new ReplicaPod(model, resolved, sidecarImage);
+        return pod.build(name, activation, template(model, resolved, sidecarImage));
+    }
+
+    /** Hash of all that a pod is made from, except what differs from replica to replica. */
+    public static String template(InferenceModel model, Resolved resolved, String sidecarImage) {
+        Pod nameless = new ReplicaPod(model, resolved, sidecarImage).build("", "", "");
+        return Hashes.sha256(JSON.asJson(nameless.getSpec()) + JSON.asJson(nameless.getMetadata())).substring(0, 16);
+    }
+
+    private Pod build(String name, String activation, String template) {
+        Pod pod = new PodBuilder().withNewMetadata()
+                .endMetadata()
+                .withNewSpec()
+                .withRestartPolicy("Always")
+                .withTerminationGracePeriodSeconds(GRACE_SECONDS)
+                .withNewSecurityContext()
+                .withNewSeccompProfile()
+                .withType("RuntimeDefault")
+                .endSeccompProfile()
+                .endSecurityContext()
+                .withInitContainers(sidecar(activation))
+                .withContainers(engine())
+                .withVolumes(volumes())
+                .endSpec()
+                .build();
+        coLocate(pod);
+        return identified(overlaid(pod, spec.podTemplate()), name, activation, template);
+    }
+
+    private static Pod overlaid(Pod pod, @Nullable PodTemplateSpec podTemplate) {
+        if (podTemplate == null) {
+            return pod;
+        }
+        ObjectNode tree = JSON.convertValue(pod, ObjectNode.class);
+        PodOverlay.apply(tree, JSON.convertValue(podTemplate, JsonNode.class));
+        return JSON.convertValue(tree, Pod.class);
+    }
+
+    /** Last, so that no template can take a pod away from its model. */
+    private Pod identified(Pod pod, String name, String activation, String template) {
+        return new PodBuilder(pod).editMetadata()
+                .withName(name)
+                .withNamespace(model.getMetadata().getNamespace())
+                .addToLabels(PodConventions.LABEL_MODEL, model.getMetadata().getName())
+                .addToLabels(PodConventions.LABEL_MANAGED_BY, PodConventions.MANAGED_BY)
+                .addToAnnotations(SAFE_TO_EVICT, "true")
+                .addToAnnotations(PodConventions.ANNOTATION_ACTIVATION, activation)
+                .addToAnnotations(PodConventions.ANNOTATION_TEMPLATE, template)
+                .withOwnerReferences(new OwnerReferenceBuilder().withApiVersion(model.getApiVersion())
+                        .withKind(model.getKind())
+                        .withName(model.getMetadata().getName())
+                        .withUid(model.getMetadata().getUid())
+                        .withController(true)
+                        .withBlockOwnerDeletion(true)
+                        .build())
+                .endMetadata()
+                .build();
+    }
+
+    /** ReadWriteOnce is not enforced by the scheduler: a second pod on another node would hang in ContainerCreating. */
+    private void coLocate(Pod pod) {
+        boolean several = Math.max(spec.replicas(), spec.scaling().maxReplicas()) > 1;
+        if (!several || !ResolvedModel.ownsSnapshotClaim(model)) {
+            return;
+        }
+        pod.setSpec(pod.getSpec()
+                .edit()
+                .withNewAffinity()
+                .withNewPodAffinity()
+                .addNewRequiredDuringSchedulingIgnoredDuringExecution()
+                .withTopologyKey("kubernetes.io/hostname")
+                .withNewLabelSelector()
+                .addToMatchLabels(PodConventions.LABEL_MODEL, model.getMetadata().getName())
+                .endLabelSelector()
+                .endRequiredDuringSchedulingIgnoredDuringExecution()
+                .endPodAffinity()
+                .endAffinity()
+                .build());
+    }
+
+    private Container sidecar(String activation) {
+        ContainerBuilder container = new ContainerBuilder().withName(PodConventions.SIDECAR_CONTAINER)
+                .withImage(sidecarImage)
+                .withRestartPolicy("Always")
+                .withEnv(sidecarEnv(activation))
+                .addNewPort()
+                .withName(PodConventions.SIDECAR_PORT_NAME)
+                .withContainerPort(PodConventions.SIDECAR_PORT)
+                .withProtocol("TCP")
+                .endPort()
+                .withNewResources()
+                .addToRequests("cpu", new Quantity("100m"))
+                .addToRequests("memory", new Quantity("128Mi"))
+                .endResources()
+                .withStartupProbe(probe("/livez", 120))
+                .withReadinessProbe(probe("/readyz", 1))
+                .withLivenessProbe(probe("/livez", 10))
+                .withSecurityContext(restricted())
+                .addNewVolumeMount()
+                .withName(RUN_VOLUME)
+                .withMountPath(RUN_MOUNT)
+                .endVolumeMount();
+        if (resolved.snapshotClaim().isPresent()) {
+            container.addNewVolumeMount().withName(SNAPSHOT_VOLUME).withMountPath(SNAPSHOT_MOUNT).endVolumeMount();
+        }
+        return container.build();
+    }
+
+    private Container engine() {
+        ContainerBuilder container = new ContainerBuilder().withName(PodConventions.ENGINE_CONTAINER)
+                .withImage(spec.engine().image())
+                .withCommand(spec.engine().command())
+                .withArgs(spec.engine().args())
+                .withEnv(engineEnv())
+                .addNewPort()
+                .withName(PodConventions.ENGINE_PORT_NAME)
+                .withContainerPort(spec.engine().port())
+                .withProtocol("TCP")
+                .endPort()
+                .withResources(spec.engine().resources())
+                .withSecurityContext(restricted())
+                .addNewVolumeMount()
+                .withName(RUN_VOLUME)
+                .withMountPath(RUN_MOUNT)
+                .endVolumeMount();
+        if (resolved.source() instanceof ModelSource.Claim) {
+            container.addToVolumeMounts(new VolumeMountBuilder().withName(MODEL_VOLUME)
+                    .withMountPath(ModelSource.MOUNT)
+                    .withReadOnly(true)
+                    .build());
+        }
+        return container.build();
+    }
+
+    private List<Volume> volumes() {
+        List<Volume> volumes = new ArrayList<>();
+        volumes.add(new VolumeBuilder().withName(RUN_VOLUME).withNewEmptyDir().endEmptyDir().build());
+        resolved.snapshotClaim()
+                .ifPresent(claim -> volumes.add(new VolumeBuilder().withName(SNAPSHOT_VOLUME)
+                        .withNewPersistentVolumeClaim(claim, false)
+                        .build()));
+        if (resolved.source() instanceof ModelSource.Claim claim) {
+            volumes.add(new VolumeBuilder().withName(MODEL_VOLUME)
+                    .withNewPersistentVolumeClaim(claim.claim(), true)
+                    .build());
+        }
+        return volumes;
+    }
+
+    private List<EnvVar> sidecarEnv(String activation) {
+        InferenceModelSpec.Warmup warmup = spec.warmup();
+        InferenceModelSpec.Snapshot snapshot = spec.snapshot();
+        List<EnvVar> env = new ArrayList<>(sharedEnv());
+        env.add(field(SidecarEnvironment.POD_UID, "metadata.uid"));
+        env.add(value(SidecarEnvironment.HTTP_PORT, PodConventions.SIDECAR_PORT));
+        env.add(value(SidecarEnvironment.ACTIVATION, activation));
+        if (resolved.snapshotClaim().isPresent()) {
+            env.add(value(SidecarEnvironment.VOLUME, SNAPSHOT_MOUNT));
+            env.add(value(SidecarEnvironment.SNAPSHOT_KEY, SnapshotKey.of(spec)));
+            env.add(value(SidecarEnvironment.COMPRESSION, snapshot.compression().name()));
+            env.add(value(SidecarEnvironment.COMPRESSION_LEVEL, snapshot.compressionLevel()));
+            env.add(value(SidecarEnvironment.VERIFY, snapshot.verifyChecksum()));
+        }
+        env.add(value(SidecarEnvironment.PRELOAD_WEIGHTS, warmup.preloadWeights()));
+        env.add(value(SidecarEnvironment.PREALLOCATE_POOLS, warmup.preallocatePools()));
+        env.add(value(SidecarEnvironment.PRECOMPILE_KERNELS, warmup.precompileKernels()));
+        env.add(value(SidecarEnvironment.BATCH_SIZE, warmup.batchSize()));
+        env.add(value(SidecarEnvironment.ITERATIONS, warmup.iterations()));
+        env.add(value(SidecarEnvironment.DEADLINE_SECONDS, warmup.deadlineSeconds()));
+        return env;
+    }
+
+    /** Ours first, so that the user's may refer to them, as in {@code $(POD_IP)}; theirs never replace ours. */
+    private List<EnvVar> engineEnv() {
+        List<EnvVar> env = new ArrayList<>(sharedEnv());
+        env.add(value(SidecarEnvironment.MODEL_PATH, switch (resolved.source()) {
+            case ModelSource.Claim claim -> claim.enginePath();
+            case ModelSource.LocalPath local -> local.path();
+            case ModelSource.Unsupported unsupported -> throw new IllegalArgumentException(unsupported.message());
+        }));
+        Set<String> ours = env.stream().map(EnvVar::getName).collect(Collectors.toSet());
+        spec.engine().env().stream().filter(theirs -> !ours.contains(theirs.getName())).forEach(env::add);
+        return env;
+    }
+
+    private List<EnvVar> sharedEnv() {
+        String clientName = spec.model().name();
+        return List.of(field(SidecarEnvironment.POD_IP, "status.podIP"),
+                value(SidecarEnvironment.SOCKET, RUN_MOUNT + "/engine.sock"),
+                value(SidecarEnvironment.MODEL,
+                        model.getMetadata().getNamespace() + "/" + model.getMetadata().getName()),
+                value(SidecarEnvironment.MODEL_NAME, clientName == null ? model.getMetadata().getName() : clientName),
+                value(SidecarEnvironment.ENGINE_PORT, spec.engine().port()));
+    }
+
+    private static EnvVar value(String name, Object value) {
+        return new EnvVar(name, value.toString(), null);
+    }
+
+    private static EnvVar field(String name, String path) {
+        return new EnvVarBuilder().withName(name).withNewValueFrom().withNewFieldRef("v1", path).endValueFrom().build();
+    }
+
+    private static Probe probe(String path, int failures) {
+        return new ProbeBuilder().withNewHttpGet()
+                .withPath(path)
+                .withNewPort(PodConventions.SIDECAR_PORT)
+                .withScheme("HTTP")
+                .endHttpGet()
+                .withPeriodSeconds(1)
+                .withTimeoutSeconds(1)
+                .withSuccessThreshold(1)
+                .withFailureThreshold(failures)
+                .build();
+    }
+
+    private static SecurityContext restricted() {
+        return new SecurityContextBuilder().withAllowPrivilegeEscalation(false)
+                .withNewCapabilities()
+                .withDrop("ALL")
+                .endCapabilities()
+                .build();
+    }
+}

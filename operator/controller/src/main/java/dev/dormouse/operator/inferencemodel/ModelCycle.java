@@ -1,0 +1,229 @@
+package dev.dormouse.operator.inferencemodel;
+
+import dev.dormouse.api.v1alpha1.InferenceModel;
+import dev.dormouse.api.v1alpha1.InferenceModelSpec;
+import dev.dormouse.api.v1alpha1.ModelStatus;
+import dev.dormouse.domain.fleet.ModelKey;
+import dev.dormouse.domain.fleet.Replica;
+import dev.dormouse.domain.fleet.ReplicaId;
+import dev.dormouse.domain.replica.ReplicaAction;
+import dev.dormouse.domain.replica.ReplicaAction.Create;
+import dev.dormouse.domain.replica.ReplicaAction.Delete;
+import dev.dormouse.domain.replica.ReplicaAction.Drain;
+import dev.dormouse.domain.replica.ReplicaPlan;
+import dev.dormouse.domain.replica.ReplicaPlanner;
+import dev.dormouse.domain.scaling.Activation;
+import dev.dormouse.domain.scaling.ActivationDecision;
+import dev.dormouse.domain.scaling.ActivationDecision.Asleep;
+import dev.dormouse.domain.scaling.ActivationDecision.Awake;
+import dev.dormouse.domain.scaling.ActivationDecision.Sleep;
+import dev.dormouse.domain.scaling.ActivationDecision.Wake;
+import dev.dormouse.domain.scaling.ActivationRule;
+import dev.dormouse.domain.scaling.InitialStart;
+import dev.dormouse.domain.scaling.Load;
+import dev.dormouse.domain.scaling.ScalingPolicy;
+import dev.dormouse.domain.warmup.QueuePosition;
+import dev.dormouse.domain.warmup.WarmupRequest;
+import dev.dormouse.domain.warmup.WarmupRequest.Urgency;
+import dev.dormouse.operator.desired.ReplicaPod;
+import dev.dormouse.operator.desired.SnapshotClaim;
+import dev.dormouse.operator.desired.SnapshotKey;
+import dev.dormouse.operator.resolve.ResolvedModel;
+import dev.dormouse.operator.resolve.ResolvedModel.Resolved;
+import dev.dormouse.operator.status.ModelEvent;
+import dev.dormouse.operator.status.ModelStatusFactory;
+import dev.dormouse.operator.status.ModelView;
+import dev.dormouse.operator.status.ModelView.Rejection;
+import dev.dormouse.operator.status.ObservedReplica;
+import dev.dormouse.operator.status.StatusReader;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Comparator;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One reconcile of one model whose references are resolved: decide, record the decision in status, then act. The record
+ * comes first, so that an operator that dies in between finds an open activation and goes on.
+ */
+final class ModelCycle {
+    /** While awake, time itself changes things that no event tells: leases, back-off, a window of load. */
+    private static final Duration AWAKE_RECHECK = Duration.ofSeconds(5);
+    /** A slot is held no longer than a warmup may take, plus the time to start the containers. */
+    static final Duration LEASE_SLACK = Duration.ofSeconds(120);
+
+    private final Services services;
+    private final Pods pods;
+    private final InferenceModel model;
+    private final InferenceModelSpec spec;
+    private final ModelKey key;
+    private final ModelMemory memory;
+    private final ResolvedModel references;
+    private final Resolved resolved;
+    private final String template;
+    private final List<ObservedReplica> observed;
+    private final Set<String> claims;
+    private final ModelStatus previous;
+    private final Instant now;
+
+    ModelCycle(Services services, InferenceModel model, ModelMemory memory, ResolvedModel references, Resolved resolved,
+            String template, List<ObservedReplica> observed, Set<String> claims, Instant now) {
+        this.services = services;
+        this.pods = new Pods(services.client());
+        this.model = model;
+        this.spec = model.getSpec();
+        this.key = new ModelKey(model.getMetadata().getNamespace(), model.getMetadata().getName());
+        this.memory = memory;
+        this.references = references;
+        this.resolved = resolved;
+        this.template = template;
+        this.observed = List.copyOf(observed);
+        this.claims = claims;
+        this.previous = services.statuses().latest(model);
+        this.now = now;
+    }
+
+    /** @return when to look again even if nothing happens; absent while the model sleeps */
+    Optional<Instant> run() {
+        List<Replica> replicas = observed.stream().map(ObservedReplica::replica).toList();
+        Load load = services.gateways().load(key);
+        memory.load.record(load, now);
+        memory.backoff = memory.backoff.observe(replicas, template, now);
+        InitialStart initialStart = StatusReader.initialStart(model, previous)
+                .next(replicas, memory.backoff.failures());
+
+        ActivationDecision decision = ActivationRule.decide(new ActivationRule.Situation(policy(),
+                StatusReader.demand(model).orElse(null), lastActivation(), initialStart, load, replicas), now);
+        Activation activation = activation(decision);
+        Activation open = activation != null && activation.open() ? activation : null;
+        ReplicaPlan plan = ReplicaPlanner.plan(
+                new ReplicaPlanner.Situation(key.name(), model.getMetadata().getUid(), policy(), open, template,
+                        replicas,
+                        load, memory.load.peak(now), memory.backoff,
+                        open == null ? Urgency.PreWarm : urgency(open, load)),
+                now);
+
+        boolean mayCreate = references instanceof Resolved && memory.rejection(template, now).isEmpty();
+        List<Create> admitted = admitted(plan, replicas, mayCreate);
+        ModelView view = view(decision, activation, initialStart, plan);
+        record(view);
+        services.gateways().setAwake(key, open != null || !replicas.isEmpty());
+        act(plan, admitted, activation);
+        memory.rejection(template, now).ifPresent(rejection -> record(view(decision, activation, initialStart, plan)));
+        return recheckAt(decision, plan, open != null || !replicas.isEmpty());
+    }
+
+    private ScalingPolicy policy() {
+        int most = Math.max(spec.scaling().maxReplicas(), spec.scaling().minReplicas());
+        return new ScalingPolicy(spec.replicas(), spec.scaling().minReplicas(), most,
+                spec.requests().concurrencyLimit(),
+                Duration.ofSeconds(spec.scaling().idleSeconds()));
+    }
+
+    /** From status; if that was lost, a live pod proves that the model is awake. */
+    private @Nullable Activation lastActivation() {
+        Optional<Activation> written = StatusReader.activation(previous);
+        if (written.isPresent()) {
+            return written.get();
+        }
+        return observed.stream()
+                .map(ObservedReplica::replica)
+                .filter(r -> !r.draining() && r.phase() != Replica.Phase.Terminating)
+                .map(Replica::createdAt)
+                .min(Instant::compareTo)
+                .map(at -> new Activation(1, Activation.Reason.Demand, at, null))
+                .orElse(null);
+    }
+
+    private @Nullable Activation activation(ActivationDecision decision) {
+        return switch (decision) {
+            case Asleep asleep -> lastActivation();
+            case Wake wake -> wake.activation();
+            case Awake awake -> awake.activation();
+            case Sleep sleep -> sleep.ended();
+        };
+    }
+
+    private Urgency urgency(Activation open, Load load) {
+        boolean asked = StatusReader.demand(model).filter(at -> at.isAfter(open.startedAt())).isPresent();
+        return open.reason() == Activation.Reason.Demand || asked || load.hasWaiting()
+                ? Urgency.Demand
+                : Urgency.PreWarm;
+    }
+
+    /** Claims a slot for every pod to be created; live ones keep theirs, whatever else the model held is given back. */
+    private List<Create> admitted(ReplicaPlan plan, List<Replica> replicas, boolean mayCreate) {
+        Duration lease = Duration.ofSeconds(spec.warmup().deadlineSeconds()).plus(LEASE_SLACK);
+        Set<ReplicaId> wanted = new HashSet<>();
+        for (Replica replica : replicas) {
+            if (replica.holdsWarmupSlot() && !replica.draining()) {
+                ReplicaId id = new ReplicaId(key, replica.pod());
+                wanted.add(id);
+                services.warmups().adopt(id, replica.createdAt(), lease);
+            }
+        }
+        List<Create> creations = mayCreate ? plan.creations().toList() : List.of();
+        creations.forEach(create -> wanted.add(new ReplicaId(key, create.pod())));
+        services.warmups().retain(key, wanted);
+        return creations.stream()
+                .filter(create -> services.warmups()
+                        .admit(
+                                new WarmupRequest(new ReplicaId(key, create.pod()), create.urgency(),
+                                        spec.requests().priority(), lease)))
+                .toList();
+    }
+
+    private ModelView view(ActivationDecision decision, @Nullable Activation activation, InitialStart initialStart,
+            ReplicaPlan plan) {
+        Optional<QueuePosition> queue = plan.creations()
+                .flatMap(create -> services.warmups().position(new ReplicaId(key, create.pod())).stream())
+                .min(Comparator.comparingInt(QueuePosition::position));
+        return new ModelView(model, previous, references, activation, decision.why(), initialStart, observed,
+                plan.desired(), queue, memory.backoff.failures(), SnapshotKey.of(spec), template,
+                memory.rejection(template, now), now);
+    }
+
+    private void record(ModelView view) {
+        ModelStatus next = ModelStatusFactory.of(view);
+        services.statuses().write(model, next);
+        for (ModelEvent event : ModelEvent.between(previous, next, observed, spec)) {
+            boolean first = services.events().record(model, event);
+            if (first && event.reason().equals("Woke") && next.lastWake != null) {
+                services.metrics().woke(key.namespace(), key.name(), next.lastWake);
+            }
+        }
+    }
+
+    private void act(ReplicaPlan plan, List<Create> admitted, @Nullable Activation activation) {
+        for (ReplicaAction action : plan.actions()) {
+            switch (action) {
+                case Drain drain -> pods.markDraining(key.namespace(), drain.pod(), drain.uid());
+                case Delete delete -> pods.delete(key.namespace(), delete.pod());
+                case Create create -> {
+                    if (activation != null && admitted.contains(create)) {
+                        create(create, activation);
+                    }
+                }
+            }
+        }
+    }
+
+    private void create(Create create, Activation activation) {
+        if (ResolvedModel.ownsSnapshotClaim(model) && !claims.contains(ResolvedModel.ownClaim(model))) {
+            pods.create(SnapshotClaim.of(model));
+        }
+        Optional<Rejection> rejection = pods.create(ReplicaPod.of(model, resolved, services.settings().sidecarImage(),
+                create.pod(), Long.toString(activation.number())));
+        rejection.ifPresent(refused -> memory.refuse(refused, template, now));
+    }
+
+    private Optional<Instant> recheckAt(ActivationDecision decision, ReplicaPlan plan, boolean busy) {
+        Optional<Instant> decided = decision instanceof Awake awake ? awake.recheckAt() : Optional.empty();
+        Optional<Instant> regular = busy ? Optional.of(now.plus(AWAKE_RECHECK)) : Optional.empty();
+        return Stream.of(decided, plan.recheckAt(), regular).flatMap(Optional::stream).min(Instant::compareTo);
+    }
+}

@@ -1,0 +1,45 @@
+package dev.dormouse.operator.inferencemodel;
+
+import dev.dormouse.api.v1alpha1.ModelStatus;
+import dev.dormouse.domain.replica.Backoff;
+import dev.dormouse.domain.scaling.LoadWindow;
+import dev.dormouse.operator.status.ModelView.Rejection;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Optional;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What one model's reconciles remember from one to the next; all of it can be lost. Confined to the reconciles of its
+ * model, of which there is one at a time.
+ */
+final class ModelMemory {
+    private static final Duration SCALE_DOWN_WINDOW = Duration.ofSeconds(30);
+    private static final Duration REJECTION_PAUSE = Duration.ofSeconds(10);
+
+    final LoadWindow load = new LoadWindow(SCALE_DOWN_WINDOW);
+    Backoff backoff;
+    private @Nullable Refused refused;
+
+    private record Refused(Rejection rejection, String template, Instant retryAt) {}
+
+    /** After a restart the row of failures goes on from the attempt that status tells. */
+    ModelMemory(ModelStatus previous, String template) {
+        int attempt = previous.warmup == null || previous.warmup.attempt() == null ? 1 : previous.warmup.attempt();
+        boolean failing = previous.warmup != null && !"Ready".equals(previous.warmup.phase());
+        backoff = new Backoff(template, failing ? Math.max(0, attempt - 1) : 0, Set.of(), Instant.MIN);
+    }
+
+    void refuse(Rejection rejection, String template, Instant now) {
+        refused = new Refused(rejection, template, now.plus(REJECTION_PAUSE));
+    }
+
+    /** Why no pod of this template is to be tried at present. */
+    Optional<Rejection> rejection(String template, Instant now) {
+        Refused last = refused;
+        boolean holds = last != null && last.template().equals(template)
+                && (last.rejection().forGood() || last.retryAt().isAfter(now));
+        return holds && last != null ? Optional.of(last.rejection()) : Optional.empty();
+    }
+}

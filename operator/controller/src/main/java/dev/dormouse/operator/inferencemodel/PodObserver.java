@@ -1,0 +1,207 @@
+package dev.dormouse.operator.inferencemodel;
+
+import dev.dormouse.domain.fleet.Replica;
+import dev.dormouse.domain.fleet.Replica.Phase;
+import dev.dormouse.domain.fleet.Replica.Problem;
+import dev.dormouse.operator.status.ObservedReplica;
+import dev.dormouse.sidecar.api.PhaseTiming;
+import dev.dormouse.sidecar.api.PodConventions;
+import dev.dormouse.sidecar.api.ReplicaPhase;
+import dev.dormouse.sidecar.api.SidecarStatus;
+import dev.dormouse.sidecar.api.SnapshotReport;
+import io.fabric8.kubernetes.api.model.ContainerState;
+import io.fabric8.kubernetes.api.model.ContainerStateTerminated;
+import io.fabric8.kubernetes.api.model.ContainerStatus;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodCondition;
+import io.fabric8.kubernetes.api.model.PodStatus;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Reads a pod and its sidecar's last report into a {@link Replica}. The report is ahead of the kubelet by a probe
+ * period, so it goes first; where there is none, the pod speaks.
+ */
+final class PodObserver {
+    /** A ready sidecar that says nothing about its snapshot for so long has none to take. */
+    private static final Duration SNAPSHOT_PATIENCE = Duration.ofSeconds(60);
+    /** The sidecar cuts a hanging warmup itself; so much later it must be hanging as well. */
+    private static final Duration DEADLINE_SLACK = Duration.ofSeconds(60);
+    private static final Set<String> IMAGE_REASONS = Set.of("ErrImagePull", "ImagePullBackOff", "InvalidImageName",
+            "ErrImageNeverPull", "RegistryUnavailable");
+    private static final Set<String> CONFIG_REASONS = Set.of("CreateContainerConfigError", "CreateContainerError",
+            "RunContainerError");
+
+    private final boolean snapshots;
+    private final Duration warmupDeadline;
+    private final Instant now;
+
+    PodObserver(boolean snapshots, Duration warmupDeadline, Instant now) {
+        this.snapshots = snapshots;
+        this.warmupDeadline = warmupDeadline;
+        this.now = now;
+    }
+
+    ObservedReplica observe(Pod pod, Optional<SidecarStatus> report) {
+        Problem failure = failure(pod, report);
+        Problem hindrance = failure == null ? hindrance(pod) : null;
+        Phase phase = phase(pod, report, failure);
+        Instant readyAt = phase == Phase.Ready ? readyAt(pod, report) : null;
+        Map<String, String> annotations = Optional.ofNullable(pod.getMetadata().getAnnotations()).orElse(Map.of());
+        return new ObservedReplica(new Replica(pod.getMetadata().getName(), pod.getMetadata().getUid(),
+                annotations.getOrDefault(PodConventions.ANNOTATION_TEMPLATE, ""), phase,
+                Boolean.parseBoolean(annotations.get(PodConventions.ANNOTATION_DRAINING)),
+                Instant.parse(pod.getMetadata().getCreationTimestamp()), readyAt, settled(report, readyAt),
+                phase == Phase.Ready ? null : failure == null ? hindrance : failure), report);
+    }
+
+    private static Phase phase(Pod pod, Optional<SidecarStatus> report, @Nullable Problem failure) {
+        if (pod.getMetadata().getDeletionTimestamp() != null) {
+            return Phase.Terminating;
+        }
+        if (failure != null) {
+            return Phase.Failed;
+        }
+        if (report.isPresent()) {
+            return report.get().phase() == ReplicaPhase.Ready ? Phase.Ready : Phase.Warming;
+        }
+        if (condition(pod, "Ready").filter(c -> "True".equals(c.getStatus())).isPresent()) {
+            return Phase.Ready;
+        }
+        return running(sidecar(pod)) ? Phase.Warming : Phase.Pending;
+    }
+
+    private @Nullable Problem failure(Pod pod, Optional<SidecarStatus> report) {
+        PodStatus status = pod.getStatus();
+        if (status != null && ("Failed".equals(status.getPhase()) || "Succeeded".equals(status.getPhase()))) {
+            return new Problem(orElse(status.getReason(), "PodEnded"),
+                    orElse(status.getMessage(), "the pod ended as " + status.getPhase()));
+        }
+        if (report.isPresent() && report.get().phase() == ReplicaPhase.Failed) {
+            return new Problem(orElse(report.get().reason(), "WarmupFailed"), warmupFailure(report.get()));
+        }
+        boolean ready = report.isPresent() && report.get().phase() == ReplicaPhase.Ready
+                || condition(pod, "Ready").filter(c -> "True".equals(c.getStatus())).isPresent();
+        Instant started = engineStartedAt(pod);
+        if (!ready && started != null && started.plus(warmupDeadline).plus(DEADLINE_SLACK).isBefore(now)) {
+            return new Problem("WarmupDeadlineExceeded", "the engine has run since " + started
+                    + " and the replica is not ready; warmup.deadlineSeconds is " + warmupDeadline.toSeconds());
+        }
+        return null;
+    }
+
+    private static String warmupFailure(SidecarStatus report) {
+        Optional<PhaseTiming> failed = report.phases()
+                .stream()
+                .filter(p -> p.state() == PhaseTiming.State.Failed)
+                .findFirst();
+        String detail = orElse(report.message(), "the sidecar gave no message");
+        return failed.map(p -> p.name() + ": " + orElse(p.error(), detail)).orElse(detail);
+    }
+
+    private static @Nullable Problem hindrance(Pod pod) {
+        for (ContainerStatus container : statuses(pod)) {
+            Problem problem = hindrance(container);
+            if (problem != null) {
+                return problem;
+            }
+        }
+        return condition(pod, "PodScheduled").filter(c -> "False".equals(c.getStatus()))
+                .map(c -> new Problem(orElse(c.getReason(), "Unschedulable"),
+                        orElse(c.getMessage(), "no node fits the pod")))
+                .orElse(null);
+    }
+
+    private static @Nullable Problem hindrance(ContainerStatus container) {
+        ContainerState state = container.getState();
+        if (state == null || state.getWaiting() == null || state.getWaiting().getReason() == null) {
+            return null;
+        }
+        String reason = state.getWaiting().getReason();
+        String message = container.getName() + ": " + orElse(state.getWaiting().getMessage(), reason);
+        if (IMAGE_REASONS.contains(reason)) {
+            return new Problem("ImagePullFailed", message);
+        }
+        if (CONFIG_REASONS.contains(reason)) {
+            return new Problem("ContainerConfigFailed", message);
+        }
+        if (reason.equals("CrashLoopBackOff")) {
+            ContainerStateTerminated last = container.getLastState() == null
+                    ? null
+                    : container.getLastState().getTerminated();
+            String ended = last == null
+                    ? ""
+                    : "; it last ended with exit code " + last.getExitCode()
+                            + (last.getMessage() == null ? "" : ": " + last.getMessage().strip());
+            return new Problem("CrashLoop", message + ended);
+        }
+        return null;
+    }
+
+    private boolean settled(Optional<SidecarStatus> report, @Nullable Instant readyAt) {
+        if (readyAt == null) {
+            return false;
+        }
+        if (!snapshots || readyAt.plus(SNAPSHOT_PATIENCE).isBefore(now)) {
+            return true;
+        }
+        SnapshotReport.State state = report.map(r -> r.snapshot().state()).orElse(SnapshotReport.State.Absent);
+        return switch (state) {
+            case Restored, Saved, Failed, Skipped -> true;
+            case Absent, Restoring, Saving, Quarantined -> false;
+        };
+    }
+
+    private Instant readyAt(Pod pod, Optional<SidecarStatus> report) {
+        if (report.isPresent() && report.get().readyAtEpochMicros() > 0) {
+            Instant at = Instant.EPOCH.plus(report.get().readyAtEpochMicros(), ChronoUnit.MICROS);
+            // The sidecar's clock is not ours.
+            return at.isAfter(now) ? now : at;
+        }
+        return condition(pod, "Ready").map(PodCondition::getLastTransitionTime).map(Instant::parse).orElse(now);
+    }
+
+    private static @Nullable Instant engineStartedAt(Pod pod) {
+        return statuses(pod).stream()
+                .filter(c -> c.getName().equals(PodConventions.ENGINE_CONTAINER))
+                .findFirst()
+                .filter(c -> running(Optional.of(c)))
+                .map(c -> c.getState().getRunning().getStartedAt())
+                .map(Instant::parse)
+                .orElse(null);
+    }
+
+    private static Optional<ContainerStatus> sidecar(Pod pod) {
+        return statuses(pod).stream().filter(c -> c.getName().equals(PodConventions.SIDECAR_CONTAINER)).findFirst();
+    }
+
+    private static boolean running(Optional<ContainerStatus> container) {
+        return container.filter(c -> c.getState() != null && c.getState().getRunning() != null).isPresent();
+    }
+
+    private static List<ContainerStatus> statuses(Pod pod) {
+        if (pod.getStatus() == null) {
+            return List.of();
+        }
+        return Stream.concat(pod.getStatus().getInitContainerStatuses().stream(),
+                pod.getStatus().getContainerStatuses().stream()).toList();
+    }
+
+    private static Optional<PodCondition> condition(Pod pod, String type) {
+        if (pod.getStatus() == null) {
+            return Optional.empty();
+        }
+        return pod.getStatus().getConditions().stream().filter(c -> type.equals(c.getType())).findFirst();
+    }
+
+    private static String orElse(@Nullable String text, String otherwise) {
+        return text == null || text.isBlank() ? otherwise : text;
+    }
+}

@@ -1,0 +1,88 @@
+package dev.dormouse.operator.inferencemodel;
+
+import dev.dormouse.domain.fleet.Replica.Problem;
+import dev.dormouse.operator.status.ModelView.Rejection;
+import dev.dormouse.sidecar.api.PodConventions;
+import io.fabric8.kubernetes.api.model.PersistentVolumeClaim;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.dsl.base.PatchContext;
+import io.fabric8.kubernetes.client.dsl.base.PatchType;
+import java.net.HttpURLConnection;
+import java.util.Objects;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The writes to pods and claims, each idempotent: what is done already, or gone already, is fine. */
+final class Pods {
+    private static final Logger LOG = LoggerFactory.getLogger(Pods.class);
+    private static final int UNPROCESSABLE = 422;
+    private static final PatchContext MERGE = new PatchContext.Builder().withPatchType(PatchType.JSON_MERGE)
+            .withFieldManager("dormouse-operator")
+            .build();
+
+    private final KubernetesClient client;
+
+    Pods(KubernetesClient client) {
+        this.client = client;
+    }
+
+    /** @return why the API server refuses the pod; nothing when it exists now */
+    Optional<Rejection> create(Pod pod) {
+        try {
+            client.pods().inNamespace(pod.getMetadata().getNamespace()).resource(pod).create();
+            LOG.info("created pod {}/{}", pod.getMetadata().getNamespace(), pod.getMetadata().getName());
+            return Optional.empty();
+        } catch (KubernetesClientException e) {
+            return switch (e.getCode()) {
+                // The cache is behind: it is there already.
+                case HttpURLConnection.HTTP_CONFLICT -> Optional.empty();
+                case UNPROCESSABLE, HttpURLConnection.HTTP_BAD_REQUEST -> Optional
+                        .of(new Rejection(new Problem("InvalidPodTemplate", message(e)), true));
+                case HttpURLConnection.HTTP_FORBIDDEN -> Optional
+                        .of(new Rejection(new Problem("PodForbidden", message(e)), false));
+                default -> throw e;
+            };
+        }
+    }
+
+    void markDraining(String namespace, String name, String uid) {
+        String mark = "{\"metadata\":{\"uid\":\"%s\",\"annotations\":{\"%s\":\"true\"}}}".formatted(uid,
+                PodConventions.ANNOTATION_DRAINING);
+        try {
+            client.pods().inNamespace(namespace).withName(name).patch(MERGE, mark);
+            LOG.info("draining pod {}/{}", namespace, name);
+        } catch (KubernetesClientException e) {
+            rethrowUnlessGone(e);
+        }
+    }
+
+    void delete(String namespace, String name) {
+        client.pods().inNamespace(namespace).withName(name).delete();
+        LOG.info("deleted pod {}/{}", namespace, name);
+    }
+
+    void create(PersistentVolumeClaim claim) {
+        try {
+            client.persistentVolumeClaims().inNamespace(claim.getMetadata().getNamespace()).resource(claim).create();
+        } catch (KubernetesClientException e) {
+            if (e.getCode() != HttpURLConnection.HTTP_CONFLICT) {
+                throw e;
+            }
+        }
+    }
+
+    private static String message(KubernetesClientException e) {
+        return Objects.requireNonNullElse(e.getMessage(), "the API server gave no reason");
+    }
+
+    private static void rethrowUnlessGone(KubernetesClientException e) {
+        boolean gone = e.getCode() == HttpURLConnection.HTTP_NOT_FOUND
+                || e.getCode() == HttpURLConnection.HTTP_CONFLICT;
+        if (!gone) {
+            throw e;
+        }
+    }
+}

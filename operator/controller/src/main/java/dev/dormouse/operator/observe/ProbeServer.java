@@ -1,0 +1,53 @@
+package dev.dormouse.operator.observe;
+
+import com.sun.net.httpserver.HttpExchange;
+import com.sun.net.httpserver.HttpServer;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
+
+/** {@code /livez}, {@code /readyz} and {@code /metrics}. */
+public final class ProbeServer implements AutoCloseable {
+    private final HttpServer server;
+    private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
+
+    /** @throws IOException if the address cannot be bound */
+    public ProbeServer(InetSocketAddress address, BooleanSupplier live, BooleanSupplier ready, Supplier<String> metrics)
+            throws IOException {
+        server = HttpServer.create(address, 0);
+        server.setExecutor(threads);
+        server.createContext("/livez", exchange -> answer(exchange, live));
+        server.createContext("/readyz", exchange -> answer(exchange, ready));
+        server.createContext("/metrics", exchange -> answer(exchange, 200, metrics.get()));
+        server.start();
+    }
+
+    public int port() {
+        return server.getAddress().getPort();
+    }
+
+    @Override
+    public void close() {
+        server.stop(0);
+        threads.shutdownNow();
+    }
+
+    private static void answer(HttpExchange exchange, BooleanSupplier check) throws IOException {
+        boolean ok = check.getAsBoolean();
+        answer(exchange, ok ? 200 : 503, ok ? "ok\n" : "not ready\n");
+    }
+
+    private static void answer(HttpExchange exchange, int status, String text) throws IOException {
+        byte[] body = text.getBytes(StandardCharsets.UTF_8);
+        exchange.getResponseHeaders().set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+        exchange.sendResponseHeaders(status, body.length);
+        try (OutputStream out = exchange.getResponseBody()) {
+            out.write(body);
+        }
+    }
+}

@@ -1,0 +1,5 @@
+/** Events, metrics and probes. */
+@NullMarked
+package dev.dormouse.operator.observe;
+
+import org.jspecify.annotations.NullMarked;

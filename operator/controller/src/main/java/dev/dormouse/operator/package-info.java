@@ -1,0 +1,5 @@
+/** The operator process: configuration and wiring. */
+@NullMarked
+package dev.dormouse.operator;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,105 @@
+package dev.dormouse.operator.desired;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.dormouse.api.v1alpha1.InferenceModel;
+import dev.dormouse.operator.resolve.ResolvedModel;
+import dev.dormouse.operator.resolve.ResolvedModel.Resolved;
+import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
+
+/**
+ * One file {@code in-<case>.yaml} with a model and one {@code out-<case>.yaml} with its pod and claim per case.
+ * {@code -Ddesired.update} rewrites the latter.
+ */
+class ReplicaPodTest {
+    private static final Path FOLDER = Path.of("src/test/resources/desired");
+    private static final KubernetesSerialization YAML = new KubernetesSerialization();
+    private static final String IMAGE = "dormouse/sidecar:test";
+
+    @TestFactory
+    Stream<DynamicTest> everyModelGivesThePodOfItsFile() throws IOException {
+        List<Path> inputs;
+        try (Stream<Path> files = Files.list(FOLDER)) {
+            inputs = files.filter(file -> file.getFileName().toString().startsWith("in-")).sorted().toList();
+        }
+        assertThat(inputs).isNotEmpty();
+        return inputs.stream().map(in -> DynamicTest.dynamicTest(in.getFileName().toString(), () -> check(in)));
+    }
+
+    @Test
+    void everyOutputBelongsToAnInput() throws IOException {
+        try (Stream<Path> files = Files.list(FOLDER)) {
+            assertThat(files.map(file -> file.getFileName().toString()).filter(name -> name.startsWith("out-")))
+                    .allSatisfy(name -> assertThat(FOLDER.resolve(name.replaceFirst("out-", "in-"))).exists());
+        }
+    }
+
+    @Test
+    void theTemplateHashChangesWithTheSpecAndNotWithTheReplica() {
+        InferenceModel model = read(FOLDER.resolve("in-minimal.yaml"));
+        InferenceModel other = read(FOLDER.resolve("in-overlay.yaml"));
+
+        assertThat(ReplicaPod.template(model, resolved(model), IMAGE)).hasSize(16)
+                .isEqualTo(ReplicaPod.template(model, resolved(model), IMAGE))
+                .isNotEqualTo(ReplicaPod.template(model, resolved(model), "other"))
+                .isNotEqualTo(ReplicaPod.template(other, resolved(other), IMAGE));
+    }
+
+    @Test
+    void theSnapshotKeyFollowsWhatShapesDeviceMemory() {
+        String base = key(yaml -> yaml);
+
+        assertThat(base).matches("[0-9a-f]{64}");
+        assertThat(key(yaml -> yaml.replace("priority: 5", "priority: 6"))).isEqualTo(base);
+        assertThat(key(yaml -> yaml.replace("revision: v2", "revision: v3"))).isNotEqualTo(base);
+        assertThat(key(yaml -> yaml.replace("vllm:1", "vllm:2"))).isNotEqualTo(base);
+        assertThat(key(yaml -> yaml.replace("--dtype", "--type"))).isNotEqualTo(base);
+        assertThat(key(yaml -> yaml.replace("value: \"7\"", "value: \"8\""))).isNotEqualTo(base);
+    }
+
+    private static String key(UnaryOperator<String> change) {
+        try {
+            String text = Files.readString(FOLDER.resolve("in-overlay.yaml"));
+            return SnapshotKey.of(YAML.unmarshal(change.apply(text), InferenceModel.class).getSpec());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static void check(Path in) throws IOException {
+        InferenceModel model = read(in);
+        Resolved resolved = resolved(model);
+        String actual = YAML.asYaml(ReplicaPod.of(model, resolved, IMAGE, model.getMetadata().getName() + "-pod", "3"));
+        if (ResolvedModel.ownsSnapshotClaim(model)) {
+            actual += YAML.asYaml(SnapshotClaim.of(model));
+        }
+        Path out = in.resolveSibling(in.getFileName().toString().replaceFirst("in-", "out-"));
+        if (System.getProperty("desired.update") != null) {
+            Files.writeString(out, actual);
+        }
+
+        assertThat(actual).isEqualTo(Files.readString(out));
+    }
+
+    private static Resolved resolved(InferenceModel model) {
+        return (Resolved) ResolvedModel.of(model, claim -> true);
+    }
+
+    private static InferenceModel read(Path file) {
+        try {
+            return YAML.unmarshal(Files.readString(file), InferenceModel.class);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+package dev.dormouse.domain.replica;
+
+import dev.dormouse.domain.fleet.Replica;
+import dev.dormouse.domain.fleet.Replica.Phase;
+import dev.dormouse.domain.replica.ReplicaAction.Create;
+import dev.dormouse.domain.replica.ReplicaAction.Delete;
+import dev.dormouse.domain.replica.ReplicaAction.Drain;
+import dev.dormouse.domain.scaling.Activation;
+import dev.dormouse.domain.scaling.Load;
+import dev.dormouse.domain.scaling.ScalingPolicy;
+import dev.dormouse.domain.warmup.WarmupRequest.Urgency;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Turns "awake" or "asleep" into steps for single pods. A pod that may carry requests is drained first and deleted only
+ * when every gateway has let go of it: no victim with work in flight is ever killed.
+ */
+public final class ReplicaPlanner {
+
+    /**
+     * @param activation the open activation; absent while the model sleeps
+     * @param template hash of the template that new pods are made from
+     * @param urgency whether a client waits
+     * @param recentPeak most requests at a time lately; absent until a full window has been watched
+     */
+    public record Situation(String model, String modelUid, ScalingPolicy policy, @Nullable Activation activation,
+            String template, List<Replica> replicas, Load load, OptionalInt recentPeak, Backoff backoff,
+            Urgency urgency) {
+        public Situation {
+            replicas = List.copyOf(replicas);
+        }
+    }
+
+    private final Situation s;
+    private final Instant now;
+    private final List<ReplicaAction> actions = new ArrayList<>();
+    private @Nullable Instant recheckAt;
+
+    private ReplicaPlanner(Situation situation, Instant now) {
+        this.s = situation;
+        this.now = now;
+    }
+
+    public static ReplicaPlan plan(Situation situation, Instant now) {
+        return new ReplicaPlanner(situation, now).plan();
+    }
+
+    private ReplicaPlan plan() {
+        int desired = s.activation() == null ? 0 : s.policy().replicasFor(s.load().requests());
+        List<Replica> kept = new ArrayList<>();
+        for (Replica replica : s.replicas()) {
+            if (replica.phase() == Phase.Terminating) {
+                continue;
+            }
+            if (replica.draining()) {
+                deleteIfReleased(replica);
+            } else if (s.activation() == null) {
+                retire(replica, "the model sleeps");
+            } else if (replica.phase() == Phase.Failed) {
+                holdThenReplace(replica, kept);
+            } else if (outOfDate(replica) && replaceable(replica)) {
+                retire(replica, "it was made from an older spec");
+            } else {
+                kept.add(replica);
+            }
+        }
+        if (s.activation() != null) {
+            grow(s.activation(), desired - kept.size());
+            shrink(kept, desired);
+        }
+        return new ReplicaPlan(desired, actions, Optional.ofNullable(recheckAt));
+    }
+
+    /** Failed pods keep their place until the pause is over, so that their logs can be read and nothing spins. */
+    private void holdThenReplace(Replica replica, List<Replica> kept) {
+        if (outOfDate(replica)) {
+            delete(replica, "it failed and was made from an older spec");
+        } else if (s.backoff().retryAt().isAfter(now)) {
+            recheck(s.backoff().retryAt());
+            kept.add(replica);
+        } else {
+            delete(replica, "it failed; attempt " + (s.backoff().failures() + 1) + " follows");
+        }
+    }
+
+    private void grow(Activation activation, int missing) {
+        if (missing <= 0) {
+            return;
+        }
+        if (s.backoff().retryAt().isAfter(now)) {
+            recheck(s.backoff().retryAt());
+            return;
+        }
+        Set<String> taken = new HashSet<>();
+        s.replicas().forEach(r -> taken.add(r.pod()));
+        for (int ordinal = 0; missing > 0; ordinal++) {
+            String pod = ReplicaNames.of(s.model(), s.modelUid(), activation.number(), ordinal);
+            if (taken.add(pod)) {
+                actions.add(new Create(pod, s.urgency(), activation.reason().name()));
+                missing--;
+            }
+        }
+    }
+
+    private void shrink(List<Replica> kept, int desired) {
+        int surplus = kept.size() - (s.policy().replicas() > 0 ? desired : Math.max(desired, recentlyNeeded(kept)));
+        if (surplus <= 0) {
+            return;
+        }
+        kept.stream()
+                .filter(r -> s.load().idle(r.uid()) || !r.mayCarryRequests())
+                .sorted(worstFirst())
+                .limit(surplus)
+                .forEach(r -> retire(r, desired + " replicas are enough"));
+    }
+
+    /** Replicas are taken away only when a whole window needed fewer; without gateways nothing is known about load. */
+    private int recentlyNeeded(List<Replica> kept) {
+        if (s.load() instanceof Load.NoGateway) {
+            return Math.max(1, s.policy().minReplicas());
+        }
+        return s.recentPeak().isPresent() ? s.policy().replicasFor(s.recentPeak().getAsInt()) : kept.size();
+    }
+
+    private Comparator<Replica> worstFirst() {
+        return Comparator.comparing((Replica r) -> r.phase() == Phase.Ready)
+                .thenComparing(r -> !outOfDate(r))
+                .thenComparing(Replica::createdAt, Comparator.reverseOrder())
+                .thenComparing(Replica::pod);
+    }
+
+    private void retire(Replica replica, String why) {
+        if (replica.mayCarryRequests()) {
+            actions.add(new Drain(replica.pod(), replica.uid(), why));
+        } else {
+            delete(replica, why);
+        }
+    }
+
+    private void deleteIfReleased(Replica replica) {
+        if (!replica.mayCarryRequests() || s.load().released(replica.uid())) {
+            delete(replica, "it is drained");
+        }
+    }
+
+    private void delete(Replica replica, String why) {
+        actions.add(new Delete(replica.pod(), replica.uid(), why));
+    }
+
+    private boolean outOfDate(Replica replica) {
+        return !replica.template().equals(s.template());
+    }
+
+    /** A spec change waits for a quiet moment at a ready replica; one that is not ready yet is in nobody's way. */
+    private boolean replaceable(Replica replica) {
+        return replica.phase() != Phase.Ready || (s.load().idle(replica.uid()) && s.load().requests() == 0);
+    }
+
+    private void recheck(Instant at) {
+        if (recheckAt == null || at.isBefore(recheckAt)) {
+            recheckAt = at;
+        }
+    }
+}

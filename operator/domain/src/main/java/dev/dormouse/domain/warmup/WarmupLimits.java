@@ -1,0 +1,29 @@
+package dev.dormouse.domain.warmup;
+
+import java.time.Duration;
+
+/**
+ * @param maxConcurrent most replicas that warm up at once, at least 1 (H51)
+ * @param ageingStep waiting this long is worth one point of priority (H71)
+ * @param preWarmPatience a pre-warming replica that waited this long counts as if a client waited for it: a steady
+ *        stream of demand cannot starve it
+ */
+public record WarmupLimits(int maxConcurrent, Duration ageingStep, Duration preWarmPatience) {
+
+    public WarmupLimits {
+        if (maxConcurrent < 1) {
+            throw new IllegalArgumentException(
+                    "at least one replica must be allowed to warm up at a time, not " + maxConcurrent);
+        }
+        if (!ageingStep.isPositive()) {
+            throw new IllegalArgumentException("the ageing step must be positive, not " + ageingStep);
+        }
+        if (!preWarmPatience.isPositive()) {
+            throw new IllegalArgumentException("the patience of pre-warming must be positive, not " + preWarmPatience);
+        }
+    }
+
+    public static WarmupLimits ofConcurrent(int maxConcurrent) {
+        return new WarmupLimits(maxConcurrent, Duration.ofSeconds(10), Duration.ofMinutes(5));
+    }
+}

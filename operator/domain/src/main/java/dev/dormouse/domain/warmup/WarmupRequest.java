@@ -1,0 +1,30 @@
+package dev.dormouse.domain.warmup;
+
+import dev.dormouse.domain.fleet.ReplicaId;
+import java.time.Duration;
+
+/**
+ * One replica that wants to warm up.
+ *
+ * @param priority higher first (X1)
+ * @param lease how long it may hold a slot; a slot held longer is given to the next
+ */
+public record WarmupRequest(ReplicaId replica, Urgency urgency, int priority, Duration lease) {
+
+    public WarmupRequest {
+        if (!lease.isPositive()) {
+            throw new IllegalArgumentException("the lease of " + replica + " must be positive, not " + lease);
+        }
+    }
+
+    WarmupRequest as(Urgency other) {
+        return new WarmupRequest(replica, other, priority, lease);
+    }
+
+    public enum Urgency {
+        /** A client waits. */
+        Demand,
+        /** Nobody waits yet: a first start, a lower bound of replicas. */
+        PreWarm
+    }
+}

@@ -1,0 +1,188 @@
+package dev.dormouse.domain.warmup;
+
+import dev.dormouse.domain.fleet.ModelKey;
+import dev.dormouse.domain.fleet.ReplicaId;
+import dev.dormouse.domain.warmup.WarmupRequest.Urgency;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.NavigableSet;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Stream;
+
+/**
+ * Hands out warmup slots: waiting clients before pre-warming, then higher priority, then arrival, with ageing; never
+ * more slots than the limit. Owns the queue and the set of active replicas, and nothing else: it neither creates pods
+ * nor reads a clock.
+ *
+ * <p>Single-writer: not thread-safe (H50). Every operation is O(log n) in the number of waiting replicas, except
+ * {@link #position}, which counts (H75).
+ *
+ * <p>INVARIANT: a replica is either waiting or active, never both, and never twice (H68).
+ */
+public final class WarmupScheduler {
+
+    /** Best first. Within one urgency the rank is fixed at arrival, because everybody ages at the same pace. */
+    private static final Comparator<Waiting> ORDER = Comparator.comparing(Waiting::urgency)
+            .thenComparing(Comparator.comparingLong(Waiting::rank).reversed())
+            .thenComparingLong(Waiting::sequence);
+
+    private final WarmupLimits limits;
+    private final NavigableSet<Waiting> queue = new TreeSet<>(ORDER);
+    private final Map<ReplicaId, Waiting> waiting = new HashMap<>();
+    private final Map<ReplicaId, Instant> leases = new LinkedHashMap<>();
+    /** The waiting ones that no client waits for, oldest first. */
+    private final NavigableSet<Waiting> preWarming = new TreeSet<>(Comparator.comparingLong(Waiting::sequence));
+    private long arrivals;
+
+    public WarmupScheduler(WarmupLimits limits) {
+        this.limits = limits;
+    }
+
+    /**
+     * Queues a replica (H42, H43). One that waits already keeps its place in the order of arrival and takes the new
+     * priority and urgency; one that is active is left alone (H68).
+     */
+    public void schedule(WarmupRequest request, Instant now) {
+        if (leases.containsKey(request.replica())) {
+            return;
+        }
+        Waiting old = waiting.get(request.replica());
+        remove(request.replica());
+        Instant since = old == null ? now : old.since();
+        long sequence = old == null ? arrivals++ : old.sequence();
+        boolean patienceOver = !since.plus(limits.preWarmPatience()).isAfter(now);
+        add(new Waiting(patienceOver ? request.as(Urgency.Demand) : request, since, sequence, limits.ageingStep()));
+    }
+
+    /** The next replica to warm up; none while all slots are taken (H44) or nobody waits (H45). */
+    public Optional<ReplicaId> next(Instant now) {
+        expire(now);
+        promotePatient(now);
+        if (leases.size() >= limits.maxConcurrent() || queue.isEmpty()) {
+            return Optional.empty();
+        }
+        Waiting best = queue.first();
+        remove(best.replica());
+        leases.put(best.replica(), now.plus(best.request().lease()));
+        return Optional.of(best.replica());
+    }
+
+    /**
+     * Counts a replica that is warming up already, whoever let it: after a restart the active set is rebuilt from the
+     * live pods (H70). May exceed the limit; then nobody is admitted until enough have finished.
+     *
+     * @param since when it began; a lease that ended before {@code now} is not taken up again
+     */
+    public void adopt(ReplicaId replica, Instant since, Duration lease, Instant now) {
+        Instant end = since.plus(lease);
+        if (leases.containsKey(replica) || !end.isAfter(now)) {
+            return;
+        }
+        remove(replica);
+        leases.put(replica, end);
+    }
+
+    /** Gives back the slot of a replica, whatever became of it, or takes it out of the queue. Idempotent (H47, H69). */
+    public void complete(ReplicaId replica) {
+        leases.remove(replica);
+        remove(replica);
+    }
+
+    /** Forgets every replica of a model except these (H70): what nobody wants any more holds neither slot nor place. */
+    public void retain(ModelKey model, Set<ReplicaId> wanted) {
+        Stream.concat(waiting.keySet().stream(), leases.keySet().stream())
+                .filter(id -> id.model().equals(model) && !wanted.contains(id))
+                .toList()
+                .forEach(this::complete);
+    }
+
+    public boolean isActive(ReplicaId replica) {
+        return leases.containsKey(replica);
+    }
+
+    /** Place and reason of a waiting replica; none if it does not wait. */
+    public Optional<QueuePosition> position(ReplicaId replica) {
+        Waiting entry = waiting.get(replica);
+        if (entry == null) {
+            return Optional.empty();
+        }
+        int ahead = queue.headSet(entry).size();
+        String slots = "%d of %d warmup slots are in use".formatted(leases.size(), limits.maxConcurrent());
+        return Optional.of(new QueuePosition(ahead + 1,
+                ahead == 0 ? slots : slots + ", " + ahead + (ahead == 1 ? " replica" : " replicas") + " first"));
+    }
+
+    /** When the next slot falls free by itself, if all are taken. */
+    public Optional<Instant> nextExpiry() {
+        return leases.values().stream().min(Comparator.naturalOrder());
+    }
+
+    public List<ReplicaId> queued() {
+        return queue.stream().map(Waiting::replica).toList();
+    }
+
+    /** H48. */
+    public int pendingCount() {
+        return queue.size();
+    }
+
+    /** H49. */
+    public int activeCount() {
+        return leases.size();
+    }
+
+    private void expire(Instant now) {
+        leases.values().removeIf(end -> !end.isAfter(now));
+    }
+
+    private void promotePatient(Instant now) {
+        while (!preWarming.isEmpty()) {
+            Waiting oldest = preWarming.first();
+            if (oldest.since().plus(limits.preWarmPatience()).isAfter(now)) {
+                return;
+            }
+            schedule(oldest.request(), now);
+        }
+    }
+
+    private void add(Waiting entry) {
+        waiting.put(entry.replica(), entry);
+        queue.add(entry);
+        if (entry.urgency() == Urgency.PreWarm) {
+            preWarming.add(entry);
+        }
+    }
+
+    private void remove(ReplicaId replica) {
+        Waiting entry = waiting.remove(replica);
+        if (entry != null) {
+            queue.remove(entry);
+            preWarming.remove(entry);
+        }
+    }
+
+    /** @param rank priority with its arrival taken off, in microseconds: comparing it ages both sides alike */
+    private record Waiting(WarmupRequest request, Instant since, long sequence, long rank) {
+
+        Waiting(WarmupRequest request, Instant since, long sequence, Duration ageingStep) {
+            this(request, since, sequence, request.priority() * (ageingStep.toNanos() / 1000)
+                    - ChronoUnit.MICROS.between(Instant.EPOCH, since));
+        }
+
+        ReplicaId replica() {
+            return request.replica();
+        }
+
+        Urgency urgency() {
+            return request.urgency();
+        }
+    }
+}

@@ -1,0 +1,250 @@
+package dev.dormouse.domain.replica;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.dormouse.domain.fleet.Replica;
+import dev.dormouse.domain.fleet.Replica.Phase;
+import dev.dormouse.domain.fleet.Replica.Problem;
+import dev.dormouse.domain.replica.ReplicaAction.Create;
+import dev.dormouse.domain.replica.ReplicaAction.Delete;
+import dev.dormouse.domain.replica.ReplicaAction.Drain;
+import dev.dormouse.domain.replica.ReplicaPlanner.Situation;
+import dev.dormouse.domain.scaling.Activation;
+import dev.dormouse.domain.scaling.Load;
+import dev.dormouse.domain.scaling.ScalingPolicy;
+import dev.dormouse.domain.warmup.WarmupRequest.Urgency;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.Random;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.Test;
+
+class ReplicaPlannerTest {
+    private static final Instant T0 = Instant.parse("2026-11-21T00:00:00Z");
+    private static final Activation AWAKE = new Activation(7, Activation.Reason.Demand, T0.minusSeconds(60), null);
+    private static final ScalingPolicy UP_TO_FOUR = new ScalingPolicy(0, 0, 4, 10, Duration.ofSeconds(30));
+    private static final Load NOTHING = load(0, 0, Map.of(), Set.of());
+
+    @Test
+    @DisplayName("Awake: pods are created for the load, each under a name that follows from model, activation and ordinal")
+    void createsForTheLoad() {
+        ReplicaPlan plan = plan(UP_TO_FOUR, AWAKE, load(15, 10, Map.of(), Set.of()), OptionalInt.empty());
+
+        assertThat(plan.desired()).isEqualTo(3);
+        assertThat(plan.creations().map(Create::pod)).containsExactly(name(0), name(1), name(2));
+        assertThat(name(0)).matches("m-[a-z0-9]{6}").isNotEqualTo(name(1));
+    }
+
+    @Test
+    @DisplayName("A name that any pod still has, a terminating one included, is not used again")
+    void takenNamesAreSkipped() {
+        ReplicaPlan plan = plan(UP_TO_FOUR, AWAKE, NOTHING, OptionalInt.empty(),
+                new Replica(name(0), "u", "t", Phase.Terminating, false, T0, null, false, null));
+
+        assertThat(plan.creations().map(Create::pod)).containsExactly(name(1));
+    }
+
+    @Test
+    @DisplayName("Asleep: what may carry requests drains, what cannot is deleted at once")
+    void sleepingDrains() {
+        ReplicaPlan plan = plan(UP_TO_FOUR, null, NOTHING, OptionalInt.empty(), pod("ready", Phase.Ready),
+                pod("warming", Phase.Warming), pod("pending", Phase.Pending), pod("failed", Phase.Failed));
+
+        assertThat(plan.desired()).isZero();
+        assertThat(plan.actions()).extracting(a -> a.getClass().getSimpleName() + " " + a.pod())
+                .containsExactly(
+                        "Drain ready", "Drain warming", "Delete pending", "Delete failed");
+    }
+
+    @Test
+    @DisplayName("A draining pod is deleted only when every gateway has seen the mark and carries nothing for it")
+    void deletesOnlyWhenReleased() {
+        Replica draining = draining("d");
+
+        assertThat(plan(UP_TO_FOUR, null, load(0, 0, Map.of(), Set.of()), OptionalInt.empty(), draining).actions())
+                .as("not seen")
+                .isEmpty();
+        assertThat(plan(UP_TO_FOUR, null, load(1, 0, Map.of("d", 1), Set.of("d")), OptionalInt.empty(), draining)
+                .actions())
+                .as("seen, in flight")
+                .isEmpty();
+        assertThat(plan(UP_TO_FOUR, null, new Load.Unknown("silent"), OptionalInt.empty(), draining).actions())
+                .as("a gateway is silent")
+                .isEmpty();
+        assertThat(plan(UP_TO_FOUR, null, load(0, 0, Map.of(), Set.of("d")), OptionalInt.empty(), draining).actions())
+                .containsExactly(new Delete("d", "d", "it is drained"));
+        assertThat(plan(UP_TO_FOUR, null, new Load.NoGateway(), OptionalInt.empty(), draining).actions())
+                .as("all gateways are gone")
+                .hasSize(1);
+    }
+
+    @Test
+    @DisplayName("A new wake does not wait for the old pod to drain")
+    void aNewWakeDoesNotWaitForTheOldPod() {
+        ReplicaPlan plan = plan(UP_TO_FOUR, AWAKE, load(0, 1, Map.of(), Set.of()), OptionalInt.empty(),
+                draining("old"));
+
+        assertThat(plan.creations()).hasSize(1);
+    }
+
+    @Test
+    @DisplayName("A failed pod keeps its place until its pause is over; then it goes, and the next one comes")
+    void failedPodsAreReplacedAfterTheirPause() {
+        Backoff pausing = Backoff.none("t").observe(List.of(pod("f", Phase.Failed)), "t", T0);
+        Instant retryAt = pausing.retryAt();
+        Situation situation = situation(UP_TO_FOUR, AWAKE, NOTHING, OptionalInt.empty(), pausing,
+                pod("f", Phase.Failed));
+
+        ReplicaPlan early = ReplicaPlanner.plan(situation, retryAt.minusMillis(1));
+        ReplicaPlan due = ReplicaPlanner.plan(situation, retryAt);
+
+        assertThat(early.actions()).isEmpty();
+        assertThat(early.recheckAt()).contains(retryAt);
+        assertThat(due.actions()).extracting(a -> a.getClass().getSimpleName()).containsExactly("Delete", "Create");
+    }
+
+    @Test
+    @DisplayName("The pause doubles from 5 s to 5 min; each pod counts once; ready ends the row, so does another template")
+    void theBackOff() {
+        assertThat(List.of(1, 2, 3, 4, 5, 6, 7, 8, 60).stream().map(Backoff::pause).map(Duration::toSeconds))
+                .containsExactly(5L, 10L, 20L, 40L, 80L, 160L, 300L, 300L, 300L);
+        Backoff once = Backoff.none("t").observe(List.of(pod("f", Phase.Failed)), "t", T0);
+        assertThat(once.observe(List.of(pod("f", Phase.Failed)), "t", T0.plusSeconds(9))).isEqualTo(once);
+        assertThat(once.observe(List.of(pod("g", Phase.Failed)), "t", T0).failures()).isEqualTo(2);
+        assertThat(once.observe(List.of(pod("r", Phase.Ready)), "t", T0)).isEqualTo(Backoff.none("t"));
+        assertThat(once.observe(List.of(), "changed", T0)).isEqualTo(Backoff.none("changed"));
+    }
+
+    @Test
+    @DisplayName("WhenIdle: a ready pod of an older spec drains in a quiet moment, and its successor comes at once")
+    void olderSpecsDrainWhenIdle() {
+        Replica old = new Replica("old", "old", "older", Phase.Ready, false, T0, T0, true, null);
+
+        assertThat(plan(UP_TO_FOUR, AWAKE, load(1, 0, Map.of("old", 1), Set.of()), OptionalInt.empty(), old).actions())
+                .as("busy")
+                .isEmpty();
+        assertThat(plan(UP_TO_FOUR, AWAKE, NOTHING, OptionalInt.empty(), old).actions())
+                .extracting(a -> a.getClass().getSimpleName())
+                .containsExactly("Drain", "Create");
+    }
+
+    @Test
+    @DisplayName("A pod that cannot start for a bad image is replaced at once when the spec is corrected")
+    void aCorrectedSpecReplacesAHopelessPod() {
+        Replica hopeless = new Replica("bad", "bad", "older", Phase.Pending, false, T0, null, false,
+                new Problem("ImagePullFailed", "no such image"));
+
+        assertThat(plan(UP_TO_FOUR, AWAKE, NOTHING, OptionalInt.empty(), hopeless).actions())
+                .extracting(a -> a.getClass().getSimpleName())
+                .containsExactly("Delete", "Create");
+    }
+
+    @Test
+    @DisplayName("Scaling down waits for a full window that needed fewer, and takes an idle pod, the newest first")
+    void scalingDownWaitsForAWindow() {
+        Replica first = pod("first", Phase.Ready);
+        Replica second = new Replica("second", "second", "t", Phase.Ready, false, T0.plusSeconds(1), T0, true, null);
+        Load busyFirst = load(2, 0, Map.of("first", 2), Set.of());
+
+        assertThat(plan(UP_TO_FOUR, AWAKE, busyFirst, OptionalInt.empty(), first, second).actions()).as("no window yet")
+                .isEmpty();
+        assertThat(plan(UP_TO_FOUR, AWAKE, busyFirst, OptionalInt.of(20), first, second).actions())
+                .as("two were needed")
+                .isEmpty();
+        assertThat(plan(UP_TO_FOUR, AWAKE, busyFirst, OptionalInt.of(10), first, second).actions())
+                .extracting(ReplicaAction::pod)
+                .containsExactly("second");
+        Load bothBusy = load(2, 0, Map.of("first", 1, "second", 1), Set.of());
+        assertThat(plan(UP_TO_FOUR, AWAKE, bothBusy, OptionalInt.of(2), first, second).actions())
+                .as("no victim with work in flight")
+                .isEmpty();
+    }
+
+    @Test
+    @DisplayName("replicas: n means exactly n, at once")
+    void exactlyN() {
+        ScalingPolicy two = new ScalingPolicy(2, 0, 1, 10, Duration.ofSeconds(30));
+
+        assertThat(plan(two, AWAKE, NOTHING, OptionalInt.empty(), pod("a", Phase.Ready)).creations()).hasSize(1);
+        assertThat(plan(two, AWAKE, NOTHING, OptionalInt.empty(), pod("a", Phase.Ready), pod("b", Phase.Ready),
+                pod("c", Phase.Warming)).actions()).singleElement()
+                .isInstanceOf(Drain.class)
+                .extracting(ReplicaAction::pod)
+                .isEqualTo("c");
+    }
+
+    @Test
+    @DisplayName("Property: no plan ever drains or deletes a ready pod with work in flight, or creates beyond the bounds")
+    void noVictimHasWorkInFlight() {
+        Random random = new Random(11);
+        for (int round = 0; round < 3_000; round++) {
+            List<Replica> replicas = new ArrayList<>();
+            Map<String, Integer> busy = new java.util.HashMap<>();
+            Set<String> seen = new java.util.HashSet<>();
+            for (int i = random.nextInt(6); i > 0; i--) {
+                Phase phase = Phase.values()[random.nextInt(Phase.values().length)];
+                replicas.add(new Replica("p" + i, "p" + i, random.nextBoolean() ? "t" : "older", phase,
+                        random.nextInt(4) == 0, T0.minusSeconds(random.nextInt(100)), phase == Phase.Ready ? T0 : null,
+                        true,
+                        null));
+                if (phase == Phase.Ready && random.nextBoolean()) {
+                    busy.put("p" + i, 1 + random.nextInt(9));
+                }
+                if (random.nextBoolean()) {
+                    seen.add("p" + i);
+                }
+            }
+            int inFlight = busy.values().stream().mapToInt(Integer::intValue).sum();
+            ScalingPolicy policy = new ScalingPolicy(random.nextInt(3), 0, 4, 10, Duration.ofSeconds(1));
+            Situation situation = situation(policy, random.nextBoolean() ? AWAKE : null,
+                    load(inFlight, random.nextInt(20), busy, seen),
+                    random.nextBoolean() ? OptionalInt.of(random.nextInt(40)) : OptionalInt.empty(), Backoff.none("t"),
+                    replicas.toArray(Replica[]::new));
+
+            ReplicaPlan plan = ReplicaPlanner.plan(situation, T0);
+
+            for (ReplicaAction action : plan.actions()) {
+                boolean atWork = busy.containsKey(action.pod());
+                assertThat(action instanceof Delete && atWork).as("%s in %s", action, situation).isFalse();
+                assertThat(action instanceof Drain && atWork && situation.activation() != null)
+                        .as("%s in %s", action, situation)
+                        .isFalse();
+            }
+            assertThat(plan.creations().count()).isLessThanOrEqualTo(plan.desired());
+        }
+    }
+
+    private static ReplicaPlan plan(ScalingPolicy policy, @Nullable Activation activation, Load load, OptionalInt peak,
+            Replica... replicas) {
+        return ReplicaPlanner.plan(situation(policy, activation, load, peak, Backoff.none("t"), replicas), T0);
+    }
+
+    private static Situation situation(ScalingPolicy policy, @Nullable Activation activation, Load load,
+            OptionalInt peak,
+            Backoff backoff, Replica... replicas) {
+        return new Situation("m", "model-uid", policy, activation, "t", List.of(replicas), load, peak, backoff,
+                Urgency.Demand);
+    }
+
+    private static String name(int ordinal) {
+        return ReplicaNames.of("m", "model-uid", AWAKE.number(), ordinal);
+    }
+
+    private static Replica pod(String name, Phase phase) {
+        return new Replica(name, name, "t", phase, false, T0, phase == Phase.Ready ? T0 : null, true, null);
+    }
+
+    private static Replica draining(String name) {
+        return new Replica(name, name, "t", Phase.Ready, true, T0, T0, true, null);
+    }
+
+    private static Load load(int inFlight, int queued, Map<String, Integer> byPod, Set<String> drainingSeen) {
+        return new Load.Known(inFlight, queued, null, Duration.ofHours(1), byPod, drainingSeen);
+    }
+}
