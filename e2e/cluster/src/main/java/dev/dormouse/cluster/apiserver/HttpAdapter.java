@@ -45,7 +45,7 @@ final class HttpAdapter implements HttpHandler {
             }
         } catch (ApiException e) {
             reply = Reply.json(e.code(), e.toStatus());
-        } catch (RuntimeException e) { // a bug must not reach the client as a stack trace, nor be lost
+        } catch (RuntimeException | LinkageError e) { // a bug must not reach the client as a stack trace, nor be lost
             LOG.atError()
                     .addKeyValue("method", exchange.getRequestMethod())
                     .addKeyValue("path", exchange.getRequestURI().getPath())
