@@ -4,8 +4,10 @@ import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.dormouse.api.v1alpha1.InferenceModel;
+import dev.dormouse.api.v1alpha1.InferenceModelSpec;
 import dev.dormouse.api.v1alpha1.ModelStatus;
 import dev.dormouse.cluster.apiserver.ApiServer;
+import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.operator.sidecar.FakeSidecar;
 import dev.dormouse.operator.status.Conditions;
 import dev.dormouse.sidecar.api.PodConventions;
@@ -92,6 +94,11 @@ public final class TestCluster implements AutoCloseable {
         return Objects.requireNonNull(operator);
     }
 
+    /** Has a model reconciled now. */
+    public void signal(String name) {
+        operator().signal(new ModelKey(NAMESPACE, name));
+    }
+
     public void stopOperator() {
         operator().close();
         operator = null;
@@ -99,6 +106,10 @@ public final class TestCluster implements AutoCloseable {
 
     /** @param spec YAML of the spec, beyond model and engine, indented by two */
     public InferenceModel create(String name, String spec) {
+        return create(name, spec, "file:///models/m");
+    }
+
+    public InferenceModel create(String name, String spec, String uri) {
         return client.resources(InferenceModel.class)
                 .inNamespace(NAMESPACE)
                 .load(new ByteArrayInputStream("""
@@ -109,12 +120,21 @@ public final class TestCluster implements AutoCloseable {
                                                  namespace: default
                                                spec:
                                                  model:
-                                                   uri: file:///models/m
+                                                   uri: %s
                                                  engine:
                                                    image: engine:1
                                                %s
-                                               """.formatted(name, spec).getBytes(StandardCharsets.UTF_8)))
+                                               """.formatted(name, uri, spec).getBytes(StandardCharsets.UTF_8)))
                 .create();
+    }
+
+    public static InferenceModel withImage(InferenceModel model, String image) {
+        InferenceModelSpec spec = model.getSpec();
+        InferenceModelSpec.Engine engine = spec.engine();
+        model.setSpec(new InferenceModelSpec(spec.model(), new InferenceModelSpec.Engine(image, engine.command(),
+                engine.args(), engine.env(), engine.port(), engine.resources()), spec.podTemplate(), spec.replicas(),
+                spec.scaling(), spec.requests(), spec.warmup(), spec.snapshot()));
+        return model;
     }
 
     public InferenceModel model(String name) {
