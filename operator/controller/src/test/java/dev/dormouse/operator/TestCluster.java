@@ -29,6 +29,7 @@ import java.time.Clock;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -66,6 +67,18 @@ public final class TestCluster implements AutoCloseable {
                 .withOnlyHttpWatches(true)
                 .withNamespace(NAMESPACE)
                 .build()).build();
+    }
+
+    public String kubeconfig() {
+        String ca = Base64.getEncoder().encodeToString(server.certificate().getBytes(StandardCharsets.UTF_8));
+        return """
+               apiVersion: v1
+               kind: Config
+               current-context: embedded
+               clusters: [{name: embedded, cluster: {server: "%s", certificate-authority-data: "%s"}}]
+               contexts: [{name: embedded, context: {cluster: embedded, user: embedded, namespace: default}}]
+               users: [{name: embedded, user: {token: "%s"}}]
+               """.formatted(server.url(), ca, server.token());
     }
 
     public KubernetesClient client() {
