@@ -24,6 +24,8 @@ import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.time.Instant;
@@ -110,6 +112,22 @@ public final class TestCluster implements AutoCloseable {
     /** Has a model reconciled now. */
     public void signal(String name) {
         operator().signal(new ModelKey(NAMESPACE, name));
+    }
+
+    /** How many reconciles the operator has finished, from its own metrics. */
+    public long reconciles() {
+        String count = "dormouse_reconcile_seconds_count ";
+        try (InputStream metrics = URI.create("http://127.0.0.1:" + operator().httpPort() + "/metrics")
+                .toURL()
+                .openStream()) {
+            return new String(metrics.readAllBytes(), StandardCharsets.UTF_8).lines()
+                    .filter(line -> line.startsWith(count))
+                    .mapToLong(line -> (long) Double.parseDouble(line.substring(count.length())))
+                    .findFirst()
+                    .orElse(0);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     public void stopOperator() {

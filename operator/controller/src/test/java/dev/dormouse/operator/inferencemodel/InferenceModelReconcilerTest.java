@@ -105,6 +105,7 @@ class InferenceModelReconcilerTest {
         assertThat(cluster.status("m").selector).isEqualTo("dormouse.dev/model=m");
 
         cluster.clock().advance(Duration.ofSeconds(31));
+        cluster.signal("m");
 
         await().until(() -> cluster.pods("m").isEmpty());
         await().until(() -> cluster.ready("m").equals("True/ScaledToZero"));
@@ -124,7 +125,9 @@ class InferenceModelReconcilerTest {
             await().until(() -> cluster.ready("m").equals("True/Serving"));
 
             cluster.clock().advance(Duration.ofMinutes(2));
-            await().pollDelay(Duration.ofMillis(300)).until(() -> draining(pod).equals("null"));
+            int scrapes = gateway.scrapes();
+            await().until(() -> gateway.scrapes() > scrapes + 3);
+            assertThat(draining(pod)).as("a request is in flight").isEqualTo("null");
             gateway.report(report(0, 0, 120_000, uid, 0));
             await().until(() -> draining(pod).equals("true"));
             assertThat(cluster.value("m", "/pods/0/phase")).isIn("Draining", "Ready");
@@ -156,9 +159,11 @@ class InferenceModelReconcilerTest {
         await().until(() -> cluster.ready("m").equals("True/ScaledToZero"));
         String version = cluster.model("m").getMetadata().getResourceVersion();
 
+        long reconciles = cluster.reconciles();
+
         cluster.signal("m");
 
-        await().pollDelay(Duration.ofMillis(500)).until(() -> true);
+        await().until(() -> cluster.reconciles() > reconciles);
         assertThat(cluster.model("m").getMetadata().getResourceVersion()).isEqualTo(version);
     }
 
@@ -225,6 +230,7 @@ class InferenceModelReconcilerTest {
                             "kernel_compile failed");
             if (attempt < 3) {
                 await().until(() -> cluster.ready("m").equals("False/WarmupFailed"));
+                assertThat(cluster.value("m", "/warmup/attempt")).as("H65").isEqualTo(Integer.toString(attempt));
                 cluster.clock().advance(Duration.ofSeconds(21));
                 cluster.signal("m");
             }
