@@ -79,6 +79,7 @@ final class ObjectLifecycle {
     ApiObject patch(ResourceType type, Key key, Function<ObjectNode, JsonNode> patch, WriteOptions options) {
         return change(type, key, current -> {
             if (patch.apply(current.json()) instanceof ObjectNode patched) {
+                checkIdentity(type, key.namespace(), key.name(), patched);
                 return patched;
             }
             throw ApiException.unprocessable("the patch does not leave an object");

@@ -141,6 +141,10 @@ final class Api implements AutoCloseable {
         return send(request(path, token).header("Accept", accept));
     }
 
+    Answer postAccepting(String path, String body, String accept) {
+        return send(request(path, token).POST(BodyPublishers.ofString(body)).header("Accept", accept));
+    }
+
     Answer getAs(String path, String otherToken) {
         return send(request(path, otherToken));
     }

@@ -175,7 +175,23 @@ class ObjectsTest {
         assertThat(api.patch(path, Api.JSON, "{}").code()).isEqualTo(415);
         assertThat(api.patch(path + "?force=true", Api.MERGE, "{}").code()).isEqualTo(422);
         assertThat(api.patch(Api.CONFIG_MAPS + "/nobody", Api.MERGE, "{}").code()).isEqualTo(404);
+        assertThat(api.patch(path, Api.MERGE, "{\"metadata\": {\"name\": \"renamed\"}}").message()).contains("renamed");
+        assertThat(api.patch(path, Api.MERGE, "{\"kind\": \"Secret\"}").code()).isEqualTo(400);
         assertThat(api.get(path).at("/data/a").asText()).isEqualTo("1");
+    }
+
+    @Test
+    void versionsThatAreNotKeptAreRefused() {
+        assertThat(api.getAccepting(Api.CONFIG_MAPS + "?resourceVersionMatch=Exact&resourceVersion=1", Api.JSON).code())
+                .isEqualTo(410);
+        assertThat(api.getAccepting(Api.PODS + "?watch=true&resourceVersion=-1", Api.JSON).code()).isEqualTo(400);
+    }
+
+    @Test
+    void nothingIsWrittenForAClientThatCouldNotReadTheAnswer() {
+        assertThat(api.postAccepting(Api.CONFIG_MAPS, Api.configMap("unread", ""), "application/cbor").code())
+                .isEqualTo(406);
+        assertThat(api.get(Api.CONFIG_MAPS + "/unread").code()).isEqualTo(404);
     }
 
     @Test
