@@ -1,5 +1,6 @@
 package dev.dormouse.gateway;
 
+import dev.dormouse.domain.hold.HoldLimits;
 import dev.dormouse.gateway.http.DataPlane;
 import dev.dormouse.gateway.http.InternalServer;
 import dev.dormouse.gateway.http.PublicServer;
@@ -47,7 +48,8 @@ public final class GatewayMain {
                 .build();
         DemandWriter intent = new DemandWriter(client);
         AtomicReference<DataPlane> created = new AtomicReference<>();
-        onLoop(loop, () -> created.set(new DataPlane(vertx, config, intent, Clock.systemUTC())));
+        onLoop(loop, () -> created.set(new DataPlane(vertx, config.name(),
+                new HoldLimits(config.maxQueuedPerModel(), config.maxQueued(), 1), intent, Clock.systemUTC())));
         DataPlane plane = created.get();
         KubeCluster cluster = new KubeCluster(client, config.namespaces(), plane,
                 task -> loop.runOnContext(on -> task.run()));

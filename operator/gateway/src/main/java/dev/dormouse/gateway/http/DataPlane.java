@@ -6,7 +6,6 @@ import dev.dormouse.domain.hold.HeldRequest;
 import dev.dormouse.domain.hold.HoldCore;
 import dev.dormouse.domain.hold.HoldLimits;
 import dev.dormouse.domain.hold.ModelLimits;
-import dev.dormouse.gateway.GatewayConfig;
 import dev.dormouse.gateway.http.ErrorBody.Problem;
 import dev.dormouse.gateway.route.ClusterView;
 import dev.dormouse.gateway.route.Endpoint;
@@ -49,7 +48,7 @@ public final class DataPlane implements ClusterView {
     private static final long SUSPECT_MILLIS = 500;
 
     private final Vertx vertx;
-    private final GatewayConfig config;
+    private final String name;
     private final WakeIntent intent;
     private final Clock clock;
     private final String instance = UUID.randomUUID().toString();
@@ -72,12 +71,13 @@ public final class DataPlane implements ClusterView {
     private @Nullable Instant syncedAt;
     private boolean draining;
 
-    public DataPlane(Vertx vertx, GatewayConfig config, WakeIntent intent, Clock clock) {
+    /** @param name of this gateway, for the operator */
+    public DataPlane(Vertx vertx, String name, HoldLimits limits, WakeIntent intent, Clock clock) {
         this.vertx = vertx;
-        this.config = config;
+        this.name = name;
         this.intent = intent;
         this.clock = clock;
-        this.core = new HoldCore(new HoldLimits(config.maxQueuedPerModel(), config.maxQueued(), 1));
+        this.core = new HoldCore(limits);
         this.upstream = vertx.createHttpClient(
                 new HttpClientOptions().setKeepAliveTimeout(30)
                         .setConnectTimeout(2000)
@@ -385,7 +385,7 @@ public final class DataPlane implements ClusterView {
         List<String> leaving = endpoints.values().stream().filter(Endpoint::leaving).map(Endpoint::uid).toList();
         Instant since = syncedAt;
         long uptime = since == null ? 0 : Duration.between(since, now).toMillis();
-        return new DemandReport(config.name(), instance, uptime, models, leaving);
+        return new DemandReport(name, instance, uptime, models, leaving);
     }
 
     String metrics() {
