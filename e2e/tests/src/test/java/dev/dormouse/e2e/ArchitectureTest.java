@@ -1,7 +1,6 @@
 package dev.dormouse.e2e;
 
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
-import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
 import static com.tngtech.archunit.lang.conditions.ArchPredicates.are;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
@@ -60,7 +59,8 @@ class ArchitectureTest {
                 .resideInAPackage("dev.dormouse.domain..")
                 .should()
                 .dependOnClassesThat()
-                .resideInAnyPackage("java.io..", "java.nio..", "java.net..", "java.util.concurrent..")
+                .resideInAnyPackage("java.io..", "java.nio.file..", "java.nio.channels..", "java.net..",
+                        "java.util.concurrent..")
                 .orShould()
                 .dependOnClassesThat()
                 .areAssignableTo(Thread.class)

@@ -271,6 +271,7 @@ public final class LocalCluster implements AutoCloseable {
         Map<String, String> environment = new HashMap<>(Map.of("KUBECONFIG", kubeconfig().toString(), "DORMOUSE_BIND",
                 "127.0.0.1", "DORMOUSE_HTTP_PORT", Integer.toString(operatorPort), "DORMOUSE_GATEWAY_URL",
                 "http://127.0.0.1:" + gatewayInternalPort));
+        environment.put("DORMOUSE_LEADER_ELECTION", "false"); // there is one operator, and nobody to wait for
         environment.putAll(options.operatorSettings());
         return started("operator", App.Operator, environment);
     }
