@@ -159,7 +159,7 @@ class FaultsIT extends Story {
         try (HttpClient http = HttpClient.newHttpClient()) {
             HttpRequest broken = HttpRequest.newBuilder(cluster().gateway().resolve("/v1/embeddings"))
                     .header("Content-Type", "application/json")
-                    .POST(HttpRequest.BodyPublishers.ofString("{\"model\": \"x\", "))
+                    .POST(HttpRequest.BodyPublishers.ofString("{\"input\": \"x\", \"model\": "))
                     .build();
             HttpResponse<String> refused = http.send(broken, HttpResponse.BodyHandlers.ofString());
             assertThat(refused.statusCode()).isEqualTo(400);
