@@ -79,9 +79,13 @@ class ArchitectureTest {
 
     @Test
     void desiredObjectsAreFunctionsWithoutAClient() {
-        noClasses().that().resideInAPackage("dev.dormouse.operator.desired..")
-                .should().dependOnClassesThat().areAssignableTo(KubernetesClient.class)
-                .orShould().dependOnClassesThat()
+        noClasses().that()
+                .resideInAPackage("dev.dormouse.operator.desired..")
+                .should()
+                .dependOnClassesThat()
+                .areAssignableTo(KubernetesClient.class)
+                .orShould()
+                .dependOnClassesThat()
                 .resideInAnyPackage("io.fabric8.kubernetes.client.dsl..", "io.fabric8.kubernetes.client.informers..",
                         "io.javaoperatorsdk..")
                 .check(all);

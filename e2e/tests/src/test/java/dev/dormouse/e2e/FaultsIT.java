@@ -24,7 +24,10 @@ class FaultsIT extends Story {
 
     @Override
     LocalCluster.Options options(LocalCluster.Options options) {
-        return options.withOperatorSetting("DORMOUSE_LEADER_ELECTION", "true").withOperatorSetting("DORMOUSE_LEASE_SECONDS", "6").withOperatorSetting("DORMOUSE_LEASE_RENEW_SECONDS", "4").withOperatorSetting("DORMOUSE_LEASE_RETRY_SECONDS", "1");
+        return options.withOperatorSetting("DORMOUSE_LEADER_ELECTION", "true")
+                .withOperatorSetting("DORMOUSE_LEASE_SECONDS", "6")
+                .withOperatorSetting("DORMOUSE_LEASE_RENEW_SECONDS", "4")
+                .withOperatorSetting("DORMOUSE_LEASE_RETRY_SECONDS", "1");
     }
 
     @Test

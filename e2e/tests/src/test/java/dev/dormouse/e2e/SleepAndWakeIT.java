@@ -34,7 +34,9 @@ class SleepAndWakeIT extends Story {
         assertThat(restored.headers().firstValue("X-Dormouse-Wake")).get().asString().startsWith("Volume");
         InferenceModel awake = awaitModel("sleeper",
                 model -> model.getStatus().lastWake != null && "Volume".equals(model.getStatus().lastWake.rung()));
-        assertThat(awake.getStatus().lastWake).isNotNull().extracting(LastWake::restoredBytes).satisfies(bytes -> assertThat(bytes).isGreaterThan(80_000_000));
+        assertThat(awake.getStatus().lastWake).isNotNull()
+                .extracting(LastWake::restoredBytes)
+                .satisfies(bytes -> assertThat(bytes).isGreaterThan(80_000_000));
         assertThat(asleep.getStatus().initialStart).isNotNull().extracting(InitialStartStatus::state).isEqualTo("Done");
     }
 

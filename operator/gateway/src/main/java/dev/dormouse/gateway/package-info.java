@@ -1,4 +1,4 @@
-/** The gateway process: its configuration, its parts put together, its end. */
+/** The gateway process: its configuration and its start. */
 @NullMarked
 package dev.dormouse.gateway;
 

@@ -117,8 +117,9 @@ sealed interface Placement {
 
     /** Where a wanted neighbour is; the first of pods that want each other may go anywhere, as kube-scheduler has it. */
     private static boolean near(Pod pod, Candidate node, List<Candidate> nodes) {
-        return affinityTerms(pod.getSpec()).stream().allMatch(term -> hosts(node, pod, term)
-                || (matches(term, pod, pod) && nodes.stream().noneMatch(other -> hosts(other, pod, term))));
+        return affinityTerms(pod.getSpec()).stream()
+                .allMatch(term -> hosts(node, pod, term)
+                        || (matches(term, pod, pod) && nodes.stream().noneMatch(other -> hosts(other, pod, term))));
     }
 
     private static boolean hosts(Candidate node, Pod pod, PodAffinityTerm term) {

@@ -22,19 +22,25 @@ import org.jspecify.annotations.Nullable;
  * requests included → reject; a replica has room → go; else hold and demand the model once, however many wait.
  *
  * <p>A request is reserved when it is admitted (L47) and ends exactly once: served, rejected or cancelled. Not safe for
- * threads: one event loop owns it.
+ * threads: one event loop owns it, carries out the effects in their order and only then brings the next event.
+ *
+ * <p>INVARIANT: after every event, a model whose requests wait has no replica with room.
  */
 public final class HoldCore {
     private static final Comparator<HeldRequest> ORDER = Comparator.comparingInt(HeldRequest::priority)
             .reversed()
             .thenComparing(HeldRequest::arrivedAt)
             .thenComparingLong(HeldRequest::id);
+    private static final Comparator<HeldRequest> BY_DEADLINE = Comparator.comparing(HeldRequest::deadline)
+            .thenComparingLong(HeldRequest::id);
 
     /** What is known of one model. Kept while anything is reserved, also after the model itself is gone. */
     private static final class Model {
         private @Nullable ModelLimits limits;
+        /** Requests at each replica that may be given more. */
         private final Map<String, Integer> replicas = new LinkedHashMap<>();
         private final TreeSet<HeldRequest> waiting = new TreeSet<>(ORDER);
+        /** Requests at any replica, also at those that may not be given more. */
         private int serving;
 
         int reserved() {
@@ -47,15 +53,24 @@ public final class HoldCore {
     private final HoldLimits limits;
     private final Map<ModelKey, Model> models = new HashMap<>();
     private final Map<Long, HeldRequest> waiting = new HashMap<>();
+    private final TreeSet<HeldRequest> deadlines = new TreeSet<>(BY_DEADLINE);
     private final Map<Long, Serving> serving = new HashMap<>();
     private boolean closed;
+    private boolean abandoned;
 
     public HoldCore(HoldLimits limits) {
         this.limits = limits;
     }
 
-    /** A request came. */
+    /**
+     * A request came.
+     *
+     * @throws IllegalStateException when a request of this id is held or served already
+     */
     public List<Effect> arrived(HeldRequest request) {
+        if (waiting.containsKey(request.id()) || serving.containsKey(request.id())) {
+            throw new IllegalStateException("request " + request.id() + " is here already");
+        }
         if (closed) {
             return List.of(new Reject(request.id(), Reason.ShuttingDown));
         }
@@ -63,46 +78,40 @@ public final class HoldCore {
         if (model == null || model.limits == null) {
             return List.of(new Reject(request.id(), Reason.UnknownModel));
         }
-        if (model.reserved() >= limitOf(model)) {
+        if (model.reserved() >= limitOf(model.limits, model.replicas.size())) {
             return List.of(new Reject(request.id(), Reason.OverLimit));
         }
-        Optional<String> pod = model.waiting.isEmpty() ? roomiest(model) : Optional.empty();
-        if (pod.isPresent()) {
-            return List.of(grant(model, request, pod.get()));
+        String pod = roomiest(model);
+        if (pod != null) {
+            return List.of(grant(model, request, pod));
         }
         if (model.waiting.size() >= limits.perModel() || waiting.size() >= limits.inAll()) {
             return List.of(new Reject(request.id(), Reason.QueueFull));
         }
-        return hold(model, request);
+        hold(model, request);
+        return model.waiting.size() == 1 ? List.of(new Demand(request.model())) : List.of();
     }
 
-    private List<Effect> hold(Model model, HeldRequest request) {
-        boolean first = model.waiting.isEmpty();
-        model.waiting.add(request);
-        waiting.put(request.id(), request);
-        return first ? List.of(new Demand(request.model())) : List.of();
-    }
-
-    /** {@code concurrencyLimit × max(1, ready replicas)}, this gateway's share, rounded up. */
-    private int limitOf(Model model) {
-        ModelLimits own = model.limits;
-        if (own == null) {
-            return 0;
-        }
-        long all = (long) own.concurrency() * Math.max(1, model.replicas.size());
+    /** {@code concurrency × max(1, ready replicas)}, this gateway's share, rounded up. */
+    private int limitOf(ModelLimits own, int replicas) {
+        long all = (long) own.concurrency() * Math.max(1, replicas);
         return (int) Math.min(Integer.MAX_VALUE, (all + limits.gateways() - 1) / limits.gateways());
     }
 
-    private static Optional<String> roomiest(Model model) {
-        ModelLimits own = model.limits;
-        if (own == null) {
-            return Optional.empty();
+    /** The replica with the fewest requests, if that one has room. */
+    private static @Nullable String roomiest(Model model) {
+        if (model.limits == null) {
+            return null;
         }
-        return model.replicas.entrySet()
-                .stream()
-                .filter(replica -> replica.getValue() < own.concurrency())
-                .min(Map.Entry.comparingByValue())
-                .map(Map.Entry::getKey);
+        String best = null;
+        int fewest = model.limits.concurrency();
+        for (Map.Entry<String, Integer> replica : model.replicas.entrySet()) {
+            if (replica.getValue() < fewest) {
+                best = replica.getKey();
+                fewest = replica.getValue();
+            }
+        }
+        return best;
     }
 
     private Grant grant(Model model, HeldRequest request, String pod) {
@@ -112,16 +121,32 @@ public final class HoldCore {
         return new Grant(request.id(), pod);
     }
 
-    /** The client went away. A request that is not held here is nobody's business (L16). */
+    private void hold(Model model, HeldRequest request) {
+        model.waiting.add(request);
+        waiting.put(request.id(), request);
+        deadlines.add(request);
+    }
+
+    private void unhold(HeldRequest request) {
+        waiting.remove(request.id());
+        deadlines.remove(request);
+    }
+
+    /** The client went away. A request that is not here is nobody's business (L16). */
     public List<Effect> cancelled(long id) {
-        HeldRequest held = waiting.remove(id);
+        HeldRequest held = waiting.get(id);
         if (held == null) {
             return serving.containsKey(id) ? served(id) : List.of();
         }
+        leaveQueue(held);
+        return List.of();
+    }
+
+    private void leaveQueue(HeldRequest held) {
+        unhold(held);
         Model model = known(held.model());
         model.waiting.remove(held);
         forgetIfEmpty(held.model(), model);
-        return List.of();
     }
 
     /**
@@ -130,37 +155,45 @@ public final class HoldCore {
      * @throws IllegalStateException when it was not granted: a count would go wrong (L56)
      */
     public List<Effect> served(long id) {
-        Serving ended = serving.remove(id);
-        if (ended == null) {
-            throw new IllegalStateException("request " + id + " was not being served");
-        }
+        Serving ended = leaveReplica(id);
         Model model = known(ended.request.model());
-        model.serving--;
-        model.replicas.computeIfPresent(ended.pod, (pod, count) -> count - 1);
         List<Effect> effects = drain(model);
         forgetIfEmpty(ended.request.model(), model);
         return effects;
     }
 
-    /** A granted request never reached its replica: it waits again, in its old place, and the replica is not offered. */
+    /**
+     * A granted request never reached its replica: it waits again, in its old place, and nothing is offered to that
+     * replica until the next {@link #replicas}.
+     *
+     * @throws IllegalStateException when it was not granted
+     */
     public List<Effect> returned(long id) {
-        Serving undone = serving.remove(id);
-        if (undone == null) {
-            throw new IllegalStateException("request " + id + " was not being served");
-        }
-        Model model = known(undone.request.model());
-        model.serving--;
+        Serving undone = leaveReplica(id);
+        ModelKey key = undone.request.model();
+        Model model = known(key);
         model.replicas.remove(undone.pod);
-        if (closed || model.limits == null) {
-            forgetIfEmpty(undone.request.model(), model);
-            return List.of(new Reject(id, closed ? Reason.ShuttingDown : Reason.UnknownModel));
+        if (abandoned || model.limits == null) {
+            forgetIfEmpty(key, model);
+            return List.of(new Reject(id, abandoned ? Reason.ShuttingDown : Reason.UnknownModel));
         }
-        List<Effect> demand = hold(model, undone.request);
+        boolean nobodyWaited = model.waiting.isEmpty();
+        hold(model, undone.request);
         List<Effect> effects = drain(model);
-        if (!model.waiting.isEmpty()) {
-            effects.addAll(demand);
+        if (nobodyWaited && !model.waiting.isEmpty()) {
+            effects.add(new Demand(key));
         }
         return effects;
+    }
+
+    private Serving leaveReplica(long id) {
+        Serving gone = serving.remove(id);
+        if (gone == null) {
+            throw new IllegalStateException("request " + id + " was not being served");
+        }
+        known(gone.request.model()).serving--;
+        known(gone.request.model()).replicas.computeIfPresent(gone.pod, (pod, count) -> count - 1);
+        return gone;
     }
 
     /** The replicas that may be given requests now: ready, and not draining. */
@@ -168,14 +201,16 @@ public final class HoldCore {
         Model model = models.computeIfAbsent(key, unknown -> new Model());
         model.replicas.keySet().retainAll(pods);
         for (String pod : pods) {
-            model.replicas.computeIfAbsent(pod, added -> (int) serving.values()
-                    .stream()
-                    .filter(request -> request.pod.equals(pod))
-                    .count());
+            // One that comes back, e.g. after it refused a connection, may still carry some.
+            model.replicas.computeIfAbsent(pod, added -> servingAt(key, added));
         }
         List<Effect> effects = drain(model);
         forgetIfEmpty(key, model);
         return effects;
+    }
+
+    private int servingAt(ModelKey key, String pod) {
+        return servingByPod(key).getOrDefault(pod, 0);
     }
 
     /** A model appeared, or its limit changed. */
@@ -197,14 +232,13 @@ public final class HoldCore {
         return effects;
     }
 
-    /** Time passed: whoever waited too long is told. */
+    /** Time passed: whoever waited too long is told, the earliest deadline first. */
     public List<Effect> tick(Instant now) {
         List<Effect> effects = new ArrayList<>();
-        for (HeldRequest request : List.copyOf(waiting.values())) {
-            if (!now.isBefore(request.deadline())) {
-                cancelled(request.id());
-                effects.add(new Reject(request.id(), Reason.DeadlineExceeded));
-            }
+        while (!deadlines.isEmpty() && !now.isBefore(deadlines.first().deadline())) {
+            HeldRequest late = deadlines.first();
+            leaveQueue(late);
+            effects.add(new Reject(late.id(), Reason.DeadlineExceeded));
         }
         return effects;
     }
@@ -217,6 +251,7 @@ public final class HoldCore {
     /** The time to finish is over: everybody who waits is told (L23). */
     public List<Effect> abandon() {
         closed = true;
+        abandoned = true;
         List<Effect> effects = new ArrayList<>();
         for (Model model : models.values()) {
             effects.addAll(rejectWaiting(model, Reason.ShuttingDown));
@@ -226,14 +261,10 @@ public final class HoldCore {
 
     private List<Effect> drain(Model model) {
         List<Effect> effects = new ArrayList<>();
-        while (!model.waiting.isEmpty()) {
-            Optional<String> pod = roomiest(model);
-            if (pod.isEmpty()) {
-                break;
-            }
+        for (String pod = roomiest(model); pod != null && !model.waiting.isEmpty(); pod = roomiest(model)) {
             HeldRequest next = model.waiting.removeFirst();
-            waiting.remove(next.id());
-            effects.add(grant(model, next, pod.get()));
+            unhold(next);
+            effects.add(grant(model, next, pod));
         }
         return effects;
     }
@@ -241,7 +272,7 @@ public final class HoldCore {
     private List<Effect> rejectWaiting(Model model, Reason reason) {
         List<Effect> effects = new ArrayList<>();
         for (HeldRequest request : model.waiting) {
-            waiting.remove(request.id());
+            unhold(request);
             effects.add(new Reject(request.id(), reason));
         }
         model.waiting.clear();
@@ -274,6 +305,12 @@ public final class HoldCore {
         return model == null ? 0 : model.serving;
     }
 
+    /** This gateway's present limit of the model, waiting requests included; 0 for an unknown model. */
+    public int limit(ModelKey key) {
+        Model model = models.get(key);
+        return model == null || model.limits == null ? 0 : limitOf(model.limits, model.replicas.size());
+    }
+
     /** When the longest-waiting request of this model came. */
     public Optional<Instant> oldestWaiting(ModelKey key) {
         Model model = models.get(key);
@@ -304,5 +341,10 @@ public final class HoldCore {
 
     public int servingInAll() {
         return serving.size();
+    }
+
+    /** Models that something is kept for: known ones, and those that requests or replicas remain of. */
+    public int models() {
+        return models.size();
     }
 }

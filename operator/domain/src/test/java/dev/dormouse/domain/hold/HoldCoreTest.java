@@ -250,6 +250,55 @@ class HoldCoreTest {
         assertThat(core.idle()).isTrue();
     }
 
+    @Test
+    @DisplayName("L23: while closing, a request that missed its replica waits again; after the end it is told")
+    void returnedWhileClosing() {
+        known(5);
+        core.replicas(A, List.of("p"));
+        core.arrived(request(1));
+        core.arrived(request(2));
+        core.close();
+
+        assertThat(core.returned(1)).containsExactly(new Demand(A));
+        assertThat(core.replicas(A, List.of("q"))).containsExactly(new Grant(1, "q"));
+        core.abandon();
+        assertThat(core.returned(2)).containsExactly(new Reject(2, Reason.ShuttingDown));
+    }
+
+    @Test
+    @DisplayName("A returned request that another replica takes needs no wake")
+    void returnedRequestGoesToAnotherReplica() {
+        known(2);
+        core.replicas(A, List.of("p", "q"));
+        core.arrived(request(1));
+
+        assertThat(core.returned(1)).containsExactly(new Grant(1, "q"));
+    }
+
+    @Test
+    @DisplayName("L55, L60: requests are told apart by id, and an id is used once")
+    void anIdIsUsedOnce() {
+        known(2);
+        core.arrived(request(1));
+
+        assertThatThrownBy(() -> core.arrived(request(1))).isInstanceOf(IllegalStateException.class);
+        assertThat(core.waiting(A)).isEqualTo(1);
+    }
+
+    @Test
+    @DisplayName("L17: a replica that comes twice grants once; one that still carries requests keeps its count")
+    void repeatedReplicaEvents() {
+        known(2);
+        core.arrived(request(1));
+        assertThat(core.replicas(A, List.of("p"))).containsExactly(new Grant(1, "p"));
+        assertThat(core.replicas(A, List.of("p"))).isEmpty();
+        core.replicas(A, List.of());
+        core.replicas(A, List.of("p"));
+
+        core.arrived(request(2));
+        assertThat(core.arrived(request(3))).containsExactly(new Reject(3, Reason.OverLimit));
+    }
+
     /** Counts what each request got, in the slowest obvious way. */
     @ParameterizedTest
     @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8})
@@ -264,7 +313,7 @@ class HoldCoreTest {
         long next = 0;
         core.model(A, new ModelLimits(3));
         core.model(B, new ModelLimits(7));
-        for (int step = 0; step < 20_000; step++) {
+        for (int step = 0; step < 25_000; step++) {
             now = now.plusMillis(random.nextInt(50));
             ModelKey key = keys.get(random.nextInt(2));
             List<Long> granted = in(state, "granted");
@@ -325,6 +374,13 @@ class HoldCoreTest {
             state.values().removeIf("ended"::equals);
         }
         assertThat(core.waitingInAll() + core.servingInAll()).isEqualTo(state.size());
+        for (ModelKey key : keys) {
+            core.removed(key);
+            core.replicas(key, List.of());
+        }
+        in(state, "granted").forEach(core::served);
+        assertThat(core.idle()).isTrue();
+        assertThat(core.models()).as("models still remembered").isZero();
     }
 
     private static List<Long> in(Map<Long, String> state, String wanted) {

@@ -1,4 +1,4 @@
-/** The cluster as the gateway sees it, and its one write: the wake intent. */
+/** The gateway's only room with Kubernetes in it: watches models and pods, writes demands. */
 @NullMarked
 package dev.dormouse.gateway.kube;
 

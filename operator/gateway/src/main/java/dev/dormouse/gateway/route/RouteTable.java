@@ -1,91 +1,129 @@
 package dev.dormouse.gateway.route;
 
 import dev.dormouse.domain.fleet.ModelKey;
-import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 
-/** Models by the names clients use. Owned by the event loop. */
+/**
+ * The models and pods this gateway knows. Kept up to date event by event, so that a change among ten thousand models
+ * costs what the change costs. Not safe for threads: the gateway's event loop owns it.
+ */
 public final class RouteTable {
+    private static final Comparator<ModelKey> BY_NAME = Comparator.comparing(ModelKey::toString);
 
-    /** How a name was understood. */
-    public sealed interface Match {
-        record Found(ServedModel model) implements Match {}
+    private final Map<ModelKey, ModelRoute> models = new HashMap<>();
+    private final Map<String, Map<ModelKey, ModelRoute>> byClientName = new HashMap<>();
+    private final Map<String, PodRoute> pods = new HashMap<>();
+    private final Map<ModelKey, Map<String, PodRoute>> podsByModel = new HashMap<>();
 
-        record Unknown() implements Match {}
-
-        /** The name is used in several namespaces. */
-        record Ambiguous(List<ModelKey> candidates) implements Match {}
-    }
-
-    private final Map<ModelKey, ServedModel> models = new TreeMap<>(
-            Comparator.comparing(ModelKey::namespace).thenComparing(ModelKey::name));
-    private final Map<String, List<ModelKey>> byName = new HashMap<>();
-
-    public void put(ServedModel model) {
+    /** A model appeared or changed. */
+    public void put(ModelRoute model) {
         remove(model.key());
         models.put(model.key(), model);
-        byName.computeIfAbsent(model.clientName(), name -> new ArrayList<>()).add(model.key());
+        byClientName.computeIfAbsent(model.clientName(), name -> new TreeMap<>(BY_NAME)).put(model.key(), model);
     }
 
+    /** A model is gone. */
     public void remove(ModelKey key) {
-        ServedModel old = models.remove(key);
+        ModelRoute old = models.remove(key);
         if (old != null) {
-            byName.computeIfPresent(old.clientName(), (name, keys) -> {
-                keys.remove(key);
-                return keys.isEmpty() ? null : keys;
-            });
+            removeFrom(byClientName, old.clientName(), key);
         }
     }
 
-    public Optional<ServedModel> get(ModelKey key) {
+    /** A pod appeared or changed. */
+    public void put(PodRoute pod) {
+        removePod(pod.uid());
+        pods.put(pod.uid(), pod);
+        podsByModel.computeIfAbsent(pod.model(), model -> new LinkedHashMap<>()).put(pod.uid(), pod);
+    }
+
+    /** A pod is gone; absent if it was not known. */
+    public Optional<PodRoute> removePod(String uid) {
+        PodRoute old = pods.remove(uid);
+        if (old != null) {
+            removeFrom(podsByModel, old.model(), uid);
+        }
+        return Optional.ofNullable(old);
+    }
+
+    private static <K, L> void removeFrom(Map<K, ? extends Map<L, ?>> groups, K group, L member) {
+        Map<L, ?> members = groups.get(group);
+        if (members != null) {
+            members.remove(member);
+            if (members.isEmpty()) {
+                groups.remove(group);
+            }
+        }
+    }
+
+    public Optional<ModelRoute> model(ModelKey key) {
         return Optional.ofNullable(models.get(key));
     }
 
-    /** A bare name while it is unique, or {@code namespace/name} with the name clients use or the resource's. */
-    public Match find(String name) {
-        List<ModelKey> bare = byName.getOrDefault(name, List.of());
-        if (bare.size() == 1) {
-            return found(bare.getFirst());
+    public Optional<PodRoute> pod(String uid) {
+        return Optional.ofNullable(pods.get(uid));
+    }
+
+    /** In the order in which they were last seen. */
+    public Collection<PodRoute> pods(ModelKey model) {
+        return Collections.unmodifiableCollection(podsByModel.getOrDefault(model, Map.of()).values());
+    }
+
+    /** UIDs of the pods that carry the draining mark. */
+    public List<String> draining() {
+        return pods.values().stream().filter(PodRoute::draining).map(PodRoute::uid).sorted().toList();
+    }
+
+    /** Which model a client means by a name: its own name while only one model has it, or {@code namespace/name}. */
+    public Selection select(String name) {
+        Map<ModelKey, ModelRoute> named = byClientName.getOrDefault(name, Map.of());
+        if (named.size() == 1) {
+            return new Selection.Found(named.values().iterator().next());
         }
-        if (bare.size() > 1) {
-            return new Match.Ambiguous(List.copyOf(bare));
+        if (named.size() > 1) {
+            return new Selection.Ambiguous(List.copyOf(named.keySet()));
         }
         int slash = name.indexOf('/');
-        return slash <= 0 ? new Match.Unknown() : find(name.substring(0, slash), name.substring(slash + 1));
+        return slash <= 0 || slash == name.length() - 1 ? new Selection.Unknown() : select(ModelKey.parse(name));
     }
 
-    private Match find(String namespace, String name) {
-        ModelKey resource = new ModelKey(namespace, name);
-        if (models.containsKey(resource)) {
-            return found(resource);
+    /** The model of this resource name, or of this namespace and client's name. */
+    public Selection select(ModelKey key) {
+        ModelRoute exact = models.get(key);
+        if (exact != null) {
+            return new Selection.Found(exact);
         }
-        return byName.getOrDefault(name, List.of())
+        List<ModelRoute> named = byClientName.getOrDefault(key.name(), Map.of())
+                .values()
                 .stream()
-                .filter(key -> key.namespace().equals(namespace))
-                .findFirst()
-                .<Match>map(this::found)
-                .orElseGet(Match.Unknown::new);
+                .filter(model -> model.key().namespace().equals(key.namespace()))
+                .toList();
+        return switch (named.size()) {
+            case 0 -> new Selection.Unknown();
+            case 1 -> new Selection.Found(named.getFirst());
+            default -> new Selection.Ambiguous(named.stream().map(ModelRoute::key).toList());
+        };
     }
 
-    private Match found(ModelKey key) {
-        ServedModel model = models.get(key);
-        return model == null ? new Match.Unknown() : new Match.Found(model);
+    /** Every model under the name by which a client reaches it, in the order of the names. */
+    public Stream<Map.Entry<String, ModelRoute>> listing() {
+        return models.values()
+                .stream()
+                .map(model -> Map.entry(shortestName(model), model))
+                .sorted(Map.Entry.comparingByKey());
     }
 
-    public Collection<ServedModel> all() {
-        return List.copyOf(models.values());
-    }
-
-    /** How a client must write this model's name: bare while that is unique. */
-    public String nameFor(ServedModel model) {
-        return byName.getOrDefault(model.clientName(), List.of()).size() > 1
-                ? model.key().namespace() + "/" + model.clientName()
-                : model.clientName();
+    private String shortestName(ModelRoute model) {
+        boolean unique = byClientName.getOrDefault(model.clientName(), Map.of()).size() == 1;
+        return unique ? model.clientName() : model.key().toString();
     }
 }

@@ -1,4 +1,4 @@
-/** What the gateway knows of the cluster, and how a request names a model. No I/O. */
+/** Which models and replicas there are, and which of them a client means. Values and one table; no I/O. */
 @NullMarked
 package dev.dormouse.gateway.route;
 
