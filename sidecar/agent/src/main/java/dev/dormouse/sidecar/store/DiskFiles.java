@@ -11,7 +11,7 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /** The real file system. */
-public final class DiskFiles implements SnapshotFiles {
+public class DiskFiles implements SnapshotFiles {
 
     @Override
     public Output create(Path file) throws IOException {
