@@ -1,0 +1,91 @@
+package dev.dormouse.gateway;
+
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Predicate;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The gateway's configuration, read once from the environment. A bad value stops the process.
+ *
+ * <table>
+ * <caption>Variables</caption>
+ * <tr><th>variable</th><th>default</th><th>meaning</th></tr>
+ * <tr><td>DORMOUSE_BIND</td><td>0.0.0.0</td><td>address of both servers</td></tr>
+ * <tr><td>DORMOUSE_PORT</td><td>8080</td><td>where clients come; 0 takes a free port</td></tr>
+ * <tr><td>DORMOUSE_INTERNAL_PORT</td><td>8081</td><td>/internal/demand, /livez, /readyz and /metrics; 0 takes a free
+ * port</td></tr>
+ * <tr><td>DORMOUSE_WATCH_NAMESPACES</td><td>(all)</td><td>comma-separated namespaces whose models are served</td></tr>
+ * <tr><td>DORMOUSE_GATEWAY_NAME</td><td>HOSTNAME, or gateway</td><td>how this gateway is called in its reports</td></tr>
+ * <tr><td>DORMOUSE_GATEWAYS</td><td>1</td><td>gateways that share each model's concurrency limit</td></tr>
+ * <tr><td>DORMOUSE_DRAIN_SECONDS</td><td>25</td><td>after SIGTERM, held and running requests have so long to finish</td></tr>
+ * <tr><td>DORMOUSE_PEEK_BYTES</td><td>1048576</td><td>the JSON field "model" must lie within so many bytes; as many
+ * are kept in memory per held request</td></tr>
+ * <tr><td>DORMOUSE_MAX_QUEUED_PER_MODEL</td><td>1000</td><td>most requests that may wait for one model</td></tr>
+ * <tr><td>DORMOUSE_MAX_QUEUED</td><td>5000</td><td>most requests that may wait in all</td></tr>
+ * </table>
+ */
+public record GatewayConfig(String bind, int port, int internalPort, Set<String> watchNamespaces, String name,
+        int gateways, Duration drain, int peekBytes, int maxQueuedPerModel, int maxQueued) {
+
+    public GatewayConfig {
+        watchNamespaces = Set.copyOf(watchNamespaces);
+    }
+
+    /** @throws IllegalArgumentException naming the variable, its value and what is expected */
+    public static GatewayConfig fromEnvironment(Map<String, String> environment) {
+        Reader env = new Reader(environment);
+        return new GatewayConfig(env.text("DORMOUSE_BIND", "0.0.0.0"), env.number("DORMOUSE_PORT", 8080, 0, 65_535),
+                env.number("DORMOUSE_INTERNAL_PORT", 8081, 0, 65_535), env.names("DORMOUSE_WATCH_NAMESPACES"),
+                env.text("DORMOUSE_GATEWAY_NAME", env.text("HOSTNAME", "gateway")),
+                env.number("DORMOUSE_GATEWAYS", 1, 1, 10_000),
+                Duration.ofSeconds(env.number("DORMOUSE_DRAIN_SECONDS", 25, 0, 86_400)),
+                env.number("DORMOUSE_PEEK_BYTES", 1 << 20, 1024, 1 << 30),
+                env.number("DORMOUSE_MAX_QUEUED_PER_MODEL", 1000, 1, 10_000_000),
+                env.number("DORMOUSE_MAX_QUEUED", 5000, 1, 10_000_000));
+    }
+
+    private record Reader(Map<String, String> environment) {
+
+        Optional<String> value(String key) {
+            return Optional.ofNullable(environment.get(key)).map(String::strip).filter(Predicate.not(String::isEmpty));
+        }
+
+        String text(String key, String otherwise) {
+            return value(key).orElse(otherwise);
+        }
+
+        Set<String> names(String key) {
+            return value(key).stream()
+                    .flatMap(list -> Arrays.stream(list.split(",")))
+                    .map(String::strip)
+                    .filter(Predicate.not(String::isEmpty))
+                    .collect(Collectors.toUnmodifiableSet());
+        }
+
+        int number(String key, int otherwise, int least, int most) {
+            Optional<String> text = value(key);
+            if (text.isEmpty()) {
+                return otherwise;
+            }
+            try {
+                int number = Integer.parseInt(text.get());
+                if (number >= least && number <= most) {
+                    return number;
+                }
+            } catch (NumberFormatException e) {
+                throw wrong(key, least, most, e);
+            }
+            throw wrong(key, least, most, null);
+        }
+
+        private IllegalArgumentException wrong(String key, int least, int most, @Nullable Exception cause) {
+            return new IllegalArgumentException("%s=\"%s\" is not valid: it must be a whole number from %d to %d"
+                    .formatted(key, environment.get(key), least, most), cause);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+package dev.dormouse.gateway;
+
+import dev.dormouse.domain.hold.HoldLimits;
+import dev.dormouse.gateway.http.GatewayServer;
+import dev.dormouse.gateway.http.ServerSettings;
+import dev.dormouse.gateway.kube.ClusterWatcher;
+import dev.dormouse.gateway.kube.KubernetesDemandWriter;
+import dev.dormouse.sidecar.api.PodConventions;
+import io.fabric8.kubernetes.client.Config;
+import io.fabric8.kubernetes.client.ConfigBuilder;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientBuilder;
+import java.time.Clock;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Starts the gateway. Exit status: 0 after SIGTERM, when what it carried is done; 1 when it cannot listen; 2 for a bad
+ * configuration.
+ */
+public final class GatewayMain {
+    private static final Logger LOG = LoggerFactory.getLogger(GatewayMain.class);
+
+    private GatewayMain() {}
+
+    public static void main(String[] arguments) {
+        GatewayConfig config;
+        try {
+            config = GatewayConfig.fromEnvironment(System.getenv());
+        } catch (IllegalArgumentException e) {
+            System.err.println("dormouse gateway: " + e.getMessage());
+            System.exit(2);
+            return;
+        }
+        // Watches over plain HTTP: a web socket carries nothing more and needs an upgrade that not every proxy passes.
+        Config access = new ConfigBuilder(Config.autoConfigure(null)).withOnlyHttpWatches(true).build();
+        KubernetesClient client = new KubernetesClientBuilder().withConfig(access).build();
+        KubernetesDemandWriter demands = new KubernetesDemandWriter(client);
+        GatewayServer server;
+        try {
+            server = GatewayServer.start(settings(config), demands, Clock.systemUTC());
+        } catch (IllegalStateException e) {
+            System.err.println("dormouse gateway: " + e.getMessage());
+            System.exit(1);
+            return;
+        }
+        ClusterWatcher watcher = new ClusterWatcher(client, config.watchNamespaces(), server.cluster());
+        Runtime.getRuntime().addShutdownHook(Thread.ofPlatform().unstarted(() -> {
+            LOG.info("ending: what is held and running has {} s to finish", config.drain().toSeconds());
+            // The cluster is watched until the end: held requests still need to hear of their replica.
+            server.drain();
+            watcher.close();
+            demands.close();
+            server.close();
+            client.close();
+            Runtime.getRuntime().halt(0);
+        }));
+        watcher.start();
+    }
+
+    private static ServerSettings settings(GatewayConfig config) {
+        return new ServerSettings(config.bind(), config.port(), config.internalPort(), config.name(),
+                new HoldLimits(config.maxQueuedPerModel(), config.maxQueued(), config.gateways()), config.peekBytes(),
+                config.drain(), PodConventions.SIDECAR_PORT);
+    }
+}

@@ -1,0 +1,190 @@
+package dev.dormouse.gateway.http;
+
+import dev.dormouse.domain.fleet.ModelKey;
+import dev.dormouse.gateway.load.GatewayMetrics;
+import dev.dormouse.gateway.load.LoadLog;
+import dev.dormouse.gateway.route.ClusterListener;
+import dev.dormouse.gateway.route.ModelRoute;
+import dev.dormouse.gateway.route.PodRoute;
+import dev.dormouse.gateway.wake.DemandWriter;
+import io.vertx.core.Context;
+import io.vertx.core.Future;
+import io.vertx.core.Promise;
+import io.vertx.core.Vertx;
+import io.vertx.core.VertxOptions;
+import io.vertx.core.file.FileSystemOptions;
+import io.vertx.core.http.HttpClient;
+import io.vertx.core.http.HttpClientOptions;
+import io.vertx.core.http.HttpServer;
+import io.vertx.core.http.HttpServerOptions;
+import io.vertx.core.http.PoolOptions;
+import java.time.Clock;
+import java.time.Instant;
+import java.util.UUID;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A running gateway: both servers and all they need, on one event loop. One loop is enough: a gateway is scaled by
+ * replicas, and a second loop would need locks around every decision.
+ */
+public final class GatewayServer implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(GatewayServer.class);
+    private static final long TICK_MILLIS = 25;
+    private static final int CONNECT_TIMEOUT_MILLIS = 2000;
+    /** Shorter than the 5 s after which uvicorn, under most engines, closes a connection: else we lose that race. */
+    private static final int UPSTREAM_KEEP_ALIVE_SECONDS = 3;
+    /** Connections per replica. The model's limit is what bounds requests; this must never be in its way. */
+    private static final int POOL_SIZE = 100_000;
+    private static final int MAX_HEADER_BYTES = 64 << 10;
+    private static final long LAST_BYTES_SECONDS = 2;
+
+    private final Vertx vertx;
+    private final Context loop;
+    private final ServerSettings settings;
+    private final Clock clock;
+    private final Dispatcher dispatcher;
+    private final PublicHandler publicHandler;
+    private final InternalHandler internalHandler;
+    private final HttpServer publicServer;
+    private final HttpServer internalServer;
+    private final Promise<Void> drained = Promise.promise();
+    private @Nullable Instant drainUntil;
+
+    /**
+     * Starts both servers. Clients are answered 503 until {@link #cluster} has been told {@link ClusterListener#synced}.
+     *
+     * @throws IllegalStateException when an address cannot be bound
+     */
+    public static GatewayServer start(ServerSettings settings, DemandWriter demands, Clock clock) {
+        // No file cache: Vert.x would leave a folder in the temporary directory.
+        Vertx vertx = Vertx.vertx(new VertxOptions().setEventLoopPoolSize(1)
+                .setFileSystemOptions(
+                        new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false)));
+        GatewayServer server = new GatewayServer(vertx, settings, demands, clock);
+        try {
+            server.listen();
+        } catch (RuntimeException e) {
+            server.close();
+            throw new IllegalStateException("cannot listen on %s, ports %d and %d: %s".formatted(settings.bind(),
+                    settings.port(), settings.internalPort(), e.getMessage()), e);
+        }
+        return server;
+    }
+
+    private GatewayServer(Vertx vertx, ServerSettings settings, DemandWriter demands, Clock clock) {
+        this.vertx = vertx;
+        this.loop = vertx.getOrCreateContext();
+        this.settings = settings;
+        this.clock = clock;
+        HttpClient client = vertx.httpClientBuilder()
+                .with(new HttpClientOptions().setConnectTimeout(CONNECT_TIMEOUT_MILLIS)
+                        .setKeepAliveTimeout(UPSTREAM_KEEP_ALIVE_SECONDS)
+                        .setMaxHeaderSize(MAX_HEADER_BYTES))
+                .with(new PoolOptions().setHttp1MaxSize(POOL_SIZE))
+                .build();
+        GatewayMetrics metrics = new GatewayMetrics();
+        this.dispatcher = new Dispatcher(settings.limits(), demands, new SidecarWatches(vertx, settings.sidecarPort()),
+                new LoadLog(settings.name(), UUID.randomUUID().toString()), metrics, clock, this::onLoop);
+        this.publicHandler = new PublicHandler(dispatcher, client, metrics, settings.peekBytes());
+        this.internalHandler = new InternalHandler(dispatcher);
+        this.publicServer = vertx.createHttpServer(options().setPort(settings.port())).requestHandler(publicHandler);
+        this.internalServer = vertx.createHttpServer(options().setPort(settings.internalPort()))
+                .requestHandler(internalHandler);
+    }
+
+    private HttpServerOptions options() {
+        return new HttpServerOptions().setHost(settings.bind())
+                .setHandle100ContinueAutomatically(true)
+                .setMaxHeaderSize(MAX_HEADER_BYTES)
+                .setMaxInitialLineLength(MAX_HEADER_BYTES)
+                .setHttp2ClearTextEnabled(false)
+                .setAcceptBacklog(4096);
+    }
+
+    private void onLoop(Runnable task) {
+        loop.runOnContext(now -> task.run());
+    }
+
+    private void listen() {
+        Promise<Void> listening = Promise.promise();
+        onLoop(() -> Future.all(publicServer.listen(), internalServer.listen()).<Void>mapEmpty().onComplete(listening));
+        listening.future().await();
+        vertx.setPeriodic(TICK_MILLIS, timer -> onLoop(this::tick));
+        LOG.info("clients are served on {}:{}, the operator on port {}", settings.bind(), port(), internalPort());
+    }
+
+    private void tick() {
+        dispatcher.tick();
+        if (drainUntil != null) {
+            if (!clock.instant().isBefore(drainUntil)) {
+                dispatcher.abandon();
+                drained.tryComplete();
+            } else if (dispatcher.idle()) {
+                drained.tryComplete();
+            }
+        }
+    }
+
+    public int port() {
+        return publicServer.actualPort();
+    }
+
+    public int internalPort() {
+        return internalServer.actualPort();
+    }
+
+    /** Tell it what the cluster looks like, from any thread. */
+    public ClusterListener cluster() {
+        return new ClusterListener() {
+            @Override
+            public void modelSeen(ModelRoute model) {
+                onLoop(() -> dispatcher.modelSeen(model));
+            }
+
+            @Override
+            public void modelGone(ModelKey model) {
+                onLoop(() -> dispatcher.modelGone(model));
+            }
+
+            @Override
+            public void podSeen(PodRoute pod) {
+                onLoop(() -> dispatcher.podSeen(pod));
+            }
+
+            @Override
+            public void podGone(String uid) {
+                onLoop(() -> dispatcher.podGone(uid));
+            }
+
+            @Override
+            public void synced() {
+                onLoop(dispatcher::synced);
+            }
+        };
+    }
+
+    /**
+     * Ends it gently: new requests are refused, held and running ones have the drain time to finish, then the held ones
+     * are told to go elsewhere. Returns when all that is done. The internal port answers meanwhile.
+     */
+    public void drain() {
+        onLoop(() -> {
+            publicHandler.close();
+            internalHandler.close();
+            dispatcher.close();
+            drainUntil = clock.instant().plus(settings.drain());
+        });
+        drained.future().await();
+        // Answers that are decided and not yet on the wire.
+        publicServer.shutdown(LAST_BYTES_SECONDS, TimeUnit.SECONDS).await();
+    }
+
+    /** Ends it at once: whatever is open is cut. */
+    @Override
+    public void close() {
+        vertx.close().await();
+    }
+}

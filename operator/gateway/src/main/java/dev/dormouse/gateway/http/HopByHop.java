@@ -1,0 +1,38 @@
+package dev.dormouse.gateway.http;
+
+import io.vertx.core.MultiMap;
+import java.util.HashSet;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+
+/** Headers that belong to one connection and are not passed on (RFC 9110, 7.6.1). */
+final class HopByHop {
+    private static final Set<String> ALWAYS = Set.of("connection", "keep-alive", "proxy-connection",
+            "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade");
+
+    private HopByHop() {}
+
+    /** Adds every header that belongs to the message, under its name and in its order, except those of {@code but}. */
+    static void copy(MultiMap from, MultiMap to, Set<String> but) {
+        Set<String> dropped = namedByConnection(from);
+        for (Map.Entry<String, String> header : from) {
+            String name = header.getKey().toLowerCase(Locale.ROOT);
+            if (!ALWAYS.contains(name) && !dropped.contains(name) && !but.contains(name)) {
+                to.add(header.getKey(), header.getValue());
+            }
+        }
+    }
+
+    private static Set<String> namedByConnection(MultiMap headers) {
+        Set<String> names = new HashSet<>();
+        for (String value : headers.getAll("Connection")) {
+            for (String name : value.split(",", -1)) {
+                names.add(name.strip().toLowerCase(Locale.ROOT));
+            }
+        }
+        // A client must not be able to hide the length of what it sends from one of the two sides.
+        names.remove("content-length");
+        return names;
+    }
+}

@@ -1,0 +1,115 @@
+package dev.dormouse.gateway.http;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.List;
+import java.util.OptionalInt;
+import java.util.stream.Collectors;
+import dev.dormouse.domain.fleet.ModelKey;
+import io.vertx.core.http.HttpServerResponse;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An error of the gateway's own, in the envelope that OpenAI clients understand:
+ * {@code {"error":{"message","type","code","param"}}}.
+ *
+ * @param code one word for programs
+ * @param param the field of the request that is to blame; absent when none is
+ * @param retryAfterSeconds when to try again, for errors that pass by themselves
+ */
+record OpenAiError(int status, String type, String code, String message, @Nullable String param,
+        OptionalInt retryAfterSeconds) {
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final String INVALID = "invalid_request_error";
+    private static final String SERVER = "server_error";
+
+    static OpenAiError invalid(String code, String message, @Nullable String param) {
+        return new OpenAiError(400, INVALID, code, message, param, OptionalInt.empty());
+    }
+
+    static OpenAiError missingModel() {
+        return invalid("missing_model",
+                "The request names no model: put \"model\" into the JSON body, or use the path /models/<namespace>/<name>/...",
+                "model");
+    }
+
+    static OpenAiError ambiguousModel(String name, List<ModelKey> candidates) {
+        return invalid("ambiguous_model", "The model name \"" + name + "\" is used by "
+                + candidates.stream().map(ModelKey::toString).collect(Collectors.joining(" and "))
+                + ": name one of them in full.", "model");
+    }
+
+    static OpenAiError unknownModel(String name) {
+        return new OpenAiError(404, INVALID, "model_not_found",
+                "The model \"" + name + "\" does not exist. GET /v1/models lists those that do.", "model",
+                OptionalInt.empty());
+    }
+
+    static OpenAiError unknownPath(String path) {
+        return new OpenAiError(404, INVALID, "path_not_found",
+                "There is nothing at " + path
+                        + ": POST a JSON body that names a model, or use the path /models/<namespace>/<name>/...",
+                null, OptionalInt.empty());
+    }
+
+    static OpenAiError tooLarge(int peekBytes) {
+        return new OpenAiError(413, INVALID, "request_too_large",
+                "The first " + peekBytes
+                        + " bytes of the body do not name a model: put \"model\" first, or use the path /models/<namespace>/<name>/...",
+                "model", OptionalInt.empty());
+    }
+
+    static OpenAiError overLimit(ModelKey model, int limit) {
+        return new OpenAiError(429, "rate_limit_error", "concurrency_limit_exceeded",
+                "The model " + model + " has " + limit
+                        + " requests already, which is its limit (spec.requests.concurrencyLimit). Try again shortly.",
+                null, OptionalInt.of(1));
+    }
+
+    static OpenAiError queueFull(ModelKey model) {
+        return new OpenAiError(503, SERVER, "queue_full",
+                "Too many requests wait for the model " + model + " to wake. Try again shortly.", null,
+                OptionalInt.of(5));
+    }
+
+    static OpenAiError shuttingDown() {
+        return new OpenAiError(503, SERVER, "shutting_down",
+                "This gateway is ending. Try again: another one will answer.", null, OptionalInt.of(1));
+    }
+
+    static OpenAiError notSynced() {
+        return new OpenAiError(503, SERVER, "starting",
+                "This gateway does not know the cluster yet. Try again shortly.",
+                null, OptionalInt.of(1));
+    }
+
+    /** @param why what keeps the model from being Ready */
+    static OpenAiError wakeTimeout(ModelKey model, long seconds, String why) {
+        return new OpenAiError(504, SERVER, "wake_timeout", "The model " + model + " did not become ready within "
+                + seconds + " s (spec.requests.queueTimeoutSeconds). " + why, null, OptionalInt.empty());
+    }
+
+    static OpenAiError upstreamFailed(ModelKey model, String what) {
+        return new OpenAiError(502, SERVER, "upstream_failed", "A replica of the model " + model + " " + what + ".",
+                null, OptionalInt.empty());
+    }
+
+    String body() {
+        ObjectNode error = JSON.createObjectNode();
+        error.put("message", message).put("type", type).put("code", code).put("param", param);
+        try {
+            return JSON.writeValueAsString(JSON.createObjectNode().set("error", error));
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException("a tree of strings could not be written", e);
+        }
+    }
+
+    void send(HttpServerResponse response) {
+        response.setStatusCode(status).putHeader("Content-Type", "application/json");
+        retryAfterSeconds.ifPresent(seconds -> response.putHeader("Retry-After", Integer.toString(seconds)));
+        response.end(body()).onFailure(gone -> {
+            // The client left before it was told; the close handler has counted it.
+        });
+    }
+}

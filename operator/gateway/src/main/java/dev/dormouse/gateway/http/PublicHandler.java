@@ -1,0 +1,155 @@
+package dev.dormouse.gateway.http;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.dormouse.domain.fleet.ModelKey;
+import dev.dormouse.gateway.load.GatewayMetrics;
+import dev.dormouse.gateway.route.ModelRoute;
+import dev.dormouse.gateway.route.Selection;
+import io.vertx.core.Handler;
+import io.vertx.core.http.HttpClient;
+import io.vertx.core.http.HttpMethod;
+import io.vertx.core.http.HttpServerRequest;
+import java.net.URLDecoder;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/** Where clients come: finds out which model a request means, and begins its {@link Exchange}. */
+final class PublicHandler implements Handler<HttpServerRequest> {
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final String MODELS = "/v1/models";
+    private static final Pattern BY_PATH = Pattern.compile("/models/([^/?]+)/([^/?]+)(/.*)?");
+    private static final List<HttpMethod> WITH_BODY = List.of(HttpMethod.POST, HttpMethod.PUT, HttpMethod.PATCH);
+
+    private final Dispatcher dispatcher;
+    private final HttpClient client;
+    private final GatewayMetrics metrics;
+    private final int peekBytes;
+    private boolean closed;
+
+    PublicHandler(Dispatcher dispatcher, HttpClient client, GatewayMetrics metrics, int peekBytes) {
+        this.dispatcher = dispatcher;
+        this.client = client;
+        this.metrics = metrics;
+        this.peekBytes = peekBytes;
+    }
+
+    /** New requests are refused from here on. */
+    void close() {
+        closed = true;
+    }
+
+    @Override
+    public void handle(HttpServerRequest request) {
+        RequestBody.peek(request, peekBytes, body -> route(request, body));
+    }
+
+    private void route(HttpServerRequest request, RequestBody body) {
+        String path = request.path() == null ? "" : request.path();
+        Matcher byPath = BY_PATH.matcher(path);
+        if (closed) {
+            request.response().putHeader("Connection", "close");
+            refuse(request, body, OpenAiError.shuttingDown());
+        } else if (!dispatcher.knowsTheCluster()) {
+            refuse(request, body, OpenAiError.notSynced());
+        } else if (request.method() == HttpMethod.GET && path.equals(MODELS)) {
+            list(request);
+        } else if (request.method() == HttpMethod.GET && path.startsWith(MODELS + "/")) {
+            show(request, body, decoded(path.substring(MODELS.length() + 1)));
+        } else if (byPath.matches()) {
+            ModelKey key = new ModelKey(decoded(byPath.group(1)), decoded(byPath.group(2)));
+            String rest = Optional.ofNullable(byPath.group(3)).orElse("/");
+            String query = request.query() == null ? "" : "?" + request.query();
+            select(request, body, dispatcher.routes().select(key), key.toString(), rest + query);
+        } else if (WITH_BODY.contains(request.method())) {
+            byBody(request, body);
+        } else {
+            refuse(request, body, OpenAiError.unknownPath(path));
+        }
+    }
+
+    private void byBody(HttpServerRequest request, RequestBody body) {
+        String encoding = request.getHeader("Content-Encoding");
+        if (encoding != null && !encoding.equalsIgnoreCase("identity")) {
+            refuse(request, body, OpenAiError.invalid("unreadable_body", "A body with Content-Encoding " + encoding
+                    + " cannot be searched for its model: use the path /models/<namespace>/<name>/...", null));
+            return;
+        }
+        switch (ModelField.in(body.beginning(), body.complete())) {
+            case ModelField.Named(String name) -> select(request, body, dispatcher.routes().select(name), name,
+                    request.uri());
+            case ModelField.Missing() -> refuse(request, body, OpenAiError.missingModel());
+            case ModelField.NotYet() -> refuse(request, body, OpenAiError.tooLarge(peekBytes));
+            case ModelField.Malformed(String problem) -> refuse(request, body,
+                    OpenAiError.invalid("invalid_json", "The request cannot be routed: " + problem + ".", null));
+        }
+    }
+
+    private void select(HttpServerRequest request, RequestBody body, Selection selection, String name, String uri) {
+        switch (selection) {
+            case Selection.Found(ModelRoute model) -> new Exchange(request, model, uri, body, dispatcher, client,
+                    metrics).begin();
+            case Selection.Unknown() -> refuse(request, body, OpenAiError.unknownModel(name));
+            case Selection.Ambiguous(List<ModelKey> candidates) -> refuse(request, body,
+                    OpenAiError.ambiguousModel(name, candidates));
+        }
+    }
+
+    private void refuse(HttpServerRequest request, RequestBody body, OpenAiError error) {
+        metrics.answered(error.status());
+        body.discard();
+        error.send(request.response());
+    }
+
+    private void list(HttpServerRequest request) {
+        ArrayNode data = JSON.createArrayNode();
+        dispatcher.routes().listing().forEach(entry -> data.add(entry(entry)));
+        ObjectNode list = JSON.createObjectNode().put("object", "list");
+        list.set("data", data);
+        answer(request, list);
+    }
+
+    private void show(HttpServerRequest request, RequestBody body, String name) {
+        Optional<Map.Entry<String, ModelRoute>> found = dispatcher.routes()
+                .listing()
+                .filter(entry -> entry.getKey().equals(name) || entry.getValue().key().toString().equals(name))
+                .findFirst();
+        if (found.isPresent()) {
+            answer(request, entry(found.get()));
+        } else {
+            refuse(request, body, OpenAiError.unknownModel(name));
+        }
+    }
+
+    private static ObjectNode entry(Map.Entry<String, ModelRoute> model) {
+        return JSON.createObjectNode()
+                .put("id", model.getKey())
+                .put("object", "model")
+                .put("created", model.getValue().createdAt().getEpochSecond())
+                .put("owned_by", model.getValue().key().namespace());
+    }
+
+    private void answer(HttpServerRequest request, ObjectNode json) {
+        metrics.answered(200);
+        try {
+            request.response().putHeader("Content-Type", "application/json").end(JSON.writeValueAsString(json));
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException("a tree of strings could not be written", e);
+        }
+    }
+
+    /** A part of a path; one that is wrongly encoded names nothing, and is looked up as it is. */
+    private static String decoded(String part) {
+        try {
+            return URLDecoder.decode(part.replace("+", "%2B"), StandardCharsets.UTF_8);
+        } catch (IllegalArgumentException e) {
+            return part;
+        }
+    }
+}

@@ -1,0 +1,73 @@
+package dev.dormouse.gateway.kube;
+
+import dev.dormouse.api.v1alpha1.InferenceModel;
+import dev.dormouse.domain.fleet.ModelKey;
+import dev.dormouse.gateway.wake.DemandWriter;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResourceBuilder;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.dsl.base.PatchContext;
+import io.fabric8.kubernetes.client.dsl.base.PatchType;
+import io.fabric8.kubernetes.client.dsl.base.ResourceDefinitionContext;
+import java.time.Instant;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+
+/**
+ * Writes {@code status.demand.requestedAt} by one server-side apply. Applies a bare map: the typed status would bring
+ * its defaults along and make the gateway an owner of fields that are the operator's. All gateways share one field
+ * manager, so the newest demand simply replaces an older one.
+ */
+public final class KubernetesDemandWriter implements DemandWriter, AutoCloseable {
+    public static final String FIELD_MANAGER = "dormouse-gateway";
+    /** So many writes at the same time; the others wait, at most one per model. */
+    private static final int THREADS = 8;
+    private static final DateTimeFormatter MICROS = DateTimeFormatter.ofPattern("uuuu-MM-dd'T'HH:mm:ss.SSSSSS'Z'")
+            .withZone(ZoneOffset.UTC);
+    private static final ResourceDefinitionContext MODELS = ResourceDefinitionContext
+            .fromResourceType(InferenceModel.class);
+    private static final PatchContext APPLY = new PatchContext.Builder().withPatchType(PatchType.SERVER_SIDE_APPLY)
+            .withFieldManager(FIELD_MANAGER)
+            .withForce(true)
+            .build();
+
+    private final KubernetesClient client;
+    private final ExecutorService writers = Executors.newFixedThreadPool(THREADS,
+            Thread.ofPlatform().daemon().name("demand-", 0).factory());
+
+    public KubernetesDemandWriter(KubernetesClient client) {
+        this.client = client;
+    }
+
+    @Override
+    public CompletionStage<Void> write(ModelKey model, Instant requestedAt) {
+        return CompletableFuture.runAsync(() -> client.genericKubernetesResources(MODELS)
+                .inNamespace(model.namespace())
+                .resource(demand(model, requestedAt))
+                .subresource("status")
+                .patch(APPLY), writers);
+    }
+
+    static GenericKubernetesResource demand(ModelKey model, Instant requestedAt) {
+        return new GenericKubernetesResourceBuilder().withApiVersion(HasMetadata.getApiVersion(InferenceModel.class))
+                .withKind(HasMetadata.getKind(InferenceModel.class))
+                .withNewMetadata()
+                .withName(model.name())
+                .withNamespace(model.namespace())
+                .endMetadata()
+                .addToAdditionalProperties("status",
+                        Map.of("demand", Map.of("requestedAt", MICROS.format(requestedAt))))
+                .build();
+    }
+
+    @Override
+    public void close() {
+        writers.shutdownNow();
+    }
+}

@@ -1,0 +1,105 @@
+package dev.dormouse.gateway.kube;
+
+import dev.dormouse.api.v1alpha1.InferenceModel;
+import dev.dormouse.api.v1alpha1.InferenceModelSpec;
+import dev.dormouse.api.v1alpha1.InferenceModelStatus;
+import dev.dormouse.domain.fleet.ModelKey;
+import dev.dormouse.gateway.route.ModelRoute;
+import dev.dormouse.gateway.route.PodRoute;
+import dev.dormouse.sidecar.api.PodConventions;
+import io.fabric8.kubernetes.api.model.Container;
+import io.fabric8.kubernetes.api.model.ContainerPort;
+import io.fabric8.kubernetes.api.model.Pod;
+import java.time.DateTimeException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/** Reads Kubernetes objects into routes. Pure; whatever a person may have written by hand, nothing here throws. */
+final class Routes {
+    private static final String READY = "Ready";
+
+    private Routes() {}
+
+    /** Absent for a model that is being deleted or has no spec to serve by. */
+    static Optional<ModelRoute> of(InferenceModel model) {
+        InferenceModelSpec spec = model.getSpec();
+        if (model.getMetadata().getDeletionTimestamp() != null || spec == null || spec.model() == null) {
+            return Optional.empty();
+        }
+        String name = model.getMetadata().getName();
+        String clientName = spec.model().name() == null ? name : spec.model().name();
+        Optional<InferenceModelStatus> status = Optional.ofNullable(model.getStatus());
+        return Optional.of(new ModelRoute(new ModelKey(model.getMetadata().getNamespace(), name), clientName,
+                Math.max(1, spec.requests().concurrencyLimit()),
+                Duration.ofSeconds(spec.requests().queueTimeoutSeconds()), spec.requests().priority(),
+                time(model.getMetadata().getCreationTimestamp()).orElse(Instant.EPOCH), status.flatMap(Routes::problem),
+                status.flatMap(Routes::activation), status.map(s -> s.lastWake).map(wake -> wake.rung())));
+    }
+
+    private static Optional<ModelRoute.Problem> problem(InferenceModelStatus status) {
+        return status.conditions.stream()
+                .filter(condition -> READY.equals(condition.getType()) && "False".equals(condition.getStatus()))
+                .findFirst()
+                .map(condition -> new ModelRoute.Problem(Objects.requireNonNullElse(condition.getReason(), "Unknown"),
+                        Objects.requireNonNullElse(condition.getMessage(), "")));
+    }
+
+    private static Optional<ModelRoute.Activation> activation(InferenceModelStatus status) {
+        return Optional.ofNullable(status.activation)
+                .flatMap(activation -> time(activation.startedAt())
+                        .map(start -> new ModelRoute.Activation(start, time(activation.endedAt()))));
+    }
+
+    private static Optional<Instant> time(@Nullable String text) {
+        if (text == null) {
+            return Optional.empty();
+        }
+        try {
+            return Optional.of(Instant.parse(text));
+        } catch (DateTimeException e) {
+            return Optional.empty(); // Edited by hand; a demand too many is the worst that follows.
+        }
+    }
+
+    /** Absent for a pod that is no model's, or that has ended. */
+    static Optional<PodRoute> of(Pod pod) {
+        String model = Objects.requireNonNullElse(pod.getMetadata().getLabels(), Map.<String, String>of())
+                .get(PodConventions.LABEL_MODEL);
+        if (model == null || pod.getStatus() == null) {
+            return Optional.empty();
+        }
+        Map<String, String> annotations = Objects.requireNonNullElse(pod.getMetadata().getAnnotations(), Map.of());
+        String phase = pod.getStatus().getPhase();
+        boolean ended = "Failed".equals(phase) || "Succeeded".equals(phase);
+        return Optional.of(new PodRoute(pod.getMetadata().getUid(),
+                new ModelKey(pod.getMetadata().getNamespace(), model),
+                Optional.ofNullable(pod.getStatus().getPodIP()).filter(ip -> !ip.isEmpty()), enginePort(pod),
+                !ended && ready(pod), "true".equals(annotations.get(PodConventions.ANNOTATION_DRAINING)),
+                ended || pod.getMetadata().getDeletionTimestamp() != null));
+    }
+
+    private static boolean ready(Pod pod) {
+        return pod.getStatus()
+                .getConditions()
+                .stream()
+                .anyMatch(condition -> READY.equals(condition.getType()) && "True".equals(condition.getStatus()));
+    }
+
+    /** The pod's own, not the model's present one: a replica of an older spec answers where it was told to. */
+    private static int enginePort(Pod pod) {
+        return pod.getSpec()
+                .getContainers()
+                .stream()
+                .filter(container -> PodConventions.ENGINE_CONTAINER.equals(container.getName()))
+                .map(Container::getPorts)
+                .flatMap(ports -> ports.stream())
+                .filter(port -> PodConventions.ENGINE_PORT_NAME.equals(port.getName()))
+                .map(ContainerPort::getContainerPort)
+                .findFirst()
+                .orElse(PodConventions.ENGINE_PORT);
+    }
+}

@@ -1,0 +1,98 @@
+package dev.dormouse.gateway.load;
+
+import dev.dormouse.domain.fleet.ModelKey;
+import dev.dormouse.domain.hold.HoldCore;
+import dev.dormouse.sidecar.api.DemandReport;
+import dev.dormouse.sidecar.api.DemandReport.ModelDemand;
+import dev.dormouse.sidecar.api.DemandReport.PodLoad;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Remembers per model when requests came and ended, and joins that with what is carried now to a {@link DemandReport}.
+ * Not safe for threads: the gateway's event loop owns it.
+ */
+public final class LoadLog {
+    private static final Duration MEMORY = Duration.ofHours(1);
+
+    private static final class Model {
+        private final ArrivalRate rate = new ArrivalRate();
+        private Instant lastEvent;
+
+        Model(Instant now) {
+            this.lastEvent = now;
+        }
+    }
+
+    private final String gateway;
+    private final String instance;
+    private final Map<ModelKey, Model> models = new HashMap<>();
+    private @Nullable Instant syncedAt;
+
+    /**
+     * @param gateway stable name of this gateway
+     * @param instance random id of this process
+     */
+    public LoadLog(String gateway, String instance) {
+        this.gateway = gateway;
+        this.instance = instance;
+    }
+
+    /** The gateway knows the whole cluster from now on. */
+    public void synced(Instant now) {
+        syncedAt = now;
+    }
+
+    public Optional<Instant> syncedAt() {
+        return Optional.ofNullable(syncedAt);
+    }
+
+    /** A request for a known model came, whatever becomes of it. */
+    public void arrived(ModelKey key, Instant now) {
+        Model model = models.computeIfAbsent(key, first -> new Model(now));
+        model.rate.arrived(now);
+        model.lastEvent = now;
+    }
+
+    /** A request ended, however. */
+    public void ended(ModelKey key, Instant now) {
+        models.computeIfAbsent(key, first -> new Model(now)).lastEvent = now;
+    }
+
+    /** @param draining UIDs of the pods whose draining mark has been acted on */
+    public DemandReport report(HoldCore carried, List<String> draining, Instant now) {
+        models.entrySet().removeIf(entry -> forgotten(entry.getKey(), entry.getValue(), carried, now));
+        List<ModelDemand> demands = models.entrySet()
+                .stream()
+                .map(entry -> demand(entry.getKey(), entry.getValue(), carried, now))
+                .toList();
+        long uptime = syncedAt == null ? 0 : millis(syncedAt, now);
+        return new DemandReport(gateway, instance, uptime, demands, draining);
+    }
+
+    private static boolean forgotten(ModelKey key, Model model, HoldCore carried, Instant now) {
+        return carried.serving(key) == 0 && carried.waiting(key) == 0 && model.lastEvent.plus(MEMORY).isBefore(now);
+    }
+
+    private static ModelDemand demand(ModelKey key, Model model, HoldCore carried, Instant now) {
+        int inFlight = carried.serving(key);
+        int queued = carried.waiting(key);
+        long oldest = carried.oldestWaiting(key).map(since -> millis(since, now)).orElse(0L);
+        long idle = inFlight + queued > 0 ? 0 : millis(model.lastEvent, now);
+        List<PodLoad> pods = carried.servingByPod(key)
+                .entrySet()
+                .stream()
+                .map(pod -> new PodLoad(pod.getKey(), pod.getValue()))
+                .toList();
+        return new ModelDemand(key.toString(), inFlight, queued, model.rate.perSecond(now), oldest, idle, pods);
+    }
+
+    private static long millis(Instant from, Instant to) {
+        return Math.max(0, Duration.between(from, to).toMillis());
+    }
+}

@@ -1,0 +1,21 @@
+package dev.dormouse.gateway.route;
+
+import dev.dormouse.domain.fleet.ModelKey;
+import java.util.Optional;
+
+/**
+ * One replica's pod.
+ *
+ * @param ip absent until the pod has an address
+ * @param ready its Ready condition
+ * @param draining the operator asks that nothing new is sent to it
+ * @param leaving it is being deleted
+ */
+public record PodRoute(String uid, ModelKey model, Optional<String> ip, int enginePort, boolean ready, boolean draining,
+        boolean leaving) {
+
+    /** Whether it may be sent something, if it is warm. */
+    public boolean open() {
+        return ip.isPresent() && !draining && !leaving;
+    }
+}
