@@ -19,7 +19,6 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 
@@ -165,23 +164,26 @@ class ForwardingTest {
     }
 
     @Test
-    @DisplayName("An engine that dies mid-answer breaks the client's answer visibly; before an answer it is 502")
-    void engineDies() throws Exception {
-        AtomicBoolean begin = new AtomicBoolean(true);
-        try (FakeEngine engine = new FakeEngine((exchange, body) -> {
-            if (begin.get()) {
-                exchange.sendResponseHeaders(200, 0);
-                exchange.getResponseBody().write("data: half".getBytes(StandardCharsets.UTF_8));
-                exchange.getResponseBody().flush();
-            }
-            throw new IOException("the engine dies");
-        }); FakeCluster cluster = new FakeCluster(1)) {
+    @DisplayName("An engine that dies mid-answer breaks the client's answer visibly")
+    void engineDiesMidAnswer() throws Exception {
+        try (DyingEngine engine = new DyingEngine("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n");
+                FakeCluster cluster = new FakeCluster(1)) {
             cluster.model(10);
             cluster.pod("p", engine.port(), true);
 
             assertThatThrownBy(() -> cluster.ask("{\"model\":\"minilm\"}")).isInstanceOf(CompletionException.class)
                     .hasCauseInstanceOf(IOException.class);
-            begin.set(false);
+            await().atMost(PATIENCE).until(() -> cluster.inFlight() == 0);
+        }
+    }
+
+    @Test
+    @DisplayName("An engine that dies before it answers is 502")
+    void engineDiesBeforeItAnswers() throws Exception {
+        try (DyingEngine engine = new DyingEngine(""); FakeCluster cluster = new FakeCluster(1)) {
+            cluster.model(10);
+            cluster.pod("p", engine.port(), true);
+
             assertError(cluster.ask("{\"model\":\"minilm\"}"), 502, "upstream_failed", "before it answered");
             await().atMost(PATIENCE).until(() -> cluster.inFlight() == 0);
         }
@@ -204,12 +206,16 @@ class ForwardingTest {
             cluster.model(1);
             cluster.pod("p", engine.port(), true);
 
-            HttpResponse<InputStream> answer = cluster.http.send(cluster.post("{\"model\":\"minilm\"}"),
-                    HttpResponse.BodyHandlers.ofInputStream());
-            assertThat(answer.body().readNBytes(10)).hasSize(10);
-            assertThat(cluster.inFlight()).isEqualTo(1);
-            answer.body().close();
+            String body = "{\"model\":\"minilm\"}";
+            try (Socket client = new Socket(InetAddress.getLoopbackAddress(), cluster.gateway.port())) {
+                client.getOutputStream()
+                        .write(("POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nContent-Length: "
+                                + body.length() + "\r\n\r\n" + body).getBytes(StandardCharsets.US_ASCII));
+                assertThat(client.getInputStream().readNBytes(100_000)).hasSize(100_000);
+                assertThat(cluster.inFlight()).isEqualTo(1);
+            }
 
+            await().atMost(PATIENCE).until(() -> cluster.internal("/metrics").body().contains("disconnects_total 1"));
             assertThat(noticed.await(PATIENCE.toSeconds(), java.util.concurrent.TimeUnit.SECONDS)).isTrue();
             await().atMost(PATIENCE).until(() -> cluster.inFlight() == 0);
         }
