@@ -31,7 +31,8 @@ final class DemoCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, InterruptedException {
-        System.out.println("Embedded control plane, not Kubernetes; device memory is host memory (docs/local-mode.md).");
+        System.out
+                .println("Embedded control plane, not Kubernetes; device memory is host memory (docs/local-mode.md).");
         Path state = Files.createTempDirectory("dormouse-");
         Demo.Outcome outcome;
         double seconds;

@@ -6,7 +6,8 @@ import picocli.CommandLine.Command;
 
 /** {@code dormouse}: local mode and the demo. */
 @Command(name = "dormouse", mixinStandardHelpOptions = true, version = "dormouse 0.1.0", subcommands = {
-        DemoCommand.class, LocalCommand.class}, description = "Serverless GPU inference on Kubernetes: models sleep at zero and wake from a snapshot.")
+        DemoCommand.class,
+        LocalCommand.class}, description = "Serverless GPU inference on Kubernetes: models sleep at zero and wake from a snapshot.")
 public final class Dormouse {
     private Dormouse() {}
 

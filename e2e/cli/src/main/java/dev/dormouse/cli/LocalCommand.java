@@ -51,7 +51,8 @@ final class LocalCommand implements Callable<Integer> {
             }
             String exports = "export KUBECONFIG=%s%nexport DORMOUSE_GATEWAY=%s%n".formatted(cluster.kubeconfig(),
                     cluster.gateway());
-            System.out.printf("""
+            System.out.printf(
+                    """
 
                     This is an embedded control plane, not Kubernetes (docs/local-mode.md). In another shell:
 
@@ -61,7 +62,8 @@ final class LocalCommand implements Callable<Integer> {
                     curl $DORMOUSE_GATEWAY/v1/embeddings -H 'Content-Type: application/json' -d '{"model": "all-minilm-l6-v2", "input": "hello"}'
 
                     Logs: %s. Ctrl-C ends everything and deletes it.
-                    """, exports, cluster.logs());
+                    """,
+                    exports, cluster.logs());
             if (env != null) {
                 publish(env, exports);
             }

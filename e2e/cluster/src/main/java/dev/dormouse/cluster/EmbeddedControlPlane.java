@@ -37,7 +37,12 @@ public final class EmbeddedControlPlane implements ControlPlane {
     public static EmbeddedControlPlane start(Path stateFolder, int port) {
         try {
             ApiServer server = new ApiServer(port, Clock.systemUTC());
-            return new EmbeddedControlPlane(server, writeKubeconfig(stateFolder, server));
+            try {
+                return new EmbeddedControlPlane(server, writeKubeconfig(stateFolder, server));
+            } catch (IOException e) {
+                server.close();
+                throw e;
+            }
         } catch (IOException e) {
             throw new UncheckedIOException("the embedded control plane cannot start on 127.0.0.1:" + port
                     + " with its state in " + stateFolder + ": " + e.getMessage(), e);

@@ -1,14 +1,15 @@
 package dev.dormouse.e2e;
 
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
-import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
 import static com.tngtech.archunit.lang.conditions.ArchPredicates.are;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.tngtech.archunit.base.DescribedPredicate;
 import com.tngtech.archunit.core.domain.JavaClasses;
+import io.fabric8.kubernetes.client.KubernetesClient;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -32,7 +33,8 @@ class ArchitectureTest {
     @BeforeAll
     static void read() {
         List<Path> folders = MODULES.stream().map(module -> HOME.resolve(module).resolve("target/classes")).toList();
-        assertThat(folders).allSatisfy(folder -> assertThat(Files.isDirectory(folder)).as("%s is built", folder).isTrue());
+        assertThat(folders)
+                .allSatisfy(folder -> assertThat(Files.isDirectory(folder)).as("%s is built", folder).isTrue());
         all = new ClassFileImporter().importPaths(folders);
     }
 
@@ -43,82 +45,118 @@ class ArchitectureTest {
 
     @Test
     void decisionsUseOnlyTheJdk() {
-        classes().that().resideInAPackage("dev.dormouse.domain..")
-                .should().onlyDependOnClassesThat()
+        classes().that()
+                .resideInAPackage("dev.dormouse.domain..")
+                .should()
+                .onlyDependOnClassesThat()
                 .resideInAnyPackage("java..", "org.jspecify..", "dev.dormouse.domain..")
                 .check(all);
     }
 
     @Test
     void decisionsTouchNeitherFilesNorThreadsNorTheNetwork() {
-        noClasses().that().resideInAPackage("dev.dormouse.domain..")
-                .should().dependOnClassesThat()
-                .resideInAnyPackage("java.io..", "java.nio..", "java.net..", "java.util.concurrent..")
-                .orShould().dependOnClassesThat().areAssignableTo(Thread.class)
+        noClasses().that()
+                .resideInAPackage("dev.dormouse.domain..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage("java.io..", "java.nio.file..", "java.nio.channels..", "java.net..",
+                        "java.util.concurrent..")
+                .orShould()
+                .dependOnClassesThat()
+                .areAssignableTo(Thread.class)
                 .check(all);
     }
 
     @Test
     void theOperatorSdkStaysInTheOperator() {
-        noClasses().that().resideOutsideOfPackage("dev.dormouse.operator..")
-                .should().dependOnClassesThat().resideInAPackage("io.javaoperatorsdk..")
+        noClasses().that()
+                .resideOutsideOfPackage("dev.dormouse.operator..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("io.javaoperatorsdk..")
                 .check(all);
     }
 
     @Test
     void desiredObjectsAreFunctionsWithoutAClient() {
-        noClasses().that().resideInAPackage("dev.dormouse.operator.desired..")
-                .should().dependOnClassesThat(are(resideInAnyPackage("io.fabric8.kubernetes.client..",
-                        "io.javaoperatorsdk..").and(com.tngtech.archunit.base.DescribedPredicate.not(
-                                com.tngtech.archunit.core.domain.JavaClass.Predicates.type(
-                                        io.fabric8.kubernetes.client.CustomResource.class)))))
+        noClasses().that()
+                .resideInAPackage("dev.dormouse.operator.desired..")
+                .should()
+                .dependOnClassesThat()
+                .areAssignableTo(KubernetesClient.class)
+                .orShould()
+                .dependOnClassesThat()
+                .resideInAnyPackage("io.fabric8.kubernetes.client.dsl..", "io.fabric8.kubernetes.client.informers..",
+                        "io.javaoperatorsdk..")
                 .check(all);
     }
 
     @Test
     void vertxStaysInTheGateway() {
-        noClasses().that().resideOutsideOfPackages("dev.dormouse.gateway", "dev.dormouse.gateway.http..")
-                .should().dependOnClassesThat().resideInAPackage("io.vertx..")
+        noClasses().that()
+                .resideOutsideOfPackages("dev.dormouse.gateway", "dev.dormouse.gateway.http..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("io.vertx..")
                 .check(all);
     }
 
     @Test
     void theGatewayMeetsKubernetesInOneRoom() {
-        noClasses().that().resideInAPackage("dev.dormouse.gateway..")
-                .and().resideOutsideOfPackages("dev.dormouse.gateway", "dev.dormouse.gateway.kube..")
-                .should().dependOnClassesThat().resideInAPackage("io.fabric8..")
+        noClasses().that()
+                .resideInAPackage("dev.dormouse.gateway..")
+                .and()
+                .resideOutsideOfPackages("dev.dormouse.gateway", "dev.dormouse.gateway.kube..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("io.fabric8..")
                 .check(all);
     }
 
     @Test
     void foreignMemoryStaysWhereItIsOwned() {
-        noClasses().that().resideOutsideOfPackages("dev.dormouse.sidecar.transport..", "dev.dormouse.sidecar.client..",
-                "dev.dormouse.sidecar.device..", "dev.dormouse.sidecar.format..", "dev.dormouse.sidecar.pipeline..",
-                "dev.dormouse.sidecar.store..", "dev.dormouse.engine..")
-                .should().dependOnClassesThat().resideInAPackage("java.lang.foreign..")
+        noClasses().that()
+                .resideOutsideOfPackages("dev.dormouse.sidecar.transport..", "dev.dormouse.sidecar.client..",
+                        "dev.dormouse.sidecar.device..", "dev.dormouse.sidecar.format..",
+                        "dev.dormouse.sidecar.pipeline..",
+                        "dev.dormouse.sidecar.store..", "dev.dormouse.engine..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("java.lang.foreign..")
                 .check(all);
     }
 
     @Test
     void processesShareOnlyWireRecordsTypesAndDecisions() {
         for (String process : List.of("operator", "gateway", "sidecar.agent", "engine")) {
-            noClasses().that().resideOutsideOfPackage("dev.dormouse." + process + "..")
-                    .should().dependOnClassesThat(are(resideInAPackage("dev.dormouse." + process + "..")))
+            noClasses().that()
+                    .resideOutsideOfPackage("dev.dormouse." + process + "..")
+                    .should()
+                    .dependOnClassesThat(are(resideInAPackage("dev.dormouse." + process + "..")))
                     .check(all);
         }
-        noClasses().that().resideInAnyPackage("dev.dormouse.operator..", "dev.dormouse.gateway..")
-                .should().dependOnClassesThat(are(resideInAPackage("dev.dormouse.sidecar..")
-                        .and(com.tngtech.archunit.base.DescribedPredicate
-                                .not(resideInAPackage("dev.dormouse.sidecar.api..")))))
+        noClasses().that()
+                .resideInAnyPackage("dev.dormouse.operator..", "dev.dormouse.gateway..")
+                .should()
+                .dependOnClassesThat(are(resideInAPackage("dev.dormouse.sidecar..")
+                        .and(DescribedPredicate.not(resideInAPackage("dev.dormouse.sidecar.api..")))))
                 .check(all);
     }
 
     @Test
     void theEnvironmentIsReadAtTheDoor() {
-        noClasses().that().haveSimpleNameNotEndingWith("Main").and().haveSimpleNameNotEndingWith("Config")
-                .and().resideOutsideOfPackages("dev.dormouse.cli..", "dev.dormouse.cluster..")
-                .should().callMethod(System.class, "getenv").orShould().callMethod(System.class, "getenv", String.class)
-                .orShould().callMethod(System.class, "exit", int.class)
+        noClasses().that()
+                .haveSimpleNameNotEndingWith("Main")
+                .and()
+                .haveSimpleNameNotEndingWith("Config")
+                .and()
+                .resideOutsideOfPackages("dev.dormouse.cli..", "dev.dormouse.cluster..")
+                .should()
+                .callMethod(System.class, "getenv")
+                .orShould()
+                .callMethod(System.class, "getenv", String.class)
+                .orShould()
+                .callMethod(System.class, "exit", int.class)
                 .check(all);
     }
 
@@ -129,9 +167,16 @@ class ArchitectureTest {
 
     @Test
     void namesSayWhatAClassIs() {
-        noClasses().should().haveSimpleNameEndingWith("Util").orShould().haveSimpleNameEndingWith("Utils")
-                .orShould().haveSimpleNameEndingWith("Helper").orShould().haveSimpleNameEndingWith("Manager")
-                .orShould().haveSimpleNameEndingWith("Impl")
+        noClasses().should()
+                .haveSimpleNameEndingWith("Util")
+                .orShould()
+                .haveSimpleNameEndingWith("Utils")
+                .orShould()
+                .haveSimpleNameEndingWith("Helper")
+                .orShould()
+                .haveSimpleNameEndingWith("Manager")
+                .orShould()
+                .haveSimpleNameEndingWith("Impl")
                 .check(all);
     }
 }

@@ -24,7 +24,10 @@ class FaultsIT extends Story {
 
     @Override
     LocalCluster.Options options(LocalCluster.Options options) {
-        return options.withOperatorSetting("DORMOUSE_LEASE_SECONDS", "3");
+        return options.withOperatorSetting("DORMOUSE_LEADER_ELECTION", "true")
+                .withOperatorSetting("DORMOUSE_LEASE_SECONDS", "6")
+                .withOperatorSetting("DORMOUSE_LEASE_RENEW_SECONDS", "4")
+                .withOperatorSetting("DORMOUSE_LEASE_RETRY_SECONDS", "1");
     }
 
     @Test
@@ -74,9 +77,16 @@ class FaultsIT extends Story {
 
         assertThat(answer.statusCode()).isEqualTo(200);
         assertThat(answer.body()).isEqualTo(before);
-        await().atMost(PATIENCE).until(() -> cluster().client().v1().events().inNamespace("default").list().getItems()
-                .stream().anyMatch(event -> "SnapshotQuarantined".equals(event.getReason())
-                        && event.getInvolvedObject().getName().equals("flipped")));
+        await().atMost(PATIENCE)
+                .until(() -> cluster().client()
+                        .v1()
+                        .events()
+                        .inNamespace("default")
+                        .list()
+                        .getItems()
+                        .stream()
+                        .anyMatch(event -> "SnapshotQuarantined".equals(event.getReason())
+                                && event.getInvolvedObject().getName().equals("flipped")));
     }
 
     @Test
@@ -152,7 +162,8 @@ class FaultsIT extends Story {
         try (HttpClient http = HttpClient.newHttpClient()) {
             HttpRequest broken = HttpRequest.newBuilder(cluster().gateway().resolve("/v1/embeddings"))
                     .header("Content-Type", "application/json")
-                    .POST(HttpRequest.BodyPublishers.ofString("{\"model\": \"x\", ")).build();
+                    .POST(HttpRequest.BodyPublishers.ofString("{\"input\": \"x\", \"model\": "))
+                    .build();
             HttpResponse<String> refused = http.send(broken, HttpResponse.BodyHandlers.ofString());
             assertThat(refused.statusCode()).isEqualTo(400);
             assertThat(refused.body()).contains("\"error\"");
@@ -164,7 +175,8 @@ class FaultsIT extends Story {
     void podDeletedByHand() throws Exception {
         apply("kicked", QUICK);
         assertThat(ask("kicked", 90).statusCode()).isEqualTo(200);
-        pods("kicked").stream().map(Pod::getMetadata)
+        pods("kicked").stream()
+                .map(Pod::getMetadata)
                 .forEach(pod -> cluster().client().pods().inNamespace("default").withName(pod.getName()).delete());
 
         assertThat(ask("kicked", 90).statusCode()).isEqualTo(200);

@@ -35,8 +35,10 @@ class KubectlIT extends Story {
         List<String> command = new ArrayList<>(List.of("kubectl", "--kubeconfig", cluster().kubeconfig().toString()));
         command.addAll(List.of(arguments));
         Path out = Files.createTempFile(folder, "kubectl", ".txt");
-        Process process = new ProcessBuilder(command).directory(HOME.toFile()).redirectErrorStream(true)
-                .redirectOutput(out.toFile()).start();
+        Process process = new ProcessBuilder(command).directory(HOME.toFile())
+                .redirectErrorStream(true)
+                .redirectOutput(out.toFile())
+                .start();
         assertThat(process.waitFor(120, TimeUnit.SECONDS)).as("%s ends", command).isTrue();
         return new Output(process.exitValue(), Files.readString(out));
     }
@@ -66,8 +68,11 @@ class KubectlIT extends Story {
     @Test
     void watchingShowsTheModelWakeUp() throws Exception {
         Path out = folder.resolve("watch.txt");
-        Process watch = new ProcessBuilder("kubectl", "--kubeconfig", cluster().kubeconfig().toString(), "get", "im", "-w")
-                .redirectErrorStream(true).redirectOutput(out.toFile()).start();
+        Process watch = new ProcessBuilder("kubectl", "--kubeconfig", cluster().kubeconfig().toString(), "get", "im",
+                "-w")
+                .redirectErrorStream(true)
+                .redirectOutput(out.toFile())
+                .start();
         try {
             kubectl("apply", "--server-side", "-f", EXAMPLE);
 
@@ -91,13 +96,13 @@ class KubectlIT extends Story {
     private String refused(String spec) throws IOException, InterruptedException {
         Path file = folder.resolve("wrong.yaml");
         Files.writeString(file, """
-                apiVersion: dormouse.dev/v1alpha1
-                kind: InferenceModel
-                metadata:
-                  name: wrong
-                  namespace: default
-                spec:
-                """ + spec, StandardCharsets.UTF_8);
+                                apiVersion: dormouse.dev/v1alpha1
+                                kind: InferenceModel
+                                metadata:
+                                  name: wrong
+                                  namespace: default
+                                spec:
+                                """ + spec, StandardCharsets.UTF_8);
         Output output = kubectl("apply", "-f", file.toString());
         assertThat(output.code()).as(output.text()).isNotZero();
         return output.text();

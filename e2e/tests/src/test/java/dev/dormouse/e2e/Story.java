@@ -41,7 +41,8 @@ abstract class Story {
     @BeforeAll
     void start() throws IOException, InterruptedException {
         state = Files.createTempDirectory("dm-");
-        running = LocalCluster.start(options(LocalCluster.Options.of(HOME, state.resolve("s"))), line -> {});
+        running = LocalCluster.start(options(LocalCluster.Options.of(HOME, state.resolve("s"))), line -> {
+        });
         user = new EmbeddingClient(running.gateway());
     }
 
@@ -62,7 +63,8 @@ abstract class Story {
     void deleteModels() {
         models().delete();
         await().atMost(PATIENCE).until(() -> models().list().getItems().isEmpty());
-        await().atMost(PATIENCE).until(() -> cluster().client().pods().inNamespace("default").list().getItems().isEmpty());
+        await().atMost(PATIENCE)
+                .until(() -> cluster().client().pods().inNamespace("default").list().getItems().isEmpty());
     }
 
     LocalCluster.Options options(LocalCluster.Options options) {
@@ -86,14 +88,14 @@ abstract class Story {
     /** The sample model under another name; {@code extra} is YAML below {@code spec}, indented by two. */
     void apply(String name, String extra) {
         String yaml = """
-                apiVersion: dormouse.dev/v1alpha1
-                kind: InferenceModel
-                metadata:
-                  name: %s
-                spec:
-                  model: {uri: pvc://models/all-minilm-l6-v2}
-                  engine: {image: dormouse/engine-onnx:0.1.0}
-                """.formatted(name) + extra;
+                      apiVersion: dormouse.dev/v1alpha1
+                      kind: InferenceModel
+                      metadata:
+                        name: %s
+                      spec:
+                        model: {uri: pvc://models/all-minilm-l6-v2}
+                        engine: {image: dormouse/engine-onnx:0.1.0}
+                      """.formatted(name) + extra;
         cluster().apply(new ByteArrayInputStream(yaml.getBytes(StandardCharsets.UTF_8)));
         awaitListed(name);
     }
@@ -116,8 +118,9 @@ abstract class Story {
     }
 
     InferenceModel awaitModel(String name, Predicate<InferenceModel> state) {
-        return await().atMost(PATIENCE).until(() -> model(name).get(),
-                model -> model != null && model.getStatus() != null && state.test(model));
+        return await().atMost(PATIENCE)
+                .until(() -> model(name).get(),
+                        model -> model != null && model.getStatus() != null && state.test(model));
     }
 
     InferenceModel awaitReason(String name, String reason) {
@@ -134,12 +137,18 @@ abstract class Story {
     }
 
     static Condition condition(InferenceModel model, String type) {
-        return model.getStatus().conditions.stream().filter(condition -> condition.getType().equals(type)).findFirst()
+        return model.getStatus().conditions.stream()
+                .filter(condition -> condition.getType().equals(type))
+                .findFirst()
                 .orElseGet(Condition::new);
     }
 
     List<Pod> pods(String model) {
-        return cluster().client().pods().inNamespace("default").withLabel(PodConventions.LABEL_MODEL, model).list()
+        return cluster().client()
+                .pods()
+                .inNamespace("default")
+                .withLabel(PodConventions.LABEL_MODEL, model)
+                .list()
                 .getItems();
     }
 
@@ -159,7 +168,8 @@ abstract class Story {
 
     List<HttpResponse<String>> askTogether(String model, int clients) {
         List<CompletableFuture<HttpResponse<String>>> asked = IntStream.range(0, clients)
-                .mapToObj(client -> askLater(model)).toList();
+                .mapToObj(client -> askLater(model))
+                .toList();
         return asked.stream().map(CompletableFuture::join).toList();
     }
 

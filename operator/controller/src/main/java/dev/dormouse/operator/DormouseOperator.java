@@ -1,5 +1,6 @@
 package dev.dormouse.operator;
 
+import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.domain.warmup.WarmupLimits;
 import dev.dormouse.operator.demand.GatewayAddresses;
 import dev.dormouse.operator.demand.GatewayScraper;
@@ -70,6 +71,11 @@ public final class DormouseOperator implements AutoCloseable {
         operator.start();
         started = true;
         LOG.info("operator started; probes and metrics on {}:{}", config.bind(), probes.port());
+    }
+
+    /** Has a model reconciled, as an event about it would. */
+    void signal(ModelKey model) {
+        signals.accept(model);
     }
 
     public int httpPort() {

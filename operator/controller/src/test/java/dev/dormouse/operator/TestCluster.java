@@ -4,8 +4,10 @@ import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.dormouse.api.v1alpha1.InferenceModel;
+import dev.dormouse.api.v1alpha1.InferenceModelSpec;
 import dev.dormouse.api.v1alpha1.ModelStatus;
 import dev.dormouse.cluster.apiserver.ApiServer;
+import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.operator.sidecar.FakeSidecar;
 import dev.dormouse.operator.status.Conditions;
 import dev.dormouse.sidecar.api.PodConventions;
@@ -22,11 +24,14 @@ import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -66,6 +71,18 @@ public final class TestCluster implements AutoCloseable {
                 .build()).build();
     }
 
+    public String kubeconfig() {
+        String ca = Base64.getEncoder().encodeToString(server.certificate().getBytes(StandardCharsets.UTF_8));
+        return """
+               apiVersion: v1
+               kind: Config
+               current-context: embedded
+               clusters: [{name: embedded, cluster: {server: "%s", certificate-authority-data: "%s"}}]
+               contexts: [{name: embedded, context: {cluster: embedded, user: embedded, namespace: default}}]
+               users: [{name: embedded, user: {token: "%s"}}]
+               """.formatted(server.url(), ca, server.token());
+    }
+
     public KubernetesClient client() {
         return client;
     }
@@ -92,6 +109,27 @@ public final class TestCluster implements AutoCloseable {
         return Objects.requireNonNull(operator);
     }
 
+    /** Has a model reconciled now. */
+    public void signal(String name) {
+        operator().signal(new ModelKey(NAMESPACE, name));
+    }
+
+    /** How many reconciles the operator has finished, from its own metrics. */
+    public long reconciles() {
+        String count = "dormouse_reconcile_seconds_count ";
+        try (InputStream metrics = URI.create("http://127.0.0.1:" + operator().httpPort() + "/metrics")
+                .toURL()
+                .openStream()) {
+            return new String(metrics.readAllBytes(), StandardCharsets.UTF_8).lines()
+                    .filter(line -> line.startsWith(count))
+                    .mapToLong(line -> (long) Double.parseDouble(line.substring(count.length())))
+                    .findFirst()
+                    .orElse(0);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
     public void stopOperator() {
         operator().close();
         operator = null;
@@ -99,6 +137,10 @@ public final class TestCluster implements AutoCloseable {
 
     /** @param spec YAML of the spec, beyond model and engine, indented by two */
     public InferenceModel create(String name, String spec) {
+        return create(name, spec, "file:///models/m");
+    }
+
+    public InferenceModel create(String name, String spec, String uri) {
         return client.resources(InferenceModel.class)
                 .inNamespace(NAMESPACE)
                 .load(new ByteArrayInputStream("""
@@ -109,12 +151,21 @@ public final class TestCluster implements AutoCloseable {
                                                  namespace: default
                                                spec:
                                                  model:
-                                                   uri: file:///models/m
+                                                   uri: %s
                                                  engine:
                                                    image: engine:1
                                                %s
-                                               """.formatted(name, spec).getBytes(StandardCharsets.UTF_8)))
+                                               """.formatted(name, uri, spec).getBytes(StandardCharsets.UTF_8)))
                 .create();
+    }
+
+    public static InferenceModel withImage(InferenceModel model, String image) {
+        InferenceModelSpec spec = model.getSpec();
+        InferenceModelSpec.Engine engine = spec.engine();
+        model.setSpec(new InferenceModelSpec(spec.model(), new InferenceModelSpec.Engine(image, engine.command(),
+                engine.args(), engine.env(), engine.port(), engine.resources()), spec.podTemplate(), spec.replicas(),
+                spec.scaling(), spec.requests(), spec.warmup(), spec.snapshot()));
+        return model;
     }
 
     public InferenceModel model(String name) {

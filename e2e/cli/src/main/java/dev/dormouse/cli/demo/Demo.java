@@ -83,9 +83,12 @@ public final class Demo {
     public Outcome run(Path example) throws IOException, InterruptedException {
         KubernetesClient client = cluster.client();
         try (EmbeddingClient user = new EmbeddingClient(cluster.gateway());
-                var pods = client.pods().inNamespace(NAMESPACE).withLabel(PodConventions.LABEL_MODEL, RESOURCE)
+                var pods = client.pods()
+                        .inNamespace(NAMESPACE)
+                        .withLabel(PodConventions.LABEL_MODEL, RESOURCE)
                         .inform(new PodWatcher(this));
-                var models = client.resources(InferenceModel.class).inNamespace(NAMESPACE)
+                var models = client.resources(InferenceModel.class)
+                        .inNamespace(NAMESPACE)
                         .inform(new Narrator(say))) {
             say.accept("kubectl apply -f " + cluster.home().relativize(example));
             cluster.apply(example);
@@ -105,9 +108,15 @@ public final class Demo {
         long requestedAt = micros();
         List<Double> answer = user.embed(MODEL, SENTENCE, PATIENCE);
         long answeredAt = micros();
-        Pod pod = cluster.client().pods().inNamespace(NAMESPACE)
-                .withLabel(PodConventions.LABEL_MODEL, RESOURCE).list().getItems().stream()
-                .filter(candidate -> candidate.getStatus().getPodIP() != null).findFirst()
+        Pod pod = cluster.client()
+                .pods()
+                .inNamespace(NAMESPACE)
+                .withLabel(PodConventions.LABEL_MODEL, RESOURCE)
+                .list()
+                .getItems()
+                .stream()
+                .filter(candidate -> candidate.getStatus().getPodIP() != null)
+                .findFirst()
                 .orElseThrow(() -> new IOException("the pod that answered is gone already"));
         long seenAt = podSeenAt.getOrDefault(pod.getMetadata().getUid(), requestedAt);
         return new WakeTrace(requestedAt, decidedAt(pod, requestedAt), seenAt, answeredAt, report(pod), answer);

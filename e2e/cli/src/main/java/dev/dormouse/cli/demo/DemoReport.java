@@ -63,8 +63,12 @@ final class DemoReport {
     }
 
     private static String head(WakeTrace wake) {
-        return wake.embedding().stream().limit(2).map(value -> String.format(Locale.ROOT, "%.4f", value))
-                .reduce((left, right) -> left + " " + right).orElse("");
+        return wake.embedding()
+                .stream()
+                .limit(2)
+                .map(value -> String.format(Locale.ROOT, "%.4f", value))
+                .reduce((left, right) -> left + " " + right)
+                .orElse("");
     }
 
     private static String plain(double distance) {

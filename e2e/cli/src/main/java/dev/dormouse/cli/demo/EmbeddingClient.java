@@ -49,9 +49,15 @@ public final class EmbeddingClient implements AutoCloseable {
 
     /** The names that {@code GET /v1/models} lists. */
     public List<String> models() throws IOException, InterruptedException {
-        HttpRequest request = HttpRequest.newBuilder(gateway.resolve("/v1/models")).timeout(Duration.ofSeconds(5)).build();
+        HttpRequest request = HttpRequest.newBuilder(gateway.resolve("/v1/models"))
+                .timeout(Duration.ofSeconds(5))
+                .build();
         HttpResponse<String> response = http.send(request, HttpResponse.BodyHandlers.ofString());
-        return JSON.readTree(response.body()).path("data").valueStream().map(model -> model.path("id").asText()).toList();
+        return JSON.readTree(response.body())
+                .path("data")
+                .valueStream()
+                .map(model -> model.path("id").asText())
+                .toList();
     }
 
     @Override

@@ -60,7 +60,9 @@ public final class Narrator implements ResourceEventHandler<InferenceModel> {
     }
 
     private static String ready(List<Condition> conditions) {
-        return conditions.stream().filter(condition -> condition.getType().equals("Ready")).findFirst()
+        return conditions.stream()
+                .filter(condition -> condition.getType().equals("Ready"))
+                .findFirst()
                 .map(condition -> ("True".equals(condition.getStatus()) ? "" : "not ready: ") + condition.getReason())
                 .orElse("no condition yet");
     }

@@ -24,7 +24,10 @@ public record WakeTrace(long requestedAt, long decidedAt, long podSeenAt, long a
 
     /** Duration of a warmup phase in microseconds; 0 when it was skipped. */
     public long phaseMicros(String phase) {
-        return sidecar.phases().stream().filter(timing -> timing.name().equals(phase)).mapToLong(PhaseTiming::micros)
+        return sidecar.phases()
+                .stream()
+                .filter(timing -> timing.name().equals(phase))
+                .mapToLong(PhaseTiming::micros)
                 .sum();
     }
 

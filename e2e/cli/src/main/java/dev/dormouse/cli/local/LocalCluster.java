@@ -1,7 +1,9 @@
 package dev.dormouse.cli.local;
 
 import dev.dormouse.cluster.EmbeddedControlPlane;
+import dev.dormouse.cluster.kubelet.ClaimBinder;
 import dev.dormouse.cluster.kubelet.ImageTable;
+import dev.dormouse.cluster.kubelet.LocalScheduler;
 import dev.dormouse.cluster.kubelet.NodeConfig;
 import dev.dormouse.cluster.kubelet.ProcessNode;
 import io.fabric8.kubernetes.api.model.HasMetadata;
@@ -193,10 +195,15 @@ public final class LocalCluster implements AutoCloseable {
     /** Server-side apply of every object in a YAML stream, namespace {@code default} where none is given. */
     public void apply(InputStream yaml) {
         for (HasMetadata object : client.load(yaml).items()) {
-            client.resource(object).inNamespace(
-                    object.getMetadata().getNamespace() == null ? "default" : object.getMetadata().getNamespace())
+            client.resource(object)
+                    .inNamespace(
+                            object.getMetadata().getNamespace() == null
+                                    ? "default"
+                                    : object.getMetadata().getNamespace())
                     .patch(new PatchContext.Builder().withPatchType(PatchType.SERVER_SIDE_APPLY)
-                            .withFieldManager("dormouse-local").withForce(true).build());
+                            .withFieldManager("dormouse-local")
+                            .withForce(true)
+                            .build());
         }
     }
 
@@ -224,7 +231,11 @@ public final class LocalCluster implements AutoCloseable {
         NodeConfig node = NodeConfig.of("local", options.state(), images)
                 .withCapacity("nvidia.com/gpu", Integer.toString(options.gpus()))
                 .withStartupProbeInterval(Duration.ofMillis(10));
-        open.push(ProcessNode.start(client, node));
+        open.push(ClaimBinder.start(client, options.state()));
+        open.push(LocalScheduler.start(client));
+        ProcessNode running = ProcessNode.start(client, node);
+        open.push(running);
+        controlPlane.registerPodLogs(ProcessNode.logsOf(List.of(running)));
     }
 
     private static ImageTable.Image image(String name, List<String> command) {
@@ -233,10 +244,18 @@ public final class LocalCluster implements AutoCloseable {
 
     /** The claim that the sample models name, holding what the build unpacked from Maven Central. */
     private void provideModels() throws IOException {
-        client.persistentVolumeClaims().inNamespace("default")
-                .resource(new PersistentVolumeClaimBuilder().withNewMetadata().withName(MODELS_CLAIM)
-                        .withNamespace("default").endMetadata().withNewSpec().withAccessModes("ReadWriteOnce")
-                        .withNewResources().addToRequests("storage", new Quantity("1Gi")).endResources().endSpec()
+        client.persistentVolumeClaims()
+                .inNamespace("default")
+                .resource(new PersistentVolumeClaimBuilder().withNewMetadata()
+                        .withName(MODELS_CLAIM)
+                        .withNamespace("default")
+                        .endMetadata()
+                        .withNewSpec()
+                        .withAccessModes("ReadWriteOnce")
+                        .withNewResources()
+                        .addToRequests("storage", new Quantity("1Gi"))
+                        .endResources()
+                        .endSpec()
                         .build())
                 .create();
         Path source = home().resolve("sidecar/engines/onnx/target/models").resolve(DEMO_MODEL);
@@ -252,6 +271,7 @@ public final class LocalCluster implements AutoCloseable {
         Map<String, String> environment = new HashMap<>(Map.of("KUBECONFIG", kubeconfig().toString(), "DORMOUSE_BIND",
                 "127.0.0.1", "DORMOUSE_HTTP_PORT", Integer.toString(operatorPort), "DORMOUSE_GATEWAY_URL",
                 "http://127.0.0.1:" + gatewayInternalPort));
+        environment.put("DORMOUSE_LEADER_ELECTION", "false"); // there is one operator, and nobody to wait for
         environment.putAll(options.operatorSettings());
         return started("operator", App.Operator, environment);
     }

@@ -14,6 +14,7 @@ import java.time.Clock;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 
@@ -47,6 +48,9 @@ public final class ApiServer implements AutoCloseable {
     public ApiServer(int port, Clock clock) throws IOException {
         // Read once, when the first server of the JVM starts: without it small answers wait for delayed acknowledgements.
         System.setProperty("sun.net.httpserver.nodelay", "true");
+        // Making the certificate takes as long as everything else together: both at once.
+        CompletableFuture<ServingCertificate> making = CompletableFuture
+                .supplyAsync(() -> ServingCertificate.generate(clock.instant()));
         types = new ResourceTypes(BuiltInTypes.all());
         BlockingQueue<Event> changes = GarbageCollector.newQueue();
         Store store = new Store(clock.millis(), event -> {
@@ -55,7 +59,6 @@ public final class ApiServer implements AutoCloseable {
         });
         objects = new ObjectLifecycle(store, types, clock);
         NAMESPACES.forEach(this::createNamespace);
-        certificate = ServingCertificate.generate(clock.instant());
         token = newToken();
         server = HttpsServer.create(new InetSocketAddress(InetAddress.ofLiteral("127.0.0.1"), port), 0);
         threads = Executors.newVirtualThreadPerTaskExecutor();
@@ -65,6 +68,7 @@ public final class ApiServer implements AutoCloseable {
                 .start(new GarbageCollector(store, types, objects, changes)::run);
         Subresources subresources = new Subresources(objects, () -> podLogs);
         Routes routes = new Routes(types, store, objects, new Tables(clock), subresources);
+        certificate = making.join();
         server.setHttpsConfigurator(new HttpsConfigurator(certificate.sslContext()));
         server.setExecutor(threads);
         server.createContext("/", new HttpAdapter(routes, token));

@@ -31,6 +31,8 @@ final class HttpAdapter implements HttpHandler {
             answer(exchange);
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt(); // the server stops
+        } catch (RuntimeException e) { // the answer has begun: all that can be done is to end it
+            LOG.atError().addKeyValue("path", exchange.getRequestURI().getPath()).setCause(e).log("answer broken off");
         }
     }
 

@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param owned in the order in which the managers appeared
  */
-record ManagedFields(Map<Manager, Owned> owned) {
+record ManagedFields(Map<FieldOwner, Owned> owned) {
     /** Fields of the server, which nobody owns. */
     private static final Set<List<String>> UNOWNED = Set.of(List.of("f:apiVersion"), List.of("f:kind"),
             List.of("f:metadata"), metadata("name"), metadata("namespace"), metadata("creationTimestamp"),
@@ -27,20 +27,20 @@ record ManagedFields(Map<Manager, Owned> owned) {
     }
 
     /** @param subresource empty for the object itself */
-    record Manager(String name, Operation operation, String apiVersion, String subresource) {}
+    record FieldOwner(String name, Operation operation, String apiVersion, String subresource) {}
 
     /** @param time when the manager last changed something, RFC 3339 */
     record Owned(FieldSet fields, String time) {}
 
     /** @param managedFields {@code metadata.managedFields}, may be missing */
     static ManagedFields read(JsonNode managedFields) {
-        Map<Manager, Owned> owned = new LinkedHashMap<>();
+        Map<FieldOwner, Owned> owned = new LinkedHashMap<>();
         for (JsonNode entry : managedFields) {
             if (entry.path("fieldsType").asText().equals("FieldsV1")) {
                 Operation operation = entry.path("operation").asText().equals("Apply")
                         ? Operation.Apply
                         : Operation.Update;
-                Manager manager = new Manager(entry.path("manager").asText(), operation,
+                FieldOwner manager = new FieldOwner(entry.path("manager").asText(), operation,
                         entry.path("apiVersion").asText(), entry.path("subresource").asText());
                 owned.put(manager,
                         new Owned(FieldSet.fromWire(entry.path("fieldsV1")), entry.path("time").asText()));
@@ -65,13 +65,13 @@ record ManagedFields(Map<Manager, Owned> owned) {
         });
     }
 
-    FieldSet of(Manager manager) {
+    FieldSet of(FieldOwner manager) {
         Owned entry = owned.get(manager);
         return entry == null ? new FieldSet(Set.of()) : entry.fields();
     }
 
     /** Everything that managers other than this one own. */
-    FieldSet ofOthers(Manager manager) {
+    FieldSet ofOthers(FieldOwner manager) {
         FieldSet all = new FieldSet(Set.of());
         for (var entry : owned.entrySet()) {
             if (!entry.getKey().equals(manager)) {
@@ -82,8 +82,8 @@ record ManagedFields(Map<Manager, Owned> owned) {
     }
 
     /** The manager now owns exactly {@code mine}; nobody else owns {@code taken} any more. */
-    ManagedFields with(Manager manager, FieldSet mine, FieldSet taken, String now) {
-        Map<Manager, Owned> next = new LinkedHashMap<>();
+    ManagedFields with(FieldOwner manager, FieldSet mine, FieldSet taken, String now) {
+        Map<FieldOwner, Owned> next = new LinkedHashMap<>();
         owned.forEach((other, entry) -> {
             FieldSet left = other.equals(manager) ? mine : entry.fields().minus(taken);
             if (!left.isEmpty()) {
@@ -97,7 +97,7 @@ record ManagedFields(Map<Manager, Owned> owned) {
     }
 
     /** What an ordinary write changed belongs to its writer, whoever owned it before. */
-    ManagedFields afterUpdate(Manager manager, @Nullable JsonNode before, JsonNode after, ResourceType type,
+    ManagedFields afterUpdate(FieldOwner manager, @Nullable JsonNode before, JsonNode after, ResourceType type,
             String now) {
         var difference = FieldSet.difference(before, after, type.schema());
         Predicate<List<String>> inScope = scope(type, manager.subresource());

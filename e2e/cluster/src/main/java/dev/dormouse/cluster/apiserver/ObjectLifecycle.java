@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.dormouse.cluster.apiserver.ApiException.Cause;
 import dev.dormouse.cluster.apiserver.DeleteOptions.Propagation;
-import dev.dormouse.cluster.apiserver.ManagedFields.Manager;
+import dev.dormouse.cluster.apiserver.ManagedFields.FieldOwner;
 import dev.dormouse.cluster.apiserver.ManagedFields.Operation;
 import dev.dormouse.cluster.apiserver.Store.Key;
 import java.time.Clock;
@@ -79,6 +79,7 @@ final class ObjectLifecycle {
     ApiObject patch(ResourceType type, Key key, Function<ObjectNode, JsonNode> patch, WriteOptions options) {
         return change(type, key, current -> {
             if (patch.apply(current.json()) instanceof ObjectNode patched) {
+                checkIdentity(type, key.namespace(), key.name(), patched);
                 return patched;
             }
             throw ApiException.unprocessable("the patch does not leave an object");
@@ -437,16 +438,16 @@ final class ObjectLifecycle {
         return List.of(metadata, rest);
     }
 
-    private static Map<Manager, FieldSet> fieldsByManager(ObjectNode json) {
-        Map<Manager, FieldSet> fields = new HashMap<>();
+    private static Map<FieldOwner, FieldSet> fieldsByManager(ObjectNode json) {
+        Map<FieldOwner, FieldSet> fields = new HashMap<>();
         ManagedFields.read(json.path("metadata").path("managedFields"))
                 .owned()
                 .forEach((manager, owned) -> fields.put(manager, owned.fields()));
         return fields;
     }
 
-    private Manager manager(ResourceType type, Operation operation, WriteOptions options) {
-        return new Manager(options.manager(), operation, type.apiVersion(), options.subresource());
+    private FieldOwner manager(ResourceType type, Operation operation, WriteOptions options) {
+        return new FieldOwner(options.manager(), operation, type.apiVersion(), options.subresource());
     }
 
     private String now() {

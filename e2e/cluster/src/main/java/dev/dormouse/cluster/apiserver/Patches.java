@@ -4,8 +4,10 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.dormouse.cluster.apiserver.Schema.ListType;
+import io.fabric8.zjsonpatch.CompatibilityFlags;
 import io.fabric8.zjsonpatch.JsonPatch;
 import io.fabric8.zjsonpatch.JsonPatchException;
+import java.util.EnumSet;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -58,7 +60,7 @@ final class Patches {
             throw ApiException.badRequest("a JSON patch is a list of at most " + MAX_OPERATIONS + " operations");
         }
         try {
-            return JsonPatch.apply(patch, target);
+            return JsonPatch.apply(patch, target, EnumSet.of(CompatibilityFlags.FORBID_REMOVE_MISSING_OBJECT));
         } catch (JsonPatchException e) {
             throw ApiException.unprocessable("the JSON patch does not apply: " + e.getMessage());
         }

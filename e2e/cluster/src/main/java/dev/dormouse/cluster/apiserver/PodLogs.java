@@ -17,7 +17,8 @@ public interface PodLogs {
             OptionalLong tailLines) {}
 
     /**
-     * Opens the log of one container. The server closes the stream when the client is gone.
+     * Opens the log of one container. The server reads it to its end, and closes it then or when a
+     * write finds the client gone.
      *
      * @throws IOException with a message for the user when there is none, for instance because the container has not
      *     started

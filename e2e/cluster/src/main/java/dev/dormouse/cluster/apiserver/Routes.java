@@ -60,7 +60,7 @@ final class Routes {
         List<String> path = request.segments();
         requireGet(request);
         return switch (path.size()) {
-            case 1 -> request.prefers("APIGroupDiscoveryList") || request.header("accept").contains("v=v2;")
+            case 1 -> request.prefers("APIGroupDiscoveryList")
                     ? discovery.aggregated(core)
                     : Reply.json(200, core ? discovery.coreVersions() : discovery.groups());
             case 2 -> Reply.json(200, core ? discovery.resources("", path.get(1)) : discovery.group(path.get(1)));
@@ -119,6 +119,7 @@ final class Routes {
         if (!type.namespaced() && !namespace.isEmpty() || path.size() > 3) {
             throw ApiException.noSuchPath(request.path());
         }
+        request.checkAcceptable(); // before anything is written
         return switch (path.size()) {
             case 1 -> collection(request, type, namespace);
             case 2 -> object(request, type, new Key(namespace, path.get(1)), "");
@@ -223,13 +224,16 @@ final class Routes {
     }
 
     private Reply list(ApiRequest request, ResourceType type, String namespace) {
-        request.checkAcceptable();
         Predicate<ApiObject> selected = selected(request, type);
         if (request.flag("watch")) {
             return watch(request, type, namespace, selected);
         }
         long limit = request.number("limit", 0);
         Store.Snapshot snapshot = store.list(type.groupResource(), namespace);
+        if (request.query("resourceVersionMatch").equals("Exact")
+                && request.number("resourceVersion", 0) != snapshot.version()) {
+            throw ApiException.expired("only the present resource version is kept: " + snapshot.version());
+        }
         List<ApiObject> found = snapshot.objects()
                 .stream()
                 .filter(selected)
@@ -284,6 +288,9 @@ final class Routes {
                     + " sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled");
         }
         long version = request.number("resourceVersion", 0);
+        if (version < 0) {
+            throw ApiException.badRequest("invalid resource version: " + version);
+        }
         return watches.watch(type, namespace, version == 0 ? -1 : version, request.flag("allowWatchBookmarks"),
                 request.number("timeoutSeconds", 0), selected, object -> render(request, type, object));
     }

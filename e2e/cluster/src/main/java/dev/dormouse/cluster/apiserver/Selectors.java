@@ -12,7 +12,7 @@ import java.util.regex.Pattern;
 /** Label and field selectors. What a selector asks that cannot be answered is a 400, never "all". */
 final class Selectors {
     private static final Pattern SET_REQUIREMENT = Pattern.compile("(\\S+)\\s+(in|notin)\\s*\\(([^)]*)\\)");
-    private static final Pattern EQUALITY = Pattern.compile("([^!=\\s]+)\\s*(!=|==|=)\\s*(\\S*)");
+    private static final Pattern EQUALITY = Pattern.compile("([^!=\\s]+)\\s*(!=|==|=)\\s*([^!=\\s]*)");
     private static final Pattern EXISTENCE = Pattern.compile("(!?)\\s*([^!=\\s]+)");
     /** Commas within parentheses separate values, not requirements. */
     private static final Pattern SEPARATOR = Pattern.compile(",(?![^(]*\\))");

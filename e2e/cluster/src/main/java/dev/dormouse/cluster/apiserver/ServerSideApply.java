@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.dormouse.cluster.apiserver.ApiException.Cause;
-import dev.dormouse.cluster.apiserver.ManagedFields.Manager;
+import dev.dormouse.cluster.apiserver.ManagedFields.FieldOwner;
 import dev.dormouse.cluster.apiserver.Schema.ListType;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -18,10 +18,10 @@ import org.jspecify.annotations.Nullable;
  */
 final class ServerSideApply {
     private final ResourceType type;
-    private final Manager manager;
+    private final FieldOwner manager;
     private final boolean force;
 
-    ServerSideApply(ResourceType type, Manager manager, boolean force) {
+    ServerSideApply(ResourceType type, FieldOwner manager, boolean force) {
         this.type = type;
         this.manager = manager;
         this.force = force;

@@ -9,11 +9,15 @@ import java.io.InputStream;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 
 /** What lies below an object besides its status: scale, and of pods the log, the eviction and the binding. */
 final class Subresources {
+    /** Kubernetes has them; this server does not. */
+    private static final Set<String> UNSUPPORTED = Set.of("exec", "attach", "portforward", "proxy",
+            "ephemeralcontainers", "resize");
     private static final List<String> UNSUPPORTED_LOG_OPTIONS = List.of("sinceSeconds", "sinceTime", "timestamps",
             "limitBytes", "stream");
 
@@ -37,7 +41,9 @@ final class Subresources {
             case "GET log" -> log(request, objects.get(type, key));
             case "POST eviction" -> evict(request, type, key);
             case "POST binding" -> bind(request, type, key);
-            default -> throw ApiException.notSupported(request.method() + " pods/" + subresource);
+            default -> throw UNSUPPORTED.contains(subresource)
+                    ? ApiException.notSupported(request.method() + " pods/" + subresource)
+                    : ApiException.noSuchPath(request.path());
         };
     }
 

@@ -20,8 +20,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Stands for the volume provisioner: every claim is bound at once to a folder, whatever its storage class, size or access
- * modes. A deleted claim's folder is deleted with it, as a class with the reclaim policy Delete does; there is no
- * protection of claims in use.
+ * modes. A deleted claim's folder is deleted with it, as a class with the reclaim policy Delete does, unless the deletion
+ * was only inferred after a broken watch. Nothing protects claims in use.
  */
 public final class ClaimBinder implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ClaimBinder.class);
@@ -46,15 +46,18 @@ public final class ClaimBinder implements AutoCloseable {
 
             @Override
             public void onUpdate(PersistentVolumeClaim before, PersistentVolumeClaim claim) {
-                if (!before.getMetadata().getUid().equals(claim.getMetadata().getUid())) {
-                    remove(before);
-                }
                 bind(claim);
             }
 
             @Override
             public void onDelete(PersistentVolumeClaim claim, boolean stateUnknown) {
-                remove(claim);
+                if (stateUnknown) {
+                    // The server may have lost its state rather than the user a claim: bytes are not deleted on a guess.
+                    LOG.warn("Claim {}/{} vanished unseen; its folder {} stays", claim.getMetadata().getNamespace(),
+                            claim.getMetadata().getName(), folder(claim));
+                } else {
+                    remove(claim);
+                }
             }
         });
     }

@@ -5,6 +5,7 @@ import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.NodeSelectorRequirement;
 import io.fabric8.kubernetes.api.model.NodeSelectorTerm;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodAffinityTerm;
 import io.fabric8.kubernetes.api.model.PodSpec;
 import io.fabric8.kubernetes.api.model.Taint;
 import io.fabric8.kubernetes.api.model.Toleration;
@@ -15,6 +16,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
@@ -22,20 +24,21 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Where a pod goes. Pure. Knows requests (extended resources included), node selectors, required node affinity, taints
- * and cordons. Preferences are not weighed; requirements it does not know make a pod unschedulable, with their name.
+ * and cordons, and required pod affinity to a node by labels. Preferences are not weighed; requirements it does not know
+ * make a pod unschedulable, with their name.
  */
 sealed interface Placement {
     record Bind(String node) implements Placement {}
 
     record Unschedulable(String message) implements Placement {}
 
-    /** A node and what its pods have taken of it. */
-    record Candidate(Node node, Map<String, BigDecimal> used) {
+    /** A node, the pods on it, and what they have taken of it. */
+    record Candidate(Node node, Map<String, BigDecimal> used, List<Pod> hosted) {
         static Candidate of(Node node, Collection<Pod> podsOnIt) {
             Map<String, BigDecimal> used = new HashMap<>();
             podsOnIt.forEach(pod -> PodRequests.of(pod.getSpec())
                     .forEach((resource, amount) -> used.merge(resource, amount, BigDecimal::add)));
-            return new Candidate(node, used);
+            return new Candidate(node, used, List.copyOf(podsOnIt));
         }
 
         private String name() {
@@ -57,7 +60,9 @@ sealed interface Placement {
         Map<String, Integer> obstacles = new TreeMap<>();
         List<Candidate> fitting = new ArrayList<>();
         for (Candidate node : nodes) {
-            List<String> found = obstacles(pod.getSpec(), node);
+            List<String> found = near(pod, node, nodes)
+                    ? obstacles(pod.getSpec(), node)
+                    : List.of("node(s) didn't match pod affinity rules");
             found.forEach(obstacle -> obstacles.merge(obstacle, 1, Integer::sum));
             if (found.isEmpty()) {
                 fitting.add(node);
@@ -82,9 +87,8 @@ sealed interface Placement {
 
     private static Optional<String> unknownRequirement(PodSpec spec) {
         Affinity affinity = spec.getAffinity();
-        if (affinity != null && affinity.getPodAffinity() != null
-                && !affinity.getPodAffinity().getRequiredDuringSchedulingIgnoredDuringExecution().isEmpty()) {
-            return Optional.of("required podAffinity");
+        if (affinityTerms(spec).stream().anyMatch(term -> !byNodeAndLabels(term))) {
+            return Optional.of("required podAffinity other than by kubernetes.io/hostname and matchLabels");
         }
         if (affinity != null && affinity.getPodAntiAffinity() != null
                 && !affinity.getPodAntiAffinity().getRequiredDuringSchedulingIgnoredDuringExecution().isEmpty()) {
@@ -96,6 +100,37 @@ sealed interface Placement {
             return Optional.of("topologySpreadConstraints with DoNotSchedule");
         }
         return spec.getResourceClaims().isEmpty() ? Optional.empty() : Optional.of("resourceClaims");
+    }
+
+    private static List<PodAffinityTerm> affinityTerms(PodSpec spec) {
+        Affinity affinity = spec.getAffinity();
+        return affinity == null || affinity.getPodAffinity() == null
+                ? List.of()
+                : affinity.getPodAffinity().getRequiredDuringSchedulingIgnoredDuringExecution();
+    }
+
+    private static boolean byNodeAndLabels(PodAffinityTerm term) {
+        return "kubernetes.io/hostname".equals(term.getTopologyKey()) && term.getNamespaces().isEmpty()
+                && term.getNamespaceSelector() == null && term.getLabelSelector() != null
+                && term.getLabelSelector().getMatchExpressions().isEmpty();
+    }
+
+    /** Where a wanted neighbour is; the first of pods that want each other may go anywhere, as kube-scheduler has it. */
+    private static boolean near(Pod pod, Candidate node, List<Candidate> nodes) {
+        return affinityTerms(pod.getSpec()).stream()
+                .allMatch(term -> hosts(node, pod, term)
+                        || (matches(term, pod, pod) && nodes.stream().noneMatch(other -> hosts(other, pod, term))));
+    }
+
+    private static boolean hosts(Candidate node, Pod pod, PodAffinityTerm term) {
+        return node.hosted().stream().anyMatch(hosted -> matches(term, pod, hosted));
+    }
+
+    private static boolean matches(PodAffinityTerm term, Pod pod, Pod other) {
+        Map<String, String> wanted = term.getLabelSelector().getMatchLabels();
+        Map<String, String> labels = other.getMetadata().getLabels();
+        return Objects.equals(pod.getMetadata().getNamespace(), other.getMetadata().getNamespace()) && labels != null
+                && labels.entrySet().containsAll(wanted.entrySet());
     }
 
     private static List<String> obstacles(PodSpec spec, Candidate candidate) {

@@ -1,6 +1,7 @@
 package dev.dormouse.cluster.kubelet;
 
 import dev.dormouse.cluster.EmbeddedControlPlane;
+import dev.dormouse.cluster.apiserver.PodLogs;
 import io.fabric8.kubernetes.client.Config;
 import io.fabric8.kubernetes.client.ConfigBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
@@ -25,6 +26,10 @@ final class ApiServerFixture implements AutoCloseable {
 
     Path kubeconfig() {
         return server.kubeconfig();
+    }
+
+    void serveLogs(PodLogs logs) {
+        server.registerPodLogs(logs);
     }
 
     KubernetesClient client() {

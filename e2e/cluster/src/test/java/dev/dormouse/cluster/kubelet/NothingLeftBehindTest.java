@@ -52,13 +52,18 @@ class NothingLeftBehindTest {
                 .endSpec()
                 .build();
         client.pods().inNamespace("default").resource(pod).create();
+        await().atMost(PATIENCE)
+                .until(() -> "Running".equals(
+                        client.pods().inNamespace("default").withName("p").get().getStatus().getPhase()));
         await().atMost(PATIENCE).until(() -> ProcessTree.marked(state.toString()).size() >= 2);
     }
 
     @AfterEach
-    void stop() throws IOException {
-        nodeProcess.destroyForcibly();
+    void stop() throws IOException, InterruptedException {
+        nodeProcess.destroy();
+        nodeProcess.waitFor();
         server.close();
+        assertThat(ProcessTree.marked(state.toString())).isEmpty();
     }
 
     @Test

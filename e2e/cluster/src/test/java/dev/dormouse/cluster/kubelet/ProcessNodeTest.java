@@ -511,6 +511,16 @@ class ProcessNodeTest {
     }
 
     @Test
+    void the_api_server_serves_logs_from_the_node() {
+        server.serveLogs(ProcessNode.logsOf(List.of(node)));
+        create(pod("served", shell("main", "echo one; echo two; exec sleep 1000").build()));
+        awaitLog("served", "main", "two");
+
+        assertThat(client.pods().inNamespace(NAMESPACE).withName(prefix + "served").tailingLines(1).getLog())
+                .isEqualToIgnoringNewLines("two");
+    }
+
+    @Test
     void extended_resources_run_out_and_come_back() {
         create(gpuPod("first"));
         awaitPod("first", p -> isTrue(p, "Ready"));

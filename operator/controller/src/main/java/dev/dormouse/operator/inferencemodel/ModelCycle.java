@@ -6,6 +6,7 @@ import dev.dormouse.api.v1alpha1.ModelStatus;
 import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.domain.fleet.Replica;
 import dev.dormouse.domain.fleet.ReplicaId;
+import dev.dormouse.domain.replica.Backoff;
 import dev.dormouse.domain.replica.ReplicaAction;
 import dev.dormouse.domain.replica.ReplicaAction.Create;
 import dev.dormouse.domain.replica.ReplicaAction.Delete;
@@ -92,9 +93,11 @@ final class ModelCycle {
         List<Replica> replicas = observed.stream().map(ObservedReplica::replica).toList();
         Load load = services.gateways().load(key);
         memory.load.record(load, now);
-        memory.backoff = memory.backoff.observe(replicas, template, now);
-        InitialStart initialStart = StatusReader.initialStart(model, previous)
-                .next(replicas, memory.backoff.failures());
+        InitialStart before = StatusReader.initialStart(model, previous);
+        boolean triedAnew = before == InitialStart.Pending && previous.initialStart != null
+                && previous.initialStart.state().equals(InitialStart.Failed.name());
+        memory.backoff = (triedAnew ? Backoff.none(template) : memory.backoff).observe(replicas, template, now);
+        InitialStart initialStart = before.next(replicas, memory.backoff.failures());
 
         ActivationDecision decision = ActivationRule.decide(new ActivationRule.Situation(policy(),
                 StatusReader.demand(model).orElse(null), lastActivation(), initialStart, load, replicas), now);
@@ -110,10 +113,13 @@ final class ModelCycle {
         boolean mayCreate = references instanceof Resolved && memory.rejection(template, now).isEmpty();
         List<Create> admitted = admitted(plan, replicas, mayCreate);
         ModelView view = view(decision, activation, initialStart, plan);
-        record(view);
+        ModelStatus next = write(view);
         services.gateways().setAwake(key, open != null || !replicas.isEmpty());
         act(plan, admitted, activation);
-        memory.rejection(template, now).ifPresent(rejection -> record(view(decision, activation, initialStart, plan)));
+        tell(next);
+        if (memory.rejection(template, now).isPresent()) {
+            tell(write(view(decision, activation, initialStart, plan)));
+        }
         return recheckAt(decision, plan, open != null || !replicas.isEmpty());
     }
 
@@ -187,9 +193,14 @@ final class ModelCycle {
                 memory.rejection(template, now), now);
     }
 
-    private void record(ModelView view) {
+    private ModelStatus write(ModelView view) {
         ModelStatus next = ModelStatusFactory.of(view);
         services.statuses().write(model, next);
+        return next;
+    }
+
+    /** Last: no wake waits for an event. */
+    private void tell(ModelStatus next) {
         for (ModelEvent event : ModelEvent.between(previous, next, observed, spec)) {
             boolean first = services.events().record(model, event);
             if (first && event.reason().equals("Woke") && next.lastWake != null) {

@@ -4,6 +4,7 @@ import dev.dormouse.domain.fleet.Replica;
 import dev.dormouse.domain.fleet.Replica.Phase;
 import dev.dormouse.domain.fleet.Replica.Problem;
 import dev.dormouse.operator.status.ObservedReplica;
+import dev.dormouse.operator.status.Timestamps;
 import dev.dormouse.sidecar.api.PhaseTiming;
 import dev.dormouse.sidecar.api.PodConventions;
 import dev.dormouse.sidecar.api.ReplicaPhase;
@@ -70,12 +71,27 @@ final class PodObserver {
             return Phase.Failed;
         }
         if (report.isPresent()) {
-            return report.get().phase() == ReplicaPhase.Ready ? Phase.Ready : Phase.Warming;
+            return report.get().phase() == ReplicaPhase.Ready && !fellSince(pod, report.get())
+                    ? Phase.Ready
+                    : Phase.Warming;
         }
         if (condition(pod, "Ready").filter(c -> "True".equals(c.getStatus())).isPresent()) {
             return Phase.Ready;
         }
         return running(sidecar(pod)) ? Phase.Warming : Phase.Pending;
+    }
+
+    /** Whether the kubelet found the pod not ready after its sidecar's last word: whoever said "ready" is gone. */
+    private static boolean fellSince(Pod pod, SidecarStatus report) {
+        // The kubelet's times are whole seconds: a fall within the same second shows with the next report.
+        return condition(pod, "Ready").filter(c -> "False".equals(c.getStatus()))
+                .flatMap(c -> Timestamps.parse(c.getLastTransitionTime()))
+                .filter(at -> at.isAfter(readyAt(report)))
+                .isPresent();
+    }
+
+    private static Instant readyAt(SidecarStatus report) {
+        return Instant.EPOCH.plus(report.readyAtEpochMicros(), ChronoUnit.MICROS);
     }
 
     private @Nullable Problem failure(Pod pod, Optional<SidecarStatus> report) {
@@ -161,7 +177,7 @@ final class PodObserver {
 
     private Instant readyAt(Pod pod, Optional<SidecarStatus> report) {
         if (report.isPresent() && report.get().readyAtEpochMicros() > 0) {
-            Instant at = Instant.EPOCH.plus(report.get().readyAtEpochMicros(), ChronoUnit.MICROS);
+            Instant at = readyAt(report.get());
             // The sidecar's clock is not ours.
             return at.isAfter(now) ? now : at;
         }

@@ -48,7 +48,7 @@ public record ModelEvent(boolean warning, String reason, String message, String 
                     now.id()));
         }
         if (now.endedAt() != null && (before == null || !Objects.equals(before.endedAt(), now.endedAt()))) {
-            events.add(new ModelEvent(false, "Slept", "put to sleep: " + message(next), now.id()));
+            events.add(new ModelEvent(false, "Slept", "put to sleep; a request wakes it", now.id()));
         }
         if (next.lastWake != null && (previous.lastWake == null || !next.lastWake.equals(previous.lastWake))) {
             events.add(new ModelEvent(false, "Woke", "awake after " + next.lastWake.coldStartMs() + " ms from rung "

@@ -23,6 +23,7 @@ import dev.dormouse.sidecar.api.SidecarStatus;
 import dev.dormouse.sidecar.api.SnapshotReport;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
@@ -249,16 +250,22 @@ public final class ModelStatusFactory {
         };
     }
 
+    /** Told once per activation, by the first replica that was made for it; also if it sleeps again at once. */
     private @Nullable LastWake lastWake() {
         LastWake last = view.previous().lastWake;
         Activation activation = view.activation();
-        Optional<ObservedReplica> awake = live.stream()
-                .filter(o -> o.replica().phase() == Phase.Ready && o.replica().readyAt() != null)
-                .min(Comparator.comparing(o -> readyAt(o.replica())));
-        boolean known = last != null && activation != null && Timestamps.parse(last.at())
+        if (activation == null) {
+            return last;
+        }
+        boolean known = last != null && Timestamps.parse(last.at())
                 .filter(at -> !at.isBefore(activation.startedAt()))
                 .isPresent();
-        if (awake.isEmpty() || activation == null || !activation.open() || known) {
+        // Creation times are whole seconds.
+        Instant from = activation.startedAt().truncatedTo(ChronoUnit.SECONDS);
+        Optional<ObservedReplica> awake = live.stream()
+                .filter(o -> o.replica().phase() == Phase.Ready && !o.replica().createdAt().isBefore(from))
+                .min(Comparator.comparing(o -> readyAt(o.replica())));
+        if (known || awake.isEmpty()) {
             return last;
         }
         Replica replica = awake.get().replica();

@@ -62,11 +62,6 @@ public final class WarmupQueue {
         return scheduler.position(replica);
     }
 
-    /** When a slot falls free by itself, at the latest. */
-    public synchronized Optional<Instant> nextExpiry() {
-        return scheduler.nextExpiry();
-    }
-
     public synchronized int pending() {
         return scheduler.pendingCount();
     }

@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Queue;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -29,7 +30,7 @@ class GatewayScraperTest {
 
     private final MovableClock clock = new MovableClock();
     private final Queue<ModelKey> changes = new ConcurrentLinkedQueue<>();
-    private final Set<InetSocketAddress> addresses = java.util.concurrent.ConcurrentHashMap.newKeySet();
+    private final Set<InetSocketAddress> addresses = ConcurrentHashMap.newKeySet();
     private FakeGateway one;
     private FakeGateway two;
     private GatewayScraper scraper;
@@ -68,17 +69,20 @@ class GatewayScraperTest {
     }
 
     @Test
-    void nothingIsReadWhileEveryModelSleeps() {
-        scraper.setAwake(MODEL, true);
-        await().until(() -> one.scrapes() > 1);
+    void nothingIsReadWhileEveryModelSleeps() throws IOException {
+        try (FakeGateway elsewhere = new FakeGateway("127.0.0.1", 0);
+                GatewayScraper busy = scraper(() -> Set.of(elsewhere.address()))) {
+            busy.setAwake(MODEL, true);
+            scraper.setAwake(MODEL, true);
+            await().until(() -> one.scrapes() > 1);
 
-        scraper.setAwake(MODEL, false);
+            scraper.setAwake(MODEL, false);
 
-        await().until(() -> {
+            awaitRounds(elsewhere);
             int before = one.scrapes();
-            await().pollDelay(Duration.ofMillis(200)).until(() -> true);
-            return one.scrapes() == before;
-        });
+            awaitRounds(elsewhere);
+            assertThat(one.scrapes()).isEqualTo(before);
+        }
     }
 
     @Test
@@ -141,6 +145,11 @@ class GatewayScraperTest {
             none.start();
             assertThat(none.load(MODEL)).isInstanceOf(Load.NoGateway.class);
         }
+    }
+
+    private static void awaitRounds(FakeGateway gateway) {
+        int before = gateway.scrapes();
+        await().until(() -> gateway.scrapes() > before + 5);
     }
 
     private GatewayScraper scraper(GatewayAddresses resolve) {

@@ -43,8 +43,8 @@ public sealed interface Load {
     /** Whether this pod carries nothing, for certain. Without a gateway there is nobody whose request it could be. */
     default boolean idle(String podUid) {
         return switch (this) {
-            case NoGateway none -> true;
-            case Unknown unknown -> false;
+            case NoGateway _ -> true;
+            case Unknown _ -> false;
             case Known known -> known.inFlightByPod().getOrDefault(podUid, 0) == 0;
         };
     }
@@ -52,8 +52,8 @@ public sealed interface Load {
     /** Whether this draining pod may be deleted: every gateway has seen the mark and carries nothing for it. */
     default boolean released(String podUid) {
         return switch (this) {
-            case NoGateway none -> true;
-            case Unknown unknown -> false;
+            case NoGateway _ -> true;
+            case Unknown _ -> false;
             case Known known -> known.drainingSeen().contains(podUid) && idle(podUid);
         };
     }

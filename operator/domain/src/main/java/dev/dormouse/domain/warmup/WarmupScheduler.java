@@ -120,11 +120,6 @@ public final class WarmupScheduler {
                 ahead == 0 ? slots : slots + ", " + ahead + (ahead == 1 ? " replica" : " replicas") + " first"));
     }
 
-    /** When the next slot falls free by itself, if all are taken. */
-    public Optional<Instant> nextExpiry() {
-        return leases.values().stream().min(Comparator.naturalOrder());
-    }
-
     public List<ReplicaId> queued() {
         return queue.stream().map(Waiting::replica).toList();
     }

@@ -118,11 +118,16 @@ final class Exchange implements Dispatcher.Ticket {
             return;
         }
         upstream = opened;
+        opened.exceptionHandler(error -> {
+            // The response fails with the same connection, and is where it is answered.
+        });
         HopByHop.copy(request.headers(), opened.headers(), REQUEST_HEADERS_NOT_COPIED);
         addForwarded(opened);
         opened.response().onSuccess(answer -> relay(answer, pod)).onFailure(error -> {
-            LOG.info("pod {} of {} gave no answer: {}", pod.uid(), model.key(), error.getMessage());
-            lost("ended the connection before it answered");
+            if (!over) {
+                LOG.info("pod {} of {} gave no answer: {}", pod.uid(), model.key(), error.getMessage());
+                lost("ended the connection before it answered");
+            }
         });
         body.forward(opened);
     }

@@ -2,9 +2,9 @@ package dev.dormouse.gateway.http;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.io.JsonEOFException;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.async.ByteArrayFeeder;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import org.jspecify.annotations.Nullable;
@@ -26,34 +26,21 @@ sealed interface ModelField {
     JsonFactory JSON = new JsonFactory();
 
     /**
-     * @param body the body, or its beginning
+     * @param body the body, or its beginning, cut anywhere
      * @param complete whether this is all of it; only then can everything be checked
      */
     static ModelField in(byte[] body, boolean complete) {
         if (complete && isBlank(body)) {
             return new Missing();
         }
-        String name = null;
-        try (JsonParser parser = JSON.createParser(body)) {
-            if (parser.nextToken() != JsonToken.START_OBJECT) {
-                return new Malformed("the body must be a JSON object");
+        // A blocking parser calls a body malformed that is cut behind a comma or within a word or a number.
+        try (JsonParser parser = JSON.createNonBlockingByteArrayParser()) {
+            ByteArrayFeeder feeder = (ByteArrayFeeder) parser.getNonBlockingInputFeeder();
+            feeder.feedInput(body, 0, body.length);
+            if (complete) {
+                feeder.endOfInput();
             }
-            while (parser.nextToken() == JsonToken.FIELD_NAME) {
-                if (!"model".equals(parser.currentName())) {
-                    parser.nextToken();
-                    parser.skipChildren();
-                } else if (parser.nextToken() == JsonToken.VALUE_STRING) {
-                    name = parser.getText();
-                } else if (parser.currentToken() != null) {
-                    return new Malformed("\"model\" must be a string");
-                }
-            }
-            if (parser.nextToken() != null) {
-                return new Malformed("there is something after the JSON object");
-            }
-            return name == null ? new Missing() : new Named(name);
-        } catch (JsonEOFException e) {
-            return complete ? malformed(e) : soFar(name);
+            return in(parser, complete);
         } catch (JsonProcessingException e) {
             return malformed(e);
         } catch (IOException e) {
@@ -61,8 +48,42 @@ sealed interface ModelField {
         }
     }
 
-    private static ModelField soFar(@Nullable String name) {
-        return name == null ? new NotYet() : new Named(name);
+    private static ModelField in(JsonParser parser, boolean complete) throws IOException {
+        JsonToken first = next(parser, complete);
+        if (first == JsonToken.NOT_AVAILABLE) {
+            return new NotYet();
+        }
+        if (first != JsonToken.START_OBJECT) {
+            return new Malformed("the body must be a JSON object");
+        }
+        String name = null;
+        boolean nameFollows = false;
+        int depth = 1;
+        while (depth > 0) {
+            JsonToken token = next(parser, complete);
+            if (token == null || token == JsonToken.NOT_AVAILABLE) {
+                return name == null ? new NotYet() : new Named(name);
+            }
+            if (nameFollows && token != JsonToken.VALUE_STRING) {
+                return new Malformed("\"model\" must be a string");
+            }
+            if (nameFollows) {
+                name = parser.getText();
+            }
+            nameFollows = depth == 1 && token == JsonToken.FIELD_NAME && "model".equals(parser.currentName());
+            depth += token.isStructStart() ? 1 : token.isStructEnd() ? -1 : 0;
+        }
+        JsonToken behind = next(parser, complete);
+        if (behind != null && behind != JsonToken.NOT_AVAILABLE) {
+            return new Malformed("there is something after the JSON object");
+        }
+        return name == null ? new Missing() : new Named(name);
+    }
+
+    /** A token that the end of the input cuts short is reported as missing first, and as an error only when asked again. */
+    private static @Nullable JsonToken next(JsonParser parser, boolean complete) throws IOException {
+        JsonToken token = parser.nextToken();
+        return complete && token == JsonToken.NOT_AVAILABLE ? parser.nextToken() : token;
     }
 
     /** Never the parser's own message: it quotes the body, which is a prompt. */

@@ -3,11 +3,11 @@ package dev.dormouse.sidecar.agent;
 import dev.dormouse.sidecar.api.EngineMessage;
 import dev.dormouse.sidecar.device.Allocation;
 import dev.dormouse.sidecar.device.OutOfDeviceMemoryException;
+import dev.dormouse.sidecar.device.ReceivedFile;
 import dev.dormouse.sidecar.pipeline.Restore;
 import dev.dormouse.sidecar.pipeline.RestoreException;
 import dev.dormouse.sidecar.transport.Frame;
 import dev.dormouse.sidecar.transport.FramedSocket;
-import dev.dormouse.sidecar.transport.Memfd;
 import dev.dormouse.sidecar.transport.ProtocolException;
 import java.io.EOFException;
 import java.io.IOException;
@@ -131,7 +131,7 @@ final class EngineSession {
             for (Allocation allocation : generation.allocations()) {
                 parts.add(Part.allocation(allocation.id(), allocation.bytes(), allocation.fd()));
             }
-            for (Map.Entry<String, Memfd> file : generation.files().entrySet()) {
+            for (Map.Entry<String, ReceivedFile> file : generation.files().entrySet()) {
                 parts.add(Part.file(file.getKey(), file.getValue().bytes(), file.getValue().fd()));
             }
             buffers = generation.buffers();

@@ -5,11 +5,10 @@ import dev.dormouse.sidecar.api.EngineMessage;
 import dev.dormouse.sidecar.api.EngineMessage.BufferMeta;
 import dev.dormouse.sidecar.device.Allocation;
 import dev.dormouse.sidecar.device.DeviceMemory;
+import dev.dormouse.sidecar.device.ReceivedFile;
 import dev.dormouse.sidecar.format.Manifest;
 import dev.dormouse.sidecar.store.SaveRequest;
-import dev.dormouse.sidecar.transport.Memfd;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -42,8 +41,7 @@ final class Generation implements AutoCloseable {
     private final DeviceMemory device;
     private final Map<Integer, Allocation> allocations = new LinkedHashMap<>();
     private final Map<String, BufferMeta> buffers = new LinkedHashMap<>();
-    private final Map<String, Memfd> files = new LinkedHashMap<>();
-    private final Arena arena = Arena.ofShared();
+    private final Map<String, ReceivedFile> files = new LinkedHashMap<>();
     private boolean committed;
 
     Generation(String id, Map<String, String> compatibility, DeviceMemory device) {
@@ -111,7 +109,7 @@ final class Generation implements AutoCloseable {
     }
 
     void putFile(EngineMessage.PutFile request, int descriptor) throws IOException {
-        Memfd file = Memfd.received(descriptor);
+        ReceivedFile file = ReceivedFile.take(descriptor);
         try {
             requireOpen();
             refuseUnless(Manifest.FILE_NAME.matcher(request.name()).matches(), "InvalidName",
@@ -120,7 +118,6 @@ final class Generation implements AutoCloseable {
             refuseUnless(request.length() == file.bytes() && request.length() <= Manifest.LARGEST_FILE, "InvalidSize",
                     "file " + request.name() + " of " + request.length() + " bytes came with " + file.bytes());
             refuseUnless(!known(request.name()), "DuplicateName", "two buffers or files are named " + request.name());
-            file.seal(); // whoever sent it could shrink it under our reader otherwise
             files.put(request.name(), file);
         } catch (IOException e) {
             file.close();
@@ -146,15 +143,15 @@ final class Generation implements AutoCloseable {
         return List.copyOf(buffers.values());
     }
 
-    Map<String, Memfd> files() {
+    Map<String, ReceivedFile> files() {
         return new LinkedHashMap<>(files);
     }
 
     /** Weights and the file set; other types hold what a model forgets when it sleeps (S17). */
     SaveRequest saveRequest(String key) throws IOException {
         List<SaveRequest.SourceFile> savedFiles = new ArrayList<>();
-        for (Map.Entry<String, Memfd> file : files.entrySet()) {
-            savedFiles.add(new SaveRequest.SourceFile(file.getKey(), file.getValue().map(false, arena)));
+        for (Map.Entry<String, ReceivedFile> file : files.entrySet()) {
+            savedFiles.add(new SaveRequest.SourceFile(file.getKey(), file.getValue().segment()));
         }
         Map<Integer, Integer> numbers = new HashMap<>();
         List<SaveRequest.SourceAllocation> saved = new ArrayList<>();
@@ -187,11 +184,10 @@ final class Generation implements AutoCloseable {
 
     @Override
     public void close() throws IOException {
-        arena.close();
         for (Allocation allocation : allocations.values()) {
             allocation.close();
         }
-        for (Memfd file : files.values()) {
+        for (ReceivedFile file : files.values()) {
             file.close();
         }
     }

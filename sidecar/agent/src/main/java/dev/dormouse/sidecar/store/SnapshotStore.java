@@ -49,6 +49,7 @@ public final class SnapshotStore {
 
     private static final ObjectMapper JSON = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
 
+    private final Path root;
     private final Path snapshots;
     private final Path packs;
     private final SnapshotFiles files;
@@ -56,6 +57,7 @@ public final class SnapshotStore {
     private final RandomGenerator random;
 
     public SnapshotStore(Path root, SnapshotFiles files, Clock clock, RandomGenerator random) {
+        this.root = root;
         this.snapshots = root.resolve("snapshots");
         this.packs = root.resolve("packs");
         this.files = files;
@@ -213,6 +215,7 @@ public final class SnapshotStore {
             Table reference = new Table(table.remaining(), Checksums.sha256(table));
             writeSynced(folder.resolve(TABLE), table);
             files.syncFolder(snapshots);
+            files.syncFolder(root);
             Manifest manifest = new Manifest(Manifest.VERSION, id, request.key(), request.compatibility(),
                     now.toString(),
                     request.rawBytes(), writer.storedBytes(), writer.lengths(), reference,

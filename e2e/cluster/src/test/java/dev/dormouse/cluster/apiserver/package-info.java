@@ -1,0 +1,4 @@
+@NullMarked
+package dev.dormouse.cluster.apiserver;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.dormouse.cluster;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,327 @@
+package dev.dormouse.domain.hold;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.dormouse.domain.fleet.ModelKey;
+import dev.dormouse.domain.hold.Effect.Demand;
+import dev.dormouse.domain.hold.Effect.Grant;
+import dev.dormouse.domain.hold.Effect.Reason;
+import dev.dormouse.domain.hold.Effect.Reject;
+import java.time.Instant;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import java.util.Set;
+import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The core against a second one that is as slow and as obvious as can be: one list, counted anew for every question. */
+class HoldCoreReferenceTest {
+    private static final Instant T0 = Instant.parse("2026-11-21T00:00:00Z");
+    private static final List<ModelKey> MODELS = List.of(new ModelKey("default", "a"), new ModelKey("default", "b"),
+            new ModelKey("other", "a"));
+    private static final int EPISODES = 40;
+    private static final int STEPS = 500;
+
+    @ParameterizedTest
+    @ValueSource(longs = {11, 12, 13, 14, 15, 16, 17, 18})
+    @DisplayName("D4, L14–L18, L21–L29, L47, L51–L53, L56, L60: the same effects as the obvious table, event by event")
+    void sameEffectsAsTheObviousTable(long seed) {
+        for (int episode = 0; episode < EPISODES; episode++) {
+            new Episode(new Random(seed * 1_000 + episode)).run();
+        }
+    }
+
+    /** Decides from one list of requests; a pod's name says for whom it is counted. */
+    private static final class Obvious {
+        private final HoldLimits limits;
+        private final List<HeldRequest> here = new ArrayList<>();
+        private final Map<Long, String> podOf = new HashMap<>();
+        private final Map<ModelKey, Integer> concurrency = new HashMap<>();
+        private final Map<ModelKey, Set<String>> open = new HashMap<>();
+        private boolean closed;
+        private boolean abandoned;
+
+        Obvious(HoldLimits limits) {
+            this.limits = limits;
+        }
+
+        private Set<String> open(ModelKey key) {
+            return open.computeIfAbsent(key, none -> new HashSet<>());
+        }
+
+        /** 0 for an unknown model. */
+        private int concurrency(ModelKey key) {
+            return concurrency.getOrDefault(key, 0);
+        }
+
+        private boolean isKnown(ModelKey key) {
+            return concurrency(key) > 0;
+        }
+
+        List<HeldRequest> waiting(ModelKey key) {
+            return here.stream()
+                    .filter(request -> request.model().equals(key) && !podOf.containsKey(request.id()))
+                    .sorted(Comparator.comparingInt(HeldRequest::priority)
+                            .reversed()
+                            .thenComparing(HeldRequest::arrivedAt)
+                            .thenComparing(HeldRequest::id))
+                    .toList();
+        }
+
+        List<Long> serving() {
+            return here.stream().map(HeldRequest::id).filter(podOf::containsKey).toList();
+        }
+
+        List<Long> waiting() {
+            return here.stream().map(HeldRequest::id).filter(id -> !podOf.containsKey(id)).toList();
+        }
+
+        private long reserved(ModelKey key) {
+            return here.stream().filter(request -> request.model().equals(key)).count();
+        }
+
+        private long at(String pod) {
+            return podOf.values().stream().filter(pod::equals).count();
+        }
+
+        /** The replicas any of which may be chosen. */
+        private Set<String> emptiest(ModelKey key) {
+            long fewest = open(key).stream().mapToLong(this::at).min().orElse(Long.MAX_VALUE);
+            Set<String> best = new HashSet<>();
+            if (fewest < concurrency(key)) {
+                open(key).stream().filter(pod -> at(pod) == fewest).forEach(best::add);
+            }
+            return best;
+        }
+
+        private long limit(ModelKey key) {
+            long all = (long) concurrency(key) * Math.max(1, open(key).size());
+            return (all + limits.gateways() - 1) / limits.gateways();
+        }
+
+        void arrived(HeldRequest request, Deque<Effect> effects) {
+            ModelKey key = request.model();
+            Reason refused = null;
+            if (closed) {
+                refused = Reason.ShuttingDown;
+            } else if (!isKnown(key)) {
+                refused = Reason.UnknownModel;
+            } else if (reserved(key) >= limit(key)) {
+                refused = Reason.OverLimit;
+            } else if (emptiest(key).isEmpty()
+                    && (waiting(key).size() >= limits.perModel() || waiting().size() >= limits.inAll())) {
+                refused = Reason.QueueFull;
+            }
+            if (refused != null) {
+                assertThat(effects.poll()).isEqualTo(new Reject(request.id(), refused));
+                return;
+            }
+            here.add(request);
+            drain(key, effects);
+            if (waiting(key).equals(List.of(request))) {
+                assertThat(effects.poll()).isEqualTo(new Demand(key));
+            }
+        }
+
+        private void drain(ModelKey key, Deque<Effect> effects) {
+            while (!emptiest(key).isEmpty() && !waiting(key).isEmpty()) {
+                long next = waiting(key).getFirst().id();
+                Effect effect = effects.poll();
+                assertThat(effect).isInstanceOf(Grant.class);
+                Grant grant = (Grant) effect;
+                assertThat(grant.request()).isEqualTo(next);
+                assertThat(grant.pod()).isIn(emptiest(key));
+                podOf.put(next, grant.pod());
+            }
+        }
+
+        void left(long id, Deque<Effect> effects) {
+            leave(id).ifPresent(key -> drain(key, effects));
+        }
+
+        private Optional<ModelKey> leave(long id) {
+            Optional<ModelKey> key = here.stream()
+                    .filter(request -> request.id() == id)
+                    .map(HeldRequest::model)
+                    .findFirst();
+            here.removeIf(request -> request.id() == id);
+            podOf.remove(id);
+            return key;
+        }
+
+        void returned(long id, Deque<Effect> effects) {
+            HeldRequest request = here.stream().filter(each -> each.id() == id).findFirst().orElseThrow();
+            ModelKey key = request.model();
+            boolean nobodyWaited = waiting(key).isEmpty();
+            open(key).remove(podOf.remove(id));
+            if (abandoned || !isKnown(key)) {
+                leave(id);
+                assertThat(effects.poll())
+                        .isEqualTo(new Reject(id, abandoned ? Reason.ShuttingDown : Reason.UnknownModel));
+                return;
+            }
+            drain(key, effects);
+            if (nobodyWaited && !waiting(key).isEmpty()) {
+                assertThat(effects.poll()).isEqualTo(new Demand(key));
+            }
+        }
+
+        void replicas(ModelKey key, Set<String> pods, Deque<Effect> effects) {
+            open.put(key, new HashSet<>(pods));
+            drain(key, effects);
+        }
+
+        void model(ModelKey key, int limit, Deque<Effect> effects) {
+            concurrency.put(key, limit);
+            drain(key, effects);
+        }
+
+        void removed(ModelKey key, Deque<Effect> effects) {
+            concurrency.remove(key);
+            for (HeldRequest request : waiting(key)) {
+                leave(request.id());
+                assertThat(effects.poll()).isEqualTo(new Reject(request.id(), Reason.UnknownModel));
+            }
+        }
+
+        void tick(Instant now, Deque<Effect> effects) {
+            List<HeldRequest> late = here.stream()
+                    .filter(request -> !podOf.containsKey(request.id()) && !now.isBefore(request.deadline()))
+                    .sorted(Comparator.comparing(HeldRequest::deadline).thenComparing(HeldRequest::id))
+                    .toList();
+            for (HeldRequest request : late) {
+                leave(request.id());
+                assertThat(effects.poll()).isEqualTo(new Reject(request.id(), Reason.DeadlineExceeded));
+            }
+        }
+
+        /** Models have no order among each other. */
+        void abandon(Deque<Effect> effects) {
+            closed = true;
+            abandoned = true;
+            List<Effect> told = waiting().stream().<Effect>map(id -> new Reject(id, Reason.ShuttingDown)).toList();
+            waiting().forEach(this::leave);
+            assertThat(effects).containsExactlyInAnyOrderElementsOf(told);
+            effects.clear();
+        }
+    }
+
+    private static final class Episode {
+        private final Random random;
+        private final HoldCore core;
+        private final Obvious obvious;
+        private Instant now = T0;
+        private long lastId;
+
+        Episode(Random random) {
+            this.random = random;
+            HoldLimits limits = new HoldLimits(1 + random.nextInt(12), 1 + random.nextInt(20), 1 + random.nextInt(3));
+            this.core = new HoldCore(limits);
+            this.obvious = new Obvious(limits);
+        }
+
+        void run() {
+            int closing = random.nextInt(STEPS);
+            for (int step = 0; step < STEPS; step++) {
+                now = now.plusMillis(random.nextInt(30));
+                if (step == closing && random.nextBoolean()) {
+                    core.close();
+                    obvious.closed = true;
+                }
+                Deque<Effect> effects = step == STEPS - 50 && random.nextBoolean() ? abandon() : oneEvent();
+                assertThat(effects).as("effects nobody expects").isEmpty();
+                assertThat(core.waitingInAll()).isEqualTo(obvious.waiting().size());
+                assertThat(core.servingInAll()).isEqualTo(obvious.serving().size());
+            }
+            allGone();
+        }
+
+        private Deque<Effect> abandon() {
+            Deque<Effect> effects = new ArrayDeque<>(core.abandon());
+            obvious.abandon(effects);
+            return effects;
+        }
+
+        private Deque<Effect> oneEvent() {
+            ModelKey key = MODELS.get(random.nextInt(MODELS.size()));
+            Deque<Effect> effects = new ArrayDeque<>();
+            switch (random.nextInt(20)) {
+                case 0, 1, 2, 3, 4, 5, 6, 7 -> {
+                    // Arrival times repeat and go back: the clock of a machine does.
+                    Instant arrived = now.minusMillis(random.nextInt(20));
+                    HeldRequest request = new HeldRequest(++lastId, key, random.nextInt(3), arrived,
+                            arrived.plusMillis(random.nextInt(600)));
+                    effects.addAll(core.arrived(request));
+                    obvious.arrived(request, effects);
+                }
+                case 8, 9, 10 -> {
+                    List<Long> serving = obvious.serving();
+                    if (!serving.isEmpty()) {
+                        long id = serving.get(random.nextInt(serving.size()));
+                        effects.addAll(core.served(id));
+                        obvious.left(id, effects);
+                    }
+                }
+                case 11, 12 -> {
+                    // Also ids that ended long ago, or never came.
+                    long id = 1 + random.nextLong(lastId + 2);
+                    effects.addAll(core.cancelled(id));
+                    obvious.left(id, effects);
+                }
+                case 13 -> {
+                    List<Long> serving = obvious.serving();
+                    if (!serving.isEmpty()) {
+                        long id = serving.get(random.nextInt(serving.size()));
+                        effects.addAll(core.returned(id));
+                        obvious.returned(id, effects);
+                    }
+                }
+                case 14, 15 -> {
+                    Set<String> pods = new HashSet<>();
+                    for (int i = random.nextInt(4); i > 0; i--) {
+                        pods.add(key + "-" + random.nextInt(4));
+                    }
+                    effects.addAll(core.replicas(key, pods));
+                    obvious.replicas(key, pods, effects);
+                }
+                case 16, 17 -> {
+                    int limit = 1 + random.nextInt(9);
+                    effects.addAll(core.model(key, new ModelLimits(limit)));
+                    obvious.model(key, limit, effects);
+                }
+                case 18 -> {
+                    if (random.nextInt(4) == 0) {
+                        effects.addAll(core.removed(key));
+                        obvious.removed(key, effects);
+                    }
+                }
+                default -> {
+                    effects.addAll(core.tick(now));
+                    obvious.tick(now, effects);
+                }
+            }
+            return effects;
+        }
+
+        private void allGone() {
+            for (ModelKey key : MODELS) {
+                core.removed(key);
+                core.replicas(key, List.of());
+            }
+            for (long id = 1; id <= lastId; id++) {
+                core.cancelled(id);
+            }
+            assertThat(core.idle()).isTrue();
+            assertThat(core.models()).as("models still remembered").isZero();
+        }
+    }
+}
