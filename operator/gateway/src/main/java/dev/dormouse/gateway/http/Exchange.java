@@ -170,16 +170,22 @@ final class Exchange implements Dispatcher.Ticket {
             response.setChunked(true);
         }
         answer.pipe().endOnFailure(false).to(response).onComplete(done -> {
-            if (over) {
-                return;
-            }
-            over = true;
-            dispatcher.ended(id);
-            metrics.answered(answer.statusCode());
-            if (done.failed()) {
-                cut(pod, done.cause());
+            if (done.succeeded()) {
+                relayed(answer);
+            } else if (answer.end().failed()) {
+                cut(answer, pod, done.cause());
+            } else {
+                clientGone(); // Writing to it failed before its close was noticed.
             }
         });
+    }
+
+    private void relayed(HttpClientResponse answer) {
+        if (!over) {
+            over = true;
+            metrics.answered(answer.statusCode());
+            dispatcher.ended(id);
+        }
     }
 
     private boolean mayHaveBody(HttpClientResponse answer) {
@@ -187,10 +193,12 @@ final class Exchange implements Dispatcher.Ticket {
     }
 
     /** The answer is broken off: a client that only sees an end would take it for all there is. */
-    private void cut(PodRoute pod, Throwable error) {
-        LOG.info("pod {} of {} broke off its answer: {}", pod.uid(), model.key(), error.getMessage());
-        response.reset();
-        request.connection().close();
+    private void cut(HttpClientResponse answer, PodRoute pod, Throwable error) {
+        if (!over) {
+            LOG.info("pod {} of {} broke off its answer: {}", pod.uid(), model.key(), error.getMessage());
+            relayed(answer);
+            request.connection().close();
+        }
     }
 
     static String wake(String rung, Duration waited) {

@@ -24,6 +24,11 @@ final class HopByHop {
         }
     }
 
+    /** Whether the sender wants the connection closed after this exchange. */
+    static boolean saysClose(MultiMap headers) {
+        return namedByConnection(headers).contains("close");
+    }
+
     private static Set<String> namedByConnection(MultiMap headers) {
         Set<String> names = new HashSet<>();
         for (String value : headers.getAll("Connection")) {

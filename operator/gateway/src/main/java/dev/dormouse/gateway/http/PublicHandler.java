@@ -47,6 +47,10 @@ final class PublicHandler implements Handler<HttpServerRequest> {
 
     @Override
     public void handle(HttpServerRequest request) {
+        if (HopByHop.saysClose(request.headers())) {
+            // Vert.x 5.1.6 overlooks "close" in a list, and its sender would wait for ever.
+            request.response().endHandler(sent -> request.connection().close());
+        }
         RequestBody.peek(request, peekBytes, body -> route(request, body));
     }
 

@@ -46,7 +46,7 @@ public final class KubernetesDemandWriter implements DemandWriter, AutoCloseable
     }
 
     @Override
-    public CompletionStage<Void> write(ModelKey model, Instant requestedAt) {
+    public CompletionStage<?> write(ModelKey model, Instant requestedAt) {
         return CompletableFuture.runAsync(() -> client.genericKubernetesResources(MODELS)
                 .inNamespace(model.namespace())
                 .resource(demand(model, requestedAt))

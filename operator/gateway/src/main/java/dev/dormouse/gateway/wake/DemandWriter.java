@@ -13,5 +13,5 @@ public interface DemandWriter {
      * @param requestedAt microseconds are kept
      * @return completes when the cluster has it, or with the failure, on any thread
      */
-    CompletionStage<Void> write(ModelKey model, Instant requestedAt);
+    CompletionStage<?> write(ModelKey model, Instant requestedAt);
 }

@@ -1,0 +1,40 @@
+package dev.dormouse.gateway;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.time.Duration;
+import java.util.Map;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class GatewayConfigTest {
+
+    @Test
+    void defaults() {
+        assertThat(GatewayConfig.fromEnvironment(Map.of())).isEqualTo(new GatewayConfig("0.0.0.0", 8080, 8081,
+                Set.of(), "gateway", 1, Duration.ofSeconds(25), 1_048_576, 1000, 5000));
+    }
+
+    @Test
+    void everyKeyIsRead() {
+        assertThat(GatewayConfig.fromEnvironment(Map.of("DORMOUSE_BIND", "127.0.0.1", "DORMOUSE_PORT", "1",
+                "DORMOUSE_INTERNAL_PORT", "2", "DORMOUSE_WATCH_NAMESPACES", "a, b", "DORMOUSE_GATEWAY_NAME", "g",
+                "DORMOUSE_GATEWAYS", "3", "DORMOUSE_DRAIN_SECONDS", "4", "DORMOUSE_PEEK_BYTES", "2048",
+                "DORMOUSE_MAX_QUEUED_PER_MODEL", "5", "DORMOUSE_MAX_QUEUED", "6")))
+                .isEqualTo(new GatewayConfig("127.0.0.1", 1, 2, Set.of("a", "b"), "g", 3, Duration.ofSeconds(4), 2048,
+                        5, 6));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"DORMOUSE_PORT,http", "DORMOUSE_PORT,65536", "DORMOUSE_INTERNAL_PORT,-1", "DORMOUSE_DRAIN_SECONDS,25s",
+            "DORMOUSE_PEEK_BYTES,1", "DORMOUSE_GATEWAYS,0"})
+    void aBadValueIsNamed(String key, String value) {
+        assertThatThrownBy(() -> GatewayConfig.fromEnvironment(Map.of(key, value)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining(key + "=\"" + value + "\"")
+                .hasMessageContaining("whole number");
+    }
+}

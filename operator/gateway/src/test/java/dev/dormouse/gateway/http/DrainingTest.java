@@ -1,0 +1,59 @@
+package dev.dormouse.gateway.http;
+
+import static dev.dormouse.gateway.http.FakeCluster.PATIENCE;
+import static dev.dormouse.gateway.http.FakeCluster.error;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import java.net.http.HttpResponse;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.Test;
+
+/** How a gateway begins and ends. */
+class DrainingTest {
+
+    @Test
+    @DisplayName("L23, L51: ending, it refuses new requests, serves held ones, and still answers the operator")
+    void heldRequestsAreServed() throws Exception {
+        try (FakeEngine engine = new FakeEngine(FakeEngine.echo()); FakeCluster cluster = new FakeCluster(1)) {
+            cluster.model(10);
+            assertThat(cluster.internal("/readyz").statusCode()).isEqualTo(200);
+            CompletableFuture<HttpResponse<String>> held = cluster.askLater();
+            await().atMost(PATIENCE).until(() -> cluster.queued() == 1);
+
+            // A thread of its own: the HTTP client needs the common pool's only one.
+            Thread ending = Thread.ofPlatform().start(cluster.gateway::drain);
+            await().atMost(PATIENCE).until(() -> cluster.internal("/readyz").statusCode() == 503);
+            HttpResponse<String> refused = cluster.ask("{\"model\":\"minilm\"}");
+            assertThat(refused.statusCode()).isEqualTo(503);
+            assertThat(error(refused).path("code").asText()).isEqualTo("shutting_down");
+            assertThat(refused.headers().firstValue("Connection")).contains("close");
+            assertThat(refused.headers().firstValue("Retry-After")).contains("1");
+            assertThat(cluster.queued()).isEqualTo(1);
+            assertThat(ending.isAlive()).isTrue();
+
+            cluster.pod("p", engine.port(), true);
+
+            assertThat(held.join().statusCode()).isEqualTo(200);
+            ending.join();
+            assertThat(cluster.internal("/livez").statusCode()).isEqualTo(200);
+        }
+    }
+
+    @Test
+    @DisplayName("L23: what is still held when the drain time is over is told 503")
+    void drainTimeIsOver() {
+        try (FakeCluster cluster = new FakeCluster(1, Duration.ofMillis(200), 1 << 20)) {
+            cluster.model(10);
+            CompletableFuture<HttpResponse<String>> held = cluster.askLater();
+            await().atMost(PATIENCE).until(() -> cluster.queued() == 1);
+
+            cluster.gateway.drain();
+
+            assertThat(held.join().statusCode()).isEqualTo(503);
+            assertThat(error(held.join()).path("code").asText()).isEqualTo("shutting_down");
+        }
+    }
+}

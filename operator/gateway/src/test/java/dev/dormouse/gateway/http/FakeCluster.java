@@ -1,0 +1,128 @@
+package dev.dormouse.gateway.http;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.dormouse.domain.fleet.ModelKey;
+import dev.dormouse.domain.hold.HoldLimits;
+import dev.dormouse.gateway.route.ModelRoute;
+import dev.dormouse.gateway.route.PodRoute;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
+
+/** A gateway on loopback whose cluster is this object: it says what exists and remembers what was demanded. */
+final class FakeCluster implements AutoCloseable {
+    static final ModelKey MODEL = new ModelKey("default", "minilm");
+    static final Duration PATIENCE = Duration.ofSeconds(20);
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    final GatewayServer gateway;
+    final List<ModelKey> demands = new CopyOnWriteArrayList<>();
+    final HttpClient http = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
+
+    FakeCluster(int sidecarPort) {
+        this(sidecarPort, Duration.ofSeconds(20), 1 << 20);
+    }
+
+    FakeCluster(int sidecarPort, Duration drain, int peekBytes) {
+        ServerSettings settings = new ServerSettings("127.0.0.1", 0, 0, "gw-0", new HoldLimits(1000, 5000, 1),
+                peekBytes, drain, sidecarPort);
+        gateway = GatewayServer.start(settings, (model, at) -> {
+            demands.add(model);
+            return CompletableFuture.completedFuture(null);
+        }, Clock.systemUTC());
+        gateway.cluster().synced();
+    }
+
+    static ModelRoute route(ModelKey key, int limit, Duration timeout) {
+        return new ModelRoute(key, key.name(), limit, timeout, 0, Instant.EPOCH, Optional.empty(), Optional.empty(),
+                Optional.of("Volume"));
+    }
+
+    void model(int limit) {
+        model(limit, Duration.ofMinutes(1));
+    }
+
+    void model(int limit, Duration timeout) {
+        gateway.cluster().modelSeen(route(MODEL, limit, timeout));
+    }
+
+    void pod(String uid, int enginePort, boolean ready) {
+        gateway.cluster().podSeen(new PodRoute(uid, MODEL, Optional.of("127.0.0.1"), enginePort, ready, false, false));
+    }
+
+    void draining(String uid, int enginePort) {
+        gateway.cluster().podSeen(new PodRoute(uid, MODEL, Optional.of("127.0.0.1"), enginePort, true, true, false));
+    }
+
+    HttpRequest.Builder request(String path) {
+        return HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + gateway.port() + path));
+    }
+
+    HttpRequest post(String json) {
+        return request("/v1/embeddings").header("Content-Type", "application/json")
+                .POST(HttpRequest.BodyPublishers.ofString(json))
+                .build();
+    }
+
+    CompletableFuture<HttpResponse<String>> askLater() {
+        return askLater("{\"model\":\"minilm\",\"input\":\"hello\"}");
+    }
+
+    CompletableFuture<HttpResponse<String>> askLater(String json) {
+        return http.sendAsync(post(json), HttpResponse.BodyHandlers.ofString());
+    }
+
+    HttpResponse<String> ask(String json) {
+        return askLater(json).join();
+    }
+
+    HttpResponse<String> get(String path) {
+        return http.sendAsync(request(path).build(), HttpResponse.BodyHandlers.ofString()).join();
+    }
+
+    HttpResponse<String> internal(String path) {
+        URI uri = URI.create("http://127.0.0.1:" + gateway.internalPort() + path);
+        return http.sendAsync(HttpRequest.newBuilder(uri).build(), HttpResponse.BodyHandlers.ofString()).join();
+    }
+
+    /** The report on the one model, or an empty object while there is nothing to report. */
+    JsonNode load() {
+        return json(internal("/internal/demand").body()).path("models").path(0);
+    }
+
+    int queued() {
+        return load().path("queued").asInt();
+    }
+
+    int inFlight() {
+        return load().path("inFlight").asInt();
+    }
+
+    static JsonNode json(String text) {
+        try {
+            return JSON.readTree(text);
+        } catch (IOException e) {
+            throw new AssertionError("not JSON: " + text, e);
+        }
+    }
+
+    static JsonNode error(HttpResponse<String> response) {
+        return json(response.body()).path("error");
+    }
+
+    @Override
+    public void close() {
+        http.shutdownNow();
+        gateway.close();
+    }
+}
