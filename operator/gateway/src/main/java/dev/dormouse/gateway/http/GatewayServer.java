@@ -66,7 +66,7 @@ public final class GatewayServer implements AutoCloseable {
         GatewayServer server = new GatewayServer(vertx, settings, demands, clock);
         try {
             server.listen();
-        } catch (RuntimeException e) {
+        } catch (Exception e) { // A BindException comes undeclared through the future.
             server.close();
             throw new IllegalStateException("cannot listen on %s, ports %d and %d: %s".formatted(settings.bind(),
                     settings.port(), settings.internalPort(), e.getMessage()), e);

@@ -3,9 +3,12 @@ package dev.dormouse.gateway.http;
 import static dev.dormouse.gateway.http.FakeCluster.PATIENCE;
 import static dev.dormouse.gateway.http.FakeCluster.error;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import dev.dormouse.domain.hold.HoldLimits;
 import java.net.http.HttpResponse;
+import java.time.Clock;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.DisplayName;
@@ -54,6 +57,20 @@ class DrainingTest {
 
             assertThat(held.join().statusCode()).isEqualTo(503);
             assertThat(error(held.join()).path("code").asText()).isEqualTo("shutting_down");
+        }
+    }
+
+    @Test
+    @DisplayName("A port that is taken is named, and nothing stays open")
+    void takenPort() throws Exception {
+        try (FakeCluster other = new FakeCluster(1)) {
+            ServerSettings settings = new ServerSettings("127.0.0.1", other.gateway.port(), 0, "gw",
+                    new HoldLimits(1, 1, 1), 1024, Duration.ofSeconds(1), 1);
+
+            assertThatThrownBy(() -> GatewayServer.start(settings, (model, at) -> new CompletableFuture<>(),
+                    Clock.systemUTC())).isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("127.0.0.1")
+                    .hasMessageContaining(Integer.toString(other.gateway.port()));
         }
     }
 }

@@ -1,0 +1,192 @@
+package dev.dormouse.gateway.kube;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import dev.dormouse.api.v1alpha1.InferenceModel;
+import dev.dormouse.cluster.apiserver.ApiServer;
+import dev.dormouse.domain.fleet.ModelKey;
+import dev.dormouse.gateway.route.ClusterListener;
+import dev.dormouse.gateway.route.ModelRoute;
+import dev.dormouse.gateway.route.PodRoute;
+import dev.dormouse.sidecar.api.PodConventions;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.client.ConfigBuilder;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientBuilder;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ConcurrentHashMap;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.Test;
+
+/** The gateway's dealings with Kubernetes, on the embedded API server. */
+class WatchAndDemandTest {
+    private static final Duration PATIENCE = Duration.ofSeconds(20);
+    private static final ModelKey MODEL = new ModelKey("default", "minilm");
+
+    private final ApiServer server;
+    private final KubernetesClient client;
+    private final Seen seen = new Seen();
+
+    /** The newest of everything that was told. */
+    private static final class Seen implements ClusterListener {
+        private final Map<ModelKey, ModelRoute> models = new ConcurrentHashMap<>();
+        private final Map<String, PodRoute> pods = new ConcurrentHashMap<>();
+        private volatile boolean synced;
+
+        @Override
+        public void modelSeen(ModelRoute model) {
+            models.put(model.key(), model);
+        }
+
+        @Override
+        public void modelGone(ModelKey model) {
+            models.remove(model);
+        }
+
+        @Override
+        public void podSeen(PodRoute pod) {
+            pods.put(pod.uid(), pod);
+        }
+
+        @Override
+        public void podGone(String uid) {
+            pods.remove(uid);
+        }
+
+        @Override
+        public void synced() {
+            synced = true;
+        }
+    }
+
+    WatchAndDemandTest() throws IOException {
+        server = new ApiServer(0, Clock.systemUTC());
+        try (InputStream crd = Objects
+                .requireNonNull(InferenceModel.class.getResourceAsStream("/crds/inferencemodels.dormouse.dev.yaml"))) {
+            server.apply(new String(crd.readAllBytes(), StandardCharsets.UTF_8));
+        }
+        client = new KubernetesClientBuilder().withConfig(new ConfigBuilder().withAutoConfigure(false)
+                .withMasterUrl(server.url().toString())
+                .withOauthToken(server.token())
+                .withCaCertData(server.certificate())
+                .withOnlyHttpWatches(true)
+                .withNamespace("default")
+                .build()).build();
+    }
+
+    @BeforeEach
+    void createModel() {
+        client.resources(InferenceModel.class)
+                .inNamespace("default")
+                .load(new ByteArrayInputStream("""
+                                               apiVersion: dormouse.dev/v1alpha1
+                                               kind: InferenceModel
+                                               metadata: {name: minilm, namespace: default}
+                                               spec: {model: {uri: 'file:///m'}, engine: {image: e}}
+                                               """.getBytes(StandardCharsets.UTF_8)))
+                .create();
+    }
+
+    @AfterEach
+    void close() {
+        client.close();
+        server.close();
+    }
+
+    private Pod createPod() {
+        return client.pods()
+                .inNamespace("default")
+                .resource(new PodBuilder().withNewMetadata()
+                        .withName("minilm-0")
+                        .addToLabels(PodConventions.LABEL_MODEL, "minilm")
+                        .endMetadata()
+                        .withNewSpec()
+                        .addNewContainer()
+                        .withName("engine")
+                        .withImage("e")
+                        .endContainer()
+                        .endSpec()
+                        .build())
+                .create();
+    }
+
+    @Test
+    @DisplayName("What exists is told before the cluster counts as known, what changes is told after")
+    void watches() {
+        Pod first = createPod();
+        try (ClusterWatcher watcher = new ClusterWatcher(client, Set.of(), seen)) {
+            watcher.start();
+            await().atMost(PATIENCE).until(() -> seen.synced);
+            assertThat(seen.models).containsOnlyKeys(MODEL);
+            assertThat(seen.pods).containsOnlyKeys(first.getMetadata().getUid());
+
+            client.pods()
+                    .inNamespace("default")
+                    .withName("minilm-0")
+                    .edit(pod -> new PodBuilder(pod).editMetadata()
+                            .addToAnnotations(PodConventions.ANNOTATION_DRAINING, "true")
+                            .endMetadata()
+                            .build());
+            await().atMost(PATIENCE)
+                    .until(() -> seen.pods.values().stream().allMatch(PodRoute::draining) && !seen.pods.isEmpty());
+            client.pods().inNamespace("default").withName("minilm-0").withGracePeriod(0).delete();
+            client.resources(InferenceModel.class).inNamespace("default").withName("minilm").delete();
+
+            await().atMost(PATIENCE).until(() -> seen.models.isEmpty() && seen.pods.isEmpty());
+        }
+    }
+
+    @Test
+    @DisplayName("Another namespace is none of our business when namespaces are named")
+    void watchesOnlyNamedNamespaces() {
+        try (ClusterWatcher watcher = new ClusterWatcher(client, Set.of("elsewhere"), seen)) {
+            watcher.start();
+            await().atMost(PATIENCE).until(() -> seen.synced);
+
+            assertThat(seen.models).isEmpty();
+        }
+    }
+
+    @Test
+    @DisplayName("A demand is a server-side apply of one field, under one manager, and touches nothing else")
+    void demands() {
+        Instant at = Instant.parse("2026-11-21T00:00:00.123456Z");
+        try (KubernetesDemandWriter writer = new KubernetesDemandWriter(client)) {
+            writer.write(MODEL, at.minusSeconds(9)).toCompletableFuture().join();
+            writer.write(MODEL, at).toCompletableFuture().join();
+
+            InferenceModel model = client.resources(InferenceModel.class)
+                    .inNamespace("default")
+                    .withName("minilm")
+                    .get();
+            assertThat(Objects.requireNonNull(model.getStatus().demand).requestedAt())
+                    .isEqualTo("2026-11-21T00:00:00.123456Z");
+            assertThat(model.getMetadata().getManagedFields())
+                    .filteredOn(entry -> KubernetesDemandWriter.FIELD_MANAGER.equals(entry.getManager()))
+                    .singleElement()
+                    .satisfies(entry -> {
+                        assertThat(entry.getOperation()).isEqualTo("Apply");
+                        assertThat(entry.getSubresource()).isEqualTo("status");
+                        assertThat(entry.getFieldsV1().toString()).contains("f:requestedAt")
+                                .doesNotContain("f:replicas", "f:conditions");
+                    });
+            assertThatThrownBy(() -> writer.write(new ModelKey("default", "gone"), at).toCompletableFuture().join())
+                    .isInstanceOf(CompletionException.class);
+        }
+    }
+}
