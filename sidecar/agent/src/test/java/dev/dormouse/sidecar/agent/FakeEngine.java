@@ -19,6 +19,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
@@ -116,6 +117,10 @@ final class FakeEngine implements AutoCloseable {
                 .map(attachment::bytes)
                 .map(EngineClient::toArray)
                 .orElseThrow(() -> new AssertionError("no buffer " + name + " in " + attachment.buffers()));
+    }
+
+    static byte[] file(Attachment attachment, String name) {
+        return EngineClient.toArray(Objects.requireNonNull(attachment.files().get(name), name));
     }
 
     private static byte[] random(long seed, int length) {
