@@ -74,6 +74,8 @@ public final class Agent implements AutoCloseable {
             if (!closing) {
                 LOG.atWarn().setMessage("an engine's connection ended").addKeyValue("cause", e.getMessage()).log();
             }
+        } catch (RuntimeException e) { // a message that lacks a field: it ends this connection, not the sidecar
+            LOG.atWarn().setMessage("an engine's message cannot be answered").setCause(e).log();
         } finally {
             connected = null;
         }

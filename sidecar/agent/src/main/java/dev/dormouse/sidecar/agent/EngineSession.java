@@ -172,7 +172,7 @@ final class EngineSession {
             boolean intact = replica.generation().filter(Generation::committed).isPresent();
             socket.send(intact
                     ? new EngineMessage.Waited()
-                    : new EngineMessage.Failed("Gone", "the snapshot was refused: say HELLO again"));
+                    : replica.gone());
             return;
         }
         try {

@@ -4,6 +4,7 @@ import dev.dormouse.sidecar.api.EngineMessage;
 import dev.dormouse.sidecar.api.PhaseTiming;
 import dev.dormouse.sidecar.api.ReplicaPhase;
 import dev.dormouse.sidecar.api.Rung;
+import dev.dormouse.sidecar.api.SidecarStatus;
 import dev.dormouse.sidecar.api.SnapshotReport;
 import dev.dormouse.sidecar.device.DeviceMemory;
 import dev.dormouse.sidecar.pipeline.Restore;
@@ -42,6 +43,7 @@ import org.slf4j.LoggerFactory;
 final class Replica implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Replica.class);
     private static final Duration PROGRESS = Duration.ofMillis(50);
+    private static final Duration UNTIL_THE_NEXT_CHANGE = Duration.ofDays(1);
 
     private final AgentConfig config;
     private final DeviceMemory device;
@@ -55,6 +57,8 @@ final class Replica implements AutoCloseable {
     private String restoreGeneration = "";
     private @Nullable Generation generation;
     private @Nullable Thread warmup;
+    /** {@link System#nanoTime} by which the present attempt must be Ready. */
+    private volatile long attemptEnds;
 
     Replica(AgentConfig config, DeviceMemory device, SnapshotFiles files, Optional<SnapshotStore> store,
             StatusBoard board,
@@ -70,6 +74,7 @@ final class Replica implements AutoCloseable {
 
     /** Starts to read the newest snapshot, if there is one; returns at once. */
     synchronized void begin() {
+        attemptEnds = System.nanoTime() + config.warmup().deadline().toNanos();
         deadline.start();
         Optional<Snapshot> snapshot = find();
         if (snapshot.isEmpty()) {
@@ -117,8 +122,10 @@ final class Replica implements AutoCloseable {
         Thread reporter = Thread.ofPlatform().daemon().name("restore-percent").start(() -> reportProgress(watched));
         try {
             watched.await(null);
-            board.post(s -> Statuses.progress(s, 100, s.etaMillis(), watched.restoredBytes(),
-                    report(watched, SnapshotReport.State.Restored)));
+            board.post(s -> s.snapshot().state() == SnapshotReport.State.Restoring
+                    ? Statuses.progress(s, 100, s.etaMillis(), watched.restoredBytes(),
+                            report(watched, SnapshotReport.State.Restored))
+                    : s); // refused meanwhile: the next attempt's status is not ours
             LOG.atInfo()
                     .setMessage("snapshot restored")
                     .addKeyValue("snapshot", watched.snapshot().id())
@@ -160,6 +167,7 @@ final class Replica implements AutoCloseable {
     /** How an engine that says hello gets its memory. */
     synchronized EngineMessage.Welcome welcome(EngineMessage.Hello hello) throws IOException {
         endWarmup();
+        renewDeadline();
         if (!config.snapshots()) {
             board.post(s -> Statuses.begun(s, ReplicaPhase.Loading, Rung.Cold, absent()));
             return welcome(EngineMessage.Mode.Bypass, "", "snapshots are off");
@@ -172,6 +180,9 @@ final class Replica implements AutoCloseable {
         if (restore != null) {
             Map<String, String> wanted = restore.snapshot().manifest().compatibility();
             if (wanted.equals(compatibility)) {
+                board.post(s -> s.phase() == ReplicaPhase.Failed
+                        ? Statuses.begun(s, ReplicaPhase.Restoring, Rung.Volume, s.snapshot())
+                        : s);
                 return welcome(EngineMessage.Mode.Attach, restoreGeneration, "snapshot " + restore.snapshot().id());
             }
             Restore refused = restore;
@@ -212,10 +223,20 @@ final class Replica implements AutoCloseable {
         if (generation != null && !generation.committed()) {
             giveUpGeneration();
         }
+        if (board.present().phase() == ReplicaPhase.Ready) {
+            renewDeadline();
+        }
         board.post(s -> s.phase() == ReplicaPhase.Failed
                 ? s
                 : Statuses.begun(s, restore == null ? ReplicaPhase.Loading : ReplicaPhase.Restoring, s.rung(),
                         s.snapshot()));
+    }
+
+    /** An engine that comes back after the end of an attempt has the whole time again (H65). */
+    private void renewDeadline() {
+        if (board.present().phase().terminal()) {
+            attemptEnds = System.nanoTime() + config.warmup().deadline().toNanos();
+        }
     }
 
     private void giveUpGeneration() throws IOException {
@@ -260,6 +281,14 @@ final class Replica implements AutoCloseable {
                 snapshot.manifest().storedBytes(), 0, reason, message)));
     }
 
+    /** Why an engine that was told to attach has nothing to wait for any more. */
+    EngineMessage.Failed gone() {
+        SnapshotReport refused = board.present().previousSnapshot();
+        return refused == null || refused.reason() == null
+                ? new EngineMessage.Failed("Gone", "the memory was released: say HELLO again")
+                : new EngineMessage.Failed(refused.reason(), refused.message() + ": say HELLO again");
+    }
+
     /** The engine serves: warm it up, snapshot it, open the gate. Returns at once. */
     synchronized void engineReady(EngineMessage.Ready ready) {
         endWarmup();
@@ -301,18 +330,22 @@ final class Replica implements AutoCloseable {
     }
 
     private void warmUp(EngineMessage.Ready ready, List<PhaseTiming> phases, @Nullable Generation created) {
+        long begin = System.nanoTime();
         try {
             infer(ready, phases);
-            if (created != null && created.committed() && board.present().rung() != Rung.Resident) {
+            if (created != null && created.committed()
+                    && board.present().snapshot().state() != SnapshotReport.State.Saved) {
                 save(created);
             }
             board.post(s -> s.phase() == ReplicaPhase.Warming ? Statuses.ready(s, micros()) : s);
             LOG.info("replica is ready");
         } catch (IOException e) {
-            PhaseTiming failed = new PhaseTiming(PhaseTiming.WARMUP_INFERENCE, PhaseTiming.State.Failed, 0,
-                    e.getMessage());
-            board.post(s -> Statuses.failed(s, with(phases, failed), "WarmupFailed/" + PhaseTiming.WARMUP_INFERENCE,
-                    e.getMessage()));
+            PhaseTiming failed = new PhaseTiming(PhaseTiming.WARMUP_INFERENCE, PhaseTiming.State.Failed,
+                    (System.nanoTime() - begin) / 1000, e.getMessage());
+            board.post(s -> s.phase() == ReplicaPhase.Warming
+                    ? Statuses.failed(s, with(phases, failed), "WarmupFailed/" + PhaseTiming.WARMUP_INFERENCE,
+                            e.getMessage())
+                    : s); // past its deadline: that is what went wrong first
             LOG.atWarn().setMessage("warmup failed").addKeyValue("cause", e.getMessage()).log();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt(); // the engine went away, or we are stopping
@@ -403,26 +436,32 @@ final class Replica implements AutoCloseable {
 
     /** H66: a warmup that hangs is cut, not only reported. */
     private void enforceDeadline() {
-        long end = System.nanoTime() + config.warmup().deadline().toNanos();
         try {
             long seen = 0;
+            boolean over = false;
             while (true) {
-                var status = board.after(seen, Duration.ofNanos(Math.max(0, end - System.nanoTime())));
-                if (status.phase().terminal()) {
-                    return;
-                }
-                if (System.nanoTime() >= end) {
-                    board.post(s -> s.phase().terminal()
-                            ? s
-                            : Statuses.failed(s, s.phases(), "DeadlineExceeded",
-                                    "phase " + s.phase() + " was not over after "
-                                            + config.warmup().deadline().toSeconds() + " s (warmup.deadlineSeconds)"));
-                    return;
-                }
+                SidecarStatus status = board.after(seen, over
+                        ? UNTIL_THE_NEXT_CHANGE
+                        : Duration.ofNanos(Math.max(0, attemptEnds - System.nanoTime())));
                 seen = status.sequence();
+                over = status.phase().terminal();
+                if (!over && System.nanoTime() - attemptEnds >= 0) {
+                    exceedDeadline();
+                }
             }
         } catch (InterruptedException stopping) {
             Thread.currentThread().interrupt();
+        }
+    }
+
+    private synchronized void exceedDeadline() {
+        board.post(s -> s.phase().terminal()
+                ? s
+                : Statuses.failed(s, s.phases(), "DeadlineExceeded", "phase " + s.phase() + " was not over after "
+                        + config.warmup().deadline().toSeconds() + " s (warmup.deadlineSeconds)"));
+        Thread running = warmup;
+        if (running != null) {
+            running.interrupt();
         }
     }
 

@@ -189,9 +189,9 @@ public final class SnapshotStore {
         Instant now = clock.instant();
         String id = ID_TIME.format(now) + "-" + HexFormat.of().toHexDigits(random.nextLong());
         Path folder = snapshots.resolve(id);
-        files.createFolders(folder);
         files.createFolders(packs);
         checkRoom(request);
+        files.createFolders(folder);
         try {
             return write(request, options, id, now, folder);
         } catch (IOException e) {

@@ -1,412 +1,359 @@
 package dev.dormouse.sidecar.agent;
 
+import static dev.dormouse.sidecar.agent.FakeEngine.HELLO;
+import static dev.dormouse.sidecar.agent.FakeEngine.OTHER_DTYPE;
+import static dev.dormouse.sidecar.agent.FakeEngine.READY;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
-import static org.awaitility.Awaitility.await;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.dormouse.sidecar.agent.AgentConfig.WarmupSettings;
-import dev.dormouse.sidecar.api.BufferType;
-import dev.dormouse.sidecar.api.EngineMessage;
 import dev.dormouse.sidecar.api.EngineMessage.BufferMeta;
 import dev.dormouse.sidecar.api.EngineMessage.Mode;
-import dev.dormouse.sidecar.api.EngineMessage.Probe;
 import dev.dormouse.sidecar.api.PhaseTiming;
-import dev.dormouse.sidecar.api.PhaseTiming.State;
 import dev.dormouse.sidecar.api.ReplicaPhase;
 import dev.dormouse.sidecar.api.Rung;
 import dev.dormouse.sidecar.api.SidecarStatus;
 import dev.dormouse.sidecar.api.SnapshotReport;
+import dev.dormouse.sidecar.api.SnapshotReport.State;
 import dev.dormouse.sidecar.client.Attachment;
 import dev.dormouse.sidecar.client.EngineClient;
-import dev.dormouse.sidecar.client.SharedMemory;
 import dev.dormouse.sidecar.client.SnapshotRefusedException;
-import dev.dormouse.sidecar.device.HostDevice;
-import dev.dormouse.sidecar.format.Pack;
+import dev.dormouse.sidecar.format.Manifest;
 import dev.dormouse.sidecar.store.DiskFiles;
-import dev.dormouse.sidecar.store.SnapshotStore;
-import java.io.BufferedReader;
+import dev.dormouse.sidecar.store.SnapshotFiles;
 import java.io.IOException;
-import java.io.InputStreamReader;
-import java.io.RandomAccessFile;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.net.HttpURLConnection;
-import java.net.URI;
-import java.nio.charset.StandardCharsets;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Clock;
-import java.time.Duration;
-import java.util.Arrays;
+import java.nio.file.StandardOpenOption;
 import java.util.List;
-import java.util.Map;
-import java.util.Objects;
-import java.util.Optional;
-import java.util.Random;
 import java.util.concurrent.CountDownLatch;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.Named;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
-/** A whole agent, and an engine that talks to it through the real socket, in one JVM. */
+@DisplayName("A sidecar")
 class AgentTest {
-    private static final String KEY = "ab".repeat(32);
-    private static final int WEIGHTS = 3_000_000;
-    private static final int HTTP = 9400;
-
     @TempDir
-    Path folder;
+    private Path folder;
 
-    private final HostDevice device = new HostDevice(1L << 32);
-    private final String address = "127.66.%d.%d".formatted(1 + new Random().nextInt(250),
-            1 + new Random().nextInt(250));
-    private WarmupSettings warmup = new WarmupSettings(true, true, true, 1, 1, Duration.ofMinutes(5));
-    private boolean volumeFull;
     private FakeEngine engine;
-    private @Nullable Agent agent;
+    private AgentConfig config;
 
     @BeforeEach
     void startEngine() throws IOException {
-        engine = new FakeEngine(address);
+        engine = new FakeEngine();
+        config = TestSidecar.config(folder, engine, TestSidecar.WARMUP);
     }
 
     @AfterEach
-    void stop() {
-        if (agent != null) {
-            agent.close();
-        }
+    void stopEngine() {
         engine.close();
-        assertThat(device.usedBytes()).isZero();
-    }
-
-    private void start() throws IOException {
-        if (agent != null) {
-            agent.close();
-        }
-        AgentConfig config = new AgentConfig(folder.resolve("e.sock"), address, "uid-1", "ns/m", "7", HTTP,
-                engine.port(),
-                Optional.of(folder.resolve("volume")), KEY, 0, true, warmup);
-        SnapshotStore store = new SnapshotStore(folder.resolve("volume"), volumeFull ? new FullDisk() : new DiskFiles(),
-                Clock.systemUTC(), new Random(1));
-        Agent started = Agent.start(config, device, new DiskFiles(), Optional.of(store), Clock.systemUTC());
-        agent = started;
-        Thread.ofPlatform().daemon().start(() -> {
-            try {
-                started.serve();
-            } catch (IOException e) {
-                throw new java.io.UncheckedIOException(e);
-            }
-        });
-    }
-
-    private static final class FullDisk extends DiskFiles {
-        @Override
-        public long usableBytes(Path folder) {
-            return 17;
-        }
-    }
-
-    private EngineClient connect(String dtype) throws IOException {
-        return EngineClient.connect(folder.resolve("e.sock"),
-                new EngineMessage.Hello(EngineMessage.PROTOCOL, "fake", "1.0", Map.of("dtype", dtype)),
-                Duration.ofSeconds(20));
-    }
-
-    private EngineClient connect() throws IOException {
-        return connect("f32");
-    }
-
-    private static byte[] weights() {
-        byte[] weights = new byte[WEIGHTS];
-        new Random(42).nextBytes(weights);
-        return weights;
-    }
-
-    private void loadFromSource(EngineClient client) throws IOException {
-        SharedMemory weights = client.allocate(WEIGHTS, BufferType.Weights);
-        MemorySegment.copy(MemorySegment.ofArray(weights()), 0, weights.segment(), 0, WEIGHTS);
-        SharedMemory cache = client.allocate(4096, BufferType.KvCache);
-        client.put(List.of(buffer("embeddings", weights.id(), 0, 1_000_000),
-                buffer("dense", weights.id(), 1_000_000, 2_000_000),
-                new BufferMeta("kv", cache.id(), 0, 4096, BufferType.KvCache, "f16", List.of(2048L), false)));
-        client.putFile("vocab.txt", Files.writeString(folder.resolve("vocab.txt"), "hello world"));
-        client.commit();
-    }
-
-    private static BufferMeta buffer(String name, int allocation, long offset, long length) {
-        return new BufferMeta(name, allocation, offset, length, BufferType.Weights, "u8", List.of(length), false);
-    }
-
-    private static EngineMessage.Ready ready() {
-        return new EngineMessage.Ready(
-                List.of(PhaseTiming.done(PhaseTiming.WEIGHT_LOAD, 1000), PhaseTiming.done(PhaseTiming.POOL_ALLOC, 200),
-                        PhaseTiming.done(PhaseTiming.KERNEL_COMPILE, 300)),
-                new Probe("/v1/embeddings", "{\"input\":\"@batch\"}", "hi"), 5000);
-    }
-
-    private SidecarStatus status() throws IOException {
-        HttpURLConnection http = open("/status");
-        return new ObjectMapper().readValue(http.getInputStream(), SidecarStatus.class);
-    }
-
-    private HttpURLConnection open(String path) throws IOException {
-        return (HttpURLConnection) URI.create("http://" + address + ":" + HTTP + path).toURL().openConnection();
-    }
-
-    private SidecarStatus awaitPhase(ReplicaPhase phase) {
-        return await().atMost(Duration.ofSeconds(30)).until(this::status, status -> status.phase() == phase);
-    }
-
-    private SidecarStatus coldStartOnce() throws IOException {
-        start();
-        try (EngineClient client = connect()) {
-            loadFromSource(client);
-            client.ready(ready());
-            return awaitPhase(ReplicaPhase.Ready);
-        }
     }
 
     @Test
-    @DisplayName("H32, H34, S17, S26, S31: what an engine commits is saved before Ready; the next replica gets it back")
-    void coldStartIsSavedAndRestored() throws Exception {
-        SidecarStatus cold = coldStartOnce();
-        assertThat(cold.snapshot().state()).isEqualTo(SnapshotReport.State.Saved);
-        assertThat(cold.snapshot().rawBytes()).isEqualTo(WEIGHTS + 11);
+    @DisplayName("saves a snapshot before it is Ready, and restores its very bytes in the next pod (S26, S31, S17, H24)")
+    void restoresTheBytesItSaved() throws IOException {
+        SidecarStatus cold = wakeCold(new DiskFiles());
         assertThat(cold.rung()).isEqualTo(Rung.Cold);
-        start();
+        assertThat(cold.snapshot().state()).isEqualTo(State.Saved);
+        assertThat(cold.snapshot().storedBytes()).isPositive();
 
-        try (EngineClient client = connect()) {
+        try (TestSidecar sidecar = TestSidecar.start(config); EngineClient client = FakeEngine.connect(config, HELLO)) {
             assertThat(client.welcome().mode()).isEqualTo(Mode.Attach);
-            Attachment attached = client.attach();
-            client.await("vocab.txt");
-            client.await("dense");
-            client.await(null);
-            assertThat(attached.buffers()).extracting(BufferMeta::name).containsExactly("embeddings", "dense");
-            assertThat(attached.bytes(attached.buffers().get(1)).toArray(ValueLayout.JAVA_BYTE))
-                    .isEqualTo(Arrays.copyOfRange(weights(), 1_000_000, WEIGHTS));
-            assertThatThrownBy(
-                    () -> attached.bytes(attached.buffers().getFirst()).set(ValueLayout.JAVA_BYTE, 0, (byte) 1))
-                    .isInstanceOf(IllegalArgumentException.class);
-            client.ready(ready());
-            SidecarStatus warm = awaitPhase(ReplicaPhase.Ready);
+            assertRestored(client);
+            client.ready(READY);
+
+            SidecarStatus warm = sidecar.await(ReplicaPhase.Ready);
             assertThat(warm.rung()).isEqualTo(Rung.Volume);
-            assertThat(warm.snapshot().state()).isEqualTo(SnapshotReport.State.Restored);
-            assertThat(warm.restoredBytes()).isEqualTo(WEIGHTS + 11);
+            assertThat(warm.snapshot().state()).isEqualTo(State.Restored);
+            assertThat(warm.snapshot().id()).isEqualTo(cold.snapshot().id());
+            assertThat(warm.restoredBytes()).isEqualTo(warm.snapshot().rawBytes())
+                    .isEqualTo(cold.snapshot().rawBytes());
+            assertThat(warm.previousSnapshot()).isNull();
+            assertThat(warm.phases().getFirst().name()).isEqualTo(PhaseTiming.WEIGHT_LOAD);
+            assertThat(warm.phases().getFirst().micros()).as("the restore's own time").isPositive().isNotEqualTo(10);
+        }
+        assertThat(TestSidecar.snapshots(config)).as("what was restored is not saved again").hasSize(1);
+    }
+
+    @Test
+    @DisplayName("is not Ready while its snapshot is being written, and after its warmup requests were answered (H32)")
+    void isNotReadyWhileItSaves() throws IOException {
+        CountDownLatch writing = new CountDownLatch(1);
+        FaultyFiles slow = new FaultyFiles() {
+            @Override
+            public Output create(Path file) throws IOException {
+                pass(writing);
+                return super.create(file);
+            }
+        };
+        try (TestSidecar sidecar = TestSidecar.start(config, slow);
+                EngineClient client = FakeEngine.connect(config, HELLO)) {
+            FakeEngine.load(client, folder);
+            client.ready(READY);
+
+            SidecarStatus saving = sidecar.await(status -> status.snapshot().state() == State.Saving);
+            assertThat(saving.phase()).isEqualTo(ReplicaPhase.Warming);
+            assertThat(saving.readyAtEpochMicros()).isZero();
+            assertThat(engine.requests()).hasSize(2);
+
+            writing.countDown();
+            assertThat(sidecar.await(ReplicaPhase.Ready).snapshot().state()).isEqualTo(State.Saved);
         }
     }
 
     @Test
-    @DisplayName("H6, H14, H15, H23, H28, H36, H67: phases in order, real requests, batch size and iterations apart")
-    void warmupIsTimedAndSendsRealRequests() throws Exception {
-        warmup = new WarmupSettings(true, true, true, 3, 4, Duration.ofMinutes(5));
+    @DisplayName("hands memory over while it still reads: attach answers at once, await blocks for one buffer")
+    void handsMemoryOverWhileItReads() throws IOException {
+        wakeCold(new DiskFiles());
+        CountDownLatch reading = new CountDownLatch(1);
 
-        SidecarStatus status = coldStartOnce();
+        try (TestSidecar sidecar = TestSidecar.start(config, readingAfter(reading));
+                EngineClient client = FakeEngine.connect(config, HELLO)) {
+            Attachment attachment = client.attach();
+            assertThat(sidecar.status().phase()).isEqualTo(ReplicaPhase.Restoring);
+            assertThat(sidecar.status().restoredBytes()).isZero();
 
-        assertThat(engine.requests()).hasSize(4).containsOnly("POST /v1/embeddings {\"input\":[\"hi\",\"hi\",\"hi\"]}");
-        assertThat(status.phases()).extracting(PhaseTiming::name).isEqualTo(PhaseTiming.NAMES);
-        assertThat(status.phases()).startsWith(PhaseTiming.done(PhaseTiming.WEIGHT_LOAD, 1000),
-                PhaseTiming.done(PhaseTiming.POOL_ALLOC, 200), PhaseTiming.done(PhaseTiming.KERNEL_COMPILE, 300));
-        assertThat(status.warmupIterations()).isEqualTo(4);
-        assertThat(status.firstInferenceMicros()).isPositive();
-        assertThat(status.memoryBytes()).isGreaterThanOrEqualTo(WEIGHTS + 4096 + 5000);
-    }
-
-    @Test
-    @DisplayName("H3–H5, H24–H26, H29: phases that are switched off are Skipped, and nothing is saved")
-    void switchedOffPhasesAreSkipped() throws Exception {
-        warmup = new WarmupSettings(false, false, false, 1, 1, Duration.ofMinutes(5));
-        start();
-        try (EngineClient client = connect()) {
-            assertThat(client.welcome().mode()).isEqualTo(Mode.Bypass);
-            client.ready(ready());
-            SidecarStatus status = awaitPhase(ReplicaPhase.Ready);
-            assertThat(status.phases().subList(0, 4)).extracting(PhaseTiming::state).containsOnly(State.Skipped);
-            assertThat(status.snapshot().state()).isEqualTo(SnapshotReport.State.Skipped);
+            reading.countDown();
+            client.await("bias");
+            assertThat(FakeEngine.bytes(attachment, "bias")).isEqualTo(FakeEngine.BIAS);
+            assertThatThrownBy(() -> client.await("no such buffer"))
+                    .isInstanceOfSatisfying(SnapshotRefusedException.class,
+                            e -> assertThat(e.code()).isEqualTo("UnknownName"));
         }
     }
 
     @Test
-    @DisplayName("A writer that disappears before its commit has aborted: its memory is released")
-    void writerThatDisappearsHasAborted() throws Exception {
-        start();
-        EngineClient writer = connect();
-        writer.allocate(1_000_000, BufferType.Weights).segment().fill((byte) 7);
-        assertThat(device.usedBytes()).isEqualTo(1_000_000);
-        writer.close();
+    @DisplayName("refuses a damaged snapshot for ever, tells the engine, and saves a sound one in its place (S32)")
+    void refusesADamagedSnapshot() throws IOException {
+        SidecarStatus cold = wakeCold(new DiskFiles());
+        flipAByteOfThePack();
+        CountDownLatch reading = new CountDownLatch(1);
 
-        await().untilAsserted(() -> assertThat(device.usedBytes()).isZero());
-        try (EngineClient next = connect()) {
-            assertThat(next.welcome().mode()).isEqualTo(Mode.Create);
-        }
-    }
+        try (TestSidecar sidecar = TestSidecar.start(config, readingAfter(reading))) {
+            try (EngineClient client = FakeEngine.connect(config, HELLO)) {
+                assertThat(client.welcome().mode()).isEqualTo(Mode.Attach);
+                client.attach();
+                reading.countDown();
 
-    @Test
-    @DisplayName("H65: an engine that restarts alone attaches to the memory it left, and its warmup starts clean")
-    void engineThatRestartsAloneFindsItsMemory() throws Exception {
-        coldStartOnce();
-        await().until(() -> status().phase() == ReplicaPhase.Loading);
-        assertThat(open("/readyz").getResponseCode()).isEqualTo(503);
+                assertThatThrownBy(() -> client.await(null)).isInstanceOfSatisfying(SnapshotRefusedException.class,
+                        e -> assertThat(e.code()).isEqualTo("ChecksumMismatch"));
+            }
+            sidecar.awaitNoMemoryInUse();
+            assertThat(quarantined()).containsExactly(cold.snapshot().id());
 
-        try (EngineClient again = connect()) {
-            assertThat(again.welcome().mode()).isEqualTo(Mode.Attach);
-            Attachment attached = again.attach();
-            again.await(null);
-            assertThat(attached.bytes(attached.buffers().getFirst()).toArray(ValueLayout.JAVA_BYTE))
-                    .isEqualTo(Arrays.copyOf(weights(), 1_000_000));
-            again.ready(ready());
-            assertThat(awaitPhase(ReplicaPhase.Ready).rung()).isEqualTo(Rung.Resident);
-        }
-    }
+            try (EngineClient again = FakeEngine.connect(config, HELLO)) {
+                assertThat(again.welcome().mode()).isEqualTo(Mode.Create);
+                FakeEngine.load(again, folder);
+                again.ready(READY);
 
-    @Test
-    @DisplayName("S32: a damaged snapshot is quarantined with its reason, and the model comes up from its source")
-    void damagedSnapshotIsQuarantined() throws Exception {
-        String damaged = coldStartOnce().snapshot().id();
-        try (Stream<Path> packs = Files.list(folder.resolve("volume/packs"));
-                RandomAccessFile pack = new RandomAccessFile(packs.findFirst().orElseThrow().toFile(), "rw")) {
-            pack.seek(3 * Pack.BLOCK);
-            pack.write(pack.read() ^ 1);
-        }
-        start();
-
-        boolean created = false;
-        while (!created) { // the refusal is found before or after the first hello
-            try (EngineClient client = connect()) {
-                created = client.welcome().mode() == Mode.Create;
-                if (created) {
-                    loadFromSource(client);
-                    client.ready(ready());
-                    SidecarStatus status = awaitPhase(ReplicaPhase.Ready);
-                    SnapshotReport refused = Objects.requireNonNull(status.previousSnapshot());
-                    assertThat(refused.id()).isEqualTo(damaged);
-                    assertThat(refused.state()).isEqualTo(SnapshotReport.State.Quarantined);
-                    assertThat(refused.reason()).isEqualTo("ChecksumMismatch");
-                    assertThat(status.snapshot().state()).isEqualTo(SnapshotReport.State.Saved);
-                } else {
-                    assertThatThrownBy(() -> client.await(null)).isInstanceOf(SnapshotRefusedException.class);
-                }
+                SidecarStatus ready = sidecar.await(ReplicaPhase.Ready);
+                assertThat(ready.rung()).isEqualTo(Rung.Cold);
+                assertThat(ready.snapshot().state()).isEqualTo(State.Saved);
+                SnapshotReport refused = java.util.Objects.requireNonNull(ready.previousSnapshot());
+                assertThat(refused.id()).isEqualTo(cold.snapshot().id());
+                assertThat(refused.state()).isEqualTo(State.Quarantined);
+                assertThat(refused.reason()).isEqualTo("ChecksumMismatch");
+                assertThat(refused.message()).contains(".pack: chunk");
             }
         }
+        try (TestSidecar next = TestSidecar.start(config); EngineClient client = FakeEngine.connect(config, HELLO)) {
+            assertRestored(client);
+            assertThat(next.status().snapshot().id()).isNotEqualTo(cold.snapshot().id());
+        }
     }
 
     @Test
-    @DisplayName("S59: a snapshot of another engine is not used and not destroyed")
-    void incompatibleSnapshotIsLeftAlone() throws Exception {
-        coldStartOnce();
-        start();
-        try (EngineClient other = connect("bf16")) {
+    @DisplayName("reads over damage when told not to verify (S33)")
+    void readsOverDamageWhenToldTo() throws IOException {
+        wakeCold(new DiskFiles());
+        flipAByteOfThePack();
+        AgentConfig trusting = new AgentConfig(config.socket(), config.podIp(), config.podUid(), config.model(),
+                config.activation(), config.httpPort(), config.enginePort(), config.volume(), config.snapshotKey(),
+                config.zstdLevel(), false, config.warmup());
+
+        try (TestSidecar sidecar = TestSidecar.start(trusting);
+                EngineClient client = FakeEngine.connect(trusting, HELLO)) {
+            client.attach();
+            client.await(null);
+
+            sidecar.await(status -> status.snapshot().state() == State.Restored);
+        }
+    }
+
+    @Test
+    @DisplayName("does not give an engine a snapshot that another kind of engine took, and keeps it for its own kind")
+    void refusesAnIncompatibleSnapshotWithoutQuarantine() throws IOException {
+        SidecarStatus cold = wakeCold(new DiskFiles());
+
+        try (TestSidecar sidecar = TestSidecar.start(config);
+                EngineClient other = FakeEngine.connect(config, OTHER_DTYPE)) {
             assertThat(other.welcome().mode()).isEqualTo(Mode.Create);
-            assertThat(status().previousSnapshot()).isNotNull()
-                    .extracting(SnapshotReport::reason)
-                    .isEqualTo("Incompatible");
+            SnapshotReport refused = java.util.Objects.requireNonNull(sidecar.status().previousSnapshot());
+            assertThat(refused.id()).isEqualTo(cold.snapshot().id());
+            assertThat(refused.state()).isEqualTo(State.Failed);
+            assertThat(refused.reason()).isEqualTo("Incompatible");
+            assertThat(refused.message()).contains("dtype=f32").contains("dtype=bf16");
+            sidecar.awaitNoMemoryInUse();
         }
-        start();
-        try (EngineClient client = connect()) {
-            assertThat(client.welcome().mode()).isEqualTo(Mode.Attach);
-        }
-    }
-
-    @Test
-    @DisplayName("S62, S63: a full volume costs the snapshot, not the replica, and is said")
-    void fullVolumeCostsOnlyTheSnapshot() throws Exception {
-        volumeFull = true;
-
-        SidecarStatus status = coldStartOnce();
-
-        assertThat(status.phase()).isEqualTo(ReplicaPhase.Ready);
-        assertThat(status.snapshot().state()).isEqualTo(SnapshotReport.State.Failed);
-        assertThat(status.snapshot().reason()).isEqualTo("VolumeFull");
-        assertThat(status.snapshot().message()).contains("17 left");
-    }
-
-    @Test
-    @DisplayName("H30, H31: a warmup request that fails is recorded and the replica never becomes Ready")
-    void failedWarmupIsRecorded() throws Exception {
-        engine.answering(500, "cannot allocate");
-        start();
-        try (EngineClient client = connect()) {
-            loadFromSource(client);
-            client.ready(ready());
-            SidecarStatus failed = awaitPhase(ReplicaPhase.Failed);
-            assertThat(failed.reason()).isEqualTo("WarmupFailed/warmup_inference");
-            assertThat(failed.phases().getLast().error()).contains("500", "cannot allocate");
-            assertThat(failed.snapshot().state()).isEqualTo(SnapshotReport.State.Absent);
-            assertThat(open("/readyz").getResponseCode()).isEqualTo(503);
-            assertThat(open("/livez").getResponseCode()).isEqualTo(200);
+        assertThat(quarantined()).isEmpty();
+        try (TestSidecar sidecar = TestSidecar.start(config);
+                EngineClient client = FakeEngine.connect(config, HELLO)) {
+            assertRestored(client);
+            assertThat(sidecar.status().previousSnapshot()).isNull();
         }
     }
 
-    @Test
-    @DisplayName("H66: a warmup that hangs is cut by the deadline")
-    void hangingWarmupIsCut() throws Exception {
-        CountDownLatch end = new CountDownLatch(1);
-        engine.hangingUntil(end);
-        warmup = new WarmupSettings(true, true, true, 1, 1, Duration.ofSeconds(1));
-        start();
-        try (EngineClient client = connect()) {
-            loadFromSource(client);
-            client.ready(ready());
-            assertThat(awaitPhase(ReplicaPhase.Failed).reason()).isEqualTo("DeadlineExceeded");
-        } finally {
-            end.countDown();
+    @ParameterizedTest
+    @MethodSource("fullVolumes")
+    @DisplayName("becomes Ready on a full volume too, says so, and leaves the older snapshot as it was")
+    void becomesReadyOnAFullVolume(SnapshotFiles full) throws IOException {
+        wakeCold(new DiskFiles());
+        List<Path> before = volume();
+
+        try (TestSidecar sidecar = TestSidecar.start(config, full);
+                EngineClient client = FakeEngine.connect(config, OTHER_DTYPE)) {
+            FakeEngine.load(client, folder);
+            client.ready(READY);
+
+            SidecarStatus ready = sidecar.await(ReplicaPhase.Ready);
+            assertThat(ready.snapshot().state()).isEqualTo(State.Failed);
+            assertThat(ready.snapshot().reason()).isEqualTo("VolumeFull");
+            assertThat(ready.snapshot().message()).contains("enlarge the claim or delete old snapshots");
+        }
+        assertThat(volume()).isEqualTo(before);
+        try (TestSidecar sidecar = TestSidecar.start(config);
+                EngineClient client = FakeEngine.connect(config, HELLO)) {
+            assertRestored(client);
+            sidecar.await(status -> status.snapshot().state() == State.Restored);
         }
     }
 
-    @Test
-    @DisplayName("S20, S51, S54: what an engine must not say is refused by code, and it may go on")
-    void refusalsLeaveTheConnectionOpen() throws Exception {
-        start();
-        try (EngineClient client = connect()) {
-            assertRefused("InvalidSize", () -> client.allocate(0, BufferType.Weights));
-            assertRefused("OutOfMemory", () -> client.allocate(1L << 33, BufferType.Weights));
-            SharedMemory memory = client.allocate(4096, BufferType.Weights);
-            assertRefused("OutOfBounds", () -> client.put(List.of(buffer("a", memory.id(), 4000, 97))));
-            assertRefused("OutOfBounds", () -> client.put(List.of(buffer("a", memory.id(), Long.MAX_VALUE, 1))));
-            assertRefused("UnknownAllocation", () -> client.put(List.of(buffer("a", 99, 0, 1))));
-            assertRefused("DuplicateName",
-                    () -> client.put(List.of(buffer("a", memory.id(), 0, 1), buffer("a", memory.id(), 1, 1))));
-            assertRefused("InvalidName", () -> client.put(List.of(buffer("", memory.id(), 0, 1))));
-            Path file = Files.writeString(folder.resolve("f"), "x");
-            assertRefused("InvalidName", () -> client.putFile("../etc/passwd", file));
-            client.put(List.of(buffer("a", memory.id(), 0, 4096)));
-            client.commit();
-            assertRefused("Committed", () -> client.put(List.of(buffer("b", memory.id(), 0, 1))));
-        }
-    }
-
-    private static void assertRefused(String code, org.assertj.core.api.ThrowableAssert.ThrowingCallable call) {
-        assertThatThrownBy(call).isInstanceOfSatisfying(SnapshotRefusedException.class,
-                refused -> assertThat(refused.code()).isEqualTo(code));
+    static Stream<Named<SnapshotFiles>> fullVolumes() {
+        return Stream.of(Named.of("no room is left", FaultyFiles.withoutRoom()),
+                Named.of("it runs full half-way", FaultyFiles.runningFull()));
     }
 
     @Test
-    @DisplayName("H34, H35: the status is one line at once and one per change; readiness and metrics beside it")
-    void statusIsAStream() throws Exception {
-        start();
-        try (BufferedReader lines = new BufferedReader(
-                new InputStreamReader(open("/status?watch=true").getInputStream(), StandardCharsets.UTF_8))) {
-            ObjectMapper json = new ObjectMapper();
-            SidecarStatus first = json.readValue(lines.readLine(), SidecarStatus.class);
-            assertThat(first.model()).isEqualTo("ns/m");
-            assertThat(first.activation()).isEqualTo("7");
-            try (EngineClient client = connect()) {
-                loadFromSource(client);
-                client.ready(ready());
-                SidecarStatus last = first;
-                while (last.phase() != ReplicaPhase.Ready) {
-                    SidecarStatus next = json.readValue(lines.readLine(), SidecarStatus.class);
-                    assertThat(next.sequence()).isGreaterThan(last.sequence());
-                    last = next;
-                }
-                assertThat(open("/readyz").getResponseCode()).isEqualTo(200);
-                assertThat(new String(open("/metrics").getInputStream().readAllBytes(), StandardCharsets.UTF_8))
-                        .contains("dormouse_sidecar_ready 1", "dormouse_sidecar_phase_seconds{phase=\"weight_load\"");
+    @DisplayName("lets a restarted engine attach to the memory it has, saves it if the first engine could not, and once")
+    void letsARestartedEngineAttach() throws IOException {
+        try (TestSidecar sidecar = TestSidecar.start(config)) {
+            try (EngineClient first = FakeEngine.connect(config, HELLO)) {
+                FakeEngine.load(first, folder);
             }
+            assertThat(TestSidecar.snapshots(config)).isEmpty();
+
+            SidecarStatus ready = reattach(sidecar);
+            assertThat(ready.rung()).isEqualTo(Rung.Resident);
+            assertThat(ready.snapshot().state()).isEqualTo(State.Saved);
+            SidecarStatus readyAgain = reattach(sidecar);
+            assertThat(readyAgain.rung()).isEqualTo(Rung.Resident);
+            assertThat(TestSidecar.snapshots(config)).extracting(Manifest::id).containsExactly(ready.snapshot().id());
+        }
+    }
+
+    @Test
+    @DisplayName("says when it began and when it was Ready, and which model, pod and wake it belongs to")
+    void saysWhoseItIs() throws IOException {
+        SidecarStatus ready = wakeCold(new DiskFiles());
+
+        assertThat(ready.model()).isEqualTo("shop/minilm");
+        assertThat(ready.podUid()).isEqualTo("uid-1");
+        assertThat(ready.activation()).isEqualTo("wake-1");
+        assertThat(ready.instance()).isNotEmpty();
+        assertThat(ready.readyAtEpochMicros()).isGreaterThan(ready.startedAtEpochMicros());
+    }
+
+    @Test
+    @DisplayName("releases its memory and its socket when it stops, with an engine attached")
+    void releasesEverythingWhenItStops() throws IOException {
+        TestSidecar sidecar = TestSidecar.start(config);
+        try (EngineClient client = FakeEngine.connect(config, HELLO)) {
+            FakeEngine.load(client, folder);
+
+            sidecar.close();
+
+            assertThat(sidecar.device().usedBytes()).isZero();
+            assertThat(config.socket()).doesNotExist();
+            client.awaitEnd();
+        }
+    }
+
+    private SidecarStatus wakeCold(SnapshotFiles files) throws IOException {
+        try (TestSidecar sidecar = TestSidecar.start(config, files);
+                EngineClient client = FakeEngine.connect(config, HELLO)) {
+            assertThat(client.welcome().mode()).isEqualTo(Mode.Create);
+            FakeEngine.load(client, folder);
+            client.ready(READY);
+            return sidecar.await(ReplicaPhase.Ready);
+        }
+    }
+
+    private SidecarStatus reattach(TestSidecar sidecar) throws IOException {
+        try (EngineClient again = FakeEngine.connect(config, HELLO)) {
+            assertThat(again.welcome().mode()).isEqualTo(Mode.Attach);
+            again.ready(READY);
+            return sidecar.await(ReplicaPhase.Ready);
+        }
+    }
+
+    private static void assertRestored(EngineClient client) throws IOException {
+        Attachment attachment = client.attach();
+        client.await(null);
+        assertThat(FakeEngine.bytes(attachment, "matrix")).isEqualTo(FakeEngine.MATRIX);
+        assertThat(FakeEngine.bytes(attachment, "bias")).isEqualTo(FakeEngine.BIAS);
+        assertThat(attachment.buffers()).extracting(BufferMeta::name).containsExactly("matrix", "bias");
+        assertThat(FakeEngine.file(attachment, "graph.onnx")).isEqualTo(FakeEngine.GRAPH);
+    }
+
+    /** Packs are readable from the moment the test says so. */
+    private static FaultyFiles readingAfter(CountDownLatch reading) {
+        return new FaultyFiles() {
+            @Override
+            public FileChannel open(Path file) throws IOException {
+                pass(reading);
+                return super.open(file);
+            }
+        };
+    }
+
+    private static void pass(CountDownLatch gate) throws IOException {
+        try {
+            gate.await();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted at the gate", e);
+        }
+    }
+
+    private void flipAByteOfThePack() throws IOException {
+        Path pack = volume().stream().filter(file -> file.toString().endsWith(".pack")).findFirst().orElseThrow();
+        try (FileChannel channel = FileChannel.open(pack, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+            ByteBuffer one = ByteBuffer.allocate(1);
+            long middle = channel.size() / 2;
+            channel.read(one, middle);
+            one.put(0, (byte) (one.get(0) ^ 1));
+            channel.write(one.flip(), middle);
+        }
+    }
+
+    private List<String> quarantined() throws IOException {
+        return volume().stream()
+                .filter(file -> file.endsWith("quarantined.json"))
+                .map(file -> file.getName(file.getNameCount() - 2).toString())
+                .toList();
+    }
+
+    private List<Path> volume() throws IOException {
+        try (Stream<Path> all = Files.walk(config.volume().orElseThrow())) {
+            return all.sorted().toList();
         }
     }
 }

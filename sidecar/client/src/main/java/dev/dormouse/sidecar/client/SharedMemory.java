@@ -33,8 +33,11 @@ public final class SharedMemory {
         return segment;
     }
 
-    /** Gives up the right to write: the sidecar seals the memory next. */
+    /** Gives up the right to write: the sidecar seals the memory next. Idempotent. */
     void freeze() throws IOException {
+        if (writing == lifetime) {
+            return;
+        }
         segment = memory.map(false, lifetime);
         writing.close();
         writing = lifetime;

@@ -135,6 +135,9 @@ public final class FramedSocket implements AutoCloseable {
                 throw new ProtocolException(
                         "the message announces " + announced + " descriptors and carries " + descriptors);
             }
+            if (!json.isObject()) { // Jackson would make null of nothing and of "null"
+                throw new ProtocolException("not a message of the protocol: no JSON object");
+            }
             return JSON.treeToValue(json, EngineMessage.class);
         } catch (JacksonException | IllegalArgumentException | NullPointerException e) {
             throw new ProtocolException("not a message of the protocol: " + e.getMessage(), e);
