@@ -30,7 +30,7 @@ class ProbingTest {
     private Probing probing(Probe probe) throws NotRunnable {
         Container container = new ContainerBuilder().withName("c").build();
         Launch launch = new Launch(List.of("true"), Map.of(), folder);
-        return Probing.of(probe, container, "127.0.0.1", launch, MountPaths.of(Map.of("/work", folder)), "mark");
+        return Probing.of(probe, container, "127.0.0.1", launch, MountPaths.of(Map.of("/scratch", folder)), "mark");
     }
 
     private @Nullable Optional<String> nextReport() throws InterruptedException {
@@ -53,7 +53,7 @@ class ProbingTest {
 
     @Test
     void a_startup_probe_may_look_more_often_while_failures_count_once_per_period() throws Exception {
-        Thread thread = probing(exec("test", "-f", "/work/go").withPeriodSeconds(600).build()).start("p",
+        Thread thread = probing(exec("test", "-f", "/scratch/go").withPeriodSeconds(600).build()).start("p",
                 Optional.of(Duration.ofMillis(5)), reports::add);
 
         Files.createFile(folder.resolve("go"));

@@ -293,18 +293,18 @@ class ProcessNodeTest {
 
     @Test
     void init_containers_then_sidecars_then_the_main_container_each_after_the_one_before() {
-        String volume = "/work";
-        PodBuilder pod = pod("order", mounted(shell("main", "echo main >> /work/order; sleep 1000")));
+        String volume = "/scratch";
+        PodBuilder pod = pod("order", mounted(shell("main", "echo main >> /scratch/order; sleep 1000")));
         create(pod.editSpec()
-                .withInitContainers(mounted(shell("first", "echo init >> /work/order")),
+                .withInitContainers(mounted(shell("first", "echo init >> /scratch/order")),
                         mounted(shell("side",
-                                "trap 'echo side-stops >> /work/order; exit 0' TERM; echo side >> /work/order; "
-                                        + "while [ ! -f /work/go ]; do sleep 0.05; done; echo side-up >> /work/order; "
-                                        + "touch /work/up; while true; do sleep 0.05; done")
+                                "trap 'echo side-stops >> /scratch/order; exit 0' TERM; echo side >> /scratch/order; "
+                                        + "while [ ! -f /scratch/go ]; do sleep 0.05; done; echo side-up >> /scratch/order; "
+                                        + "touch /scratch/up; while true; do sleep 0.05; done")
                                 .withRestartPolicy("Always")
                                 .withNewStartupProbe()
                                 .withNewExec()
-                                .withCommand("test", "-f", "/work/up")
+                                .withCommand("test", "-f", "/scratch/up")
                                 .endExec()
                                 .withPeriodSeconds(1)
                                 .withFailureThreshold(60)
@@ -315,7 +315,7 @@ class ProcessNodeTest {
                         .endHostPath()
                         .build())
                 .endSpec());
-        Path order = state.resolve("nodes/local/root/work/order");
+        Path order = state.resolve("nodes/local/root/scratch/order");
 
         Pod blocked = awaitPod("order",
                 p -> status(p, "side").filter(s -> s.getState().getRunning() != null).isPresent());
@@ -334,7 +334,7 @@ class ProcessNodeTest {
     }
 
     private static Container mounted(ContainerBuilder container) {
-        return container.addNewVolumeMount().withName("work").withMountPath("/work").endVolumeMount().build();
+        return container.addNewVolumeMount().withName("work").withMountPath("/scratch").endVolumeMount().build();
     }
 
     private static void write(Path file, String text) {
@@ -349,7 +349,7 @@ class ProcessNodeTest {
     void readiness_follows_its_probe_both_ways() {
         create(pod("ready", mounted(shell("main", "sleep 1000").withNewReadinessProbe()
                 .withNewExec()
-                .withCommand("test", "-f", "/work/ok")
+                .withCommand("test", "-f", "/scratch/ok")
                 .endExec()
                 .withPeriodSeconds(1)
                 .withFailureThreshold(1)
@@ -467,7 +467,7 @@ class ProcessNodeTest {
     @Test
     void a_followed_log_shows_lines_as_they_come_and_ends_with_the_container() throws IOException {
         create(pod("talk", mounted(shell("main",
-                "echo one; while [ ! -f /work/go ]; do sleep 0.02; done; echo two; exit 0"))).editSpec()
+                "echo one; while [ ! -f /scratch/go ]; do sleep 0.02; done; echo two; exit 0"))).editSpec()
                 .withRestartPolicy("Never")
                 .addNewVolume()
                 .withName("work")
