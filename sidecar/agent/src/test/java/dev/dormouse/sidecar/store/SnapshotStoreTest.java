@@ -261,8 +261,7 @@ class SnapshotStoreTest {
     }
 
     /** A disk with so much room whose n-th write fails. */
-    private static final class FailingFiles implements SnapshotFiles {
-        private final SnapshotFiles disk = new DiskFiles();
+    private static final class FailingFiles extends DiskFiles {
         private final long usable;
         private int writesLeft;
 
@@ -273,7 +272,7 @@ class SnapshotStoreTest {
 
         @Override
         public Output create(Path file) throws IOException {
-            Output real = disk.create(file);
+            Output real = super.create(file);
             return new Output() {
                 @Override
                 public void write(ByteBuffer bytes, long position) throws IOException {
@@ -293,46 +292,6 @@ class SnapshotStoreTest {
                     real.close();
                 }
             };
-        }
-
-        @Override
-        public FileChannel open(Path file) throws IOException {
-            return disk.open(file);
-        }
-
-        @Override
-        public byte[] read(Path file) throws IOException {
-            return disk.read(file);
-        }
-
-        @Override
-        public boolean exists(Path file) {
-            return disk.exists(file);
-        }
-
-        @Override
-        public List<Path> list(Path folder) throws IOException {
-            return disk.list(folder);
-        }
-
-        @Override
-        public void createFolders(Path folder) throws IOException {
-            disk.createFolders(folder);
-        }
-
-        @Override
-        public void rename(Path from, Path to) throws IOException {
-            disk.rename(from, to);
-        }
-
-        @Override
-        public void syncFolder(Path folder) throws IOException {
-            disk.syncFolder(folder);
-        }
-
-        @Override
-        public void delete(Path file) throws IOException {
-            disk.delete(file);
         }
 
         @Override
