@@ -84,25 +84,19 @@ record ApiRequest(String method, List<String> segments, Map<String, String> quer
     }
 
     ObjectNode bodyObject() {
-        return Json.parseObject(body, isYaml());
+        return switch (contentType()) {
+            case "application/json", "" -> Json.parseObject(body, false);
+            case "application/yaml" -> Json.parseObject(body, true);
+            case "application/vnd.kubernetes.protobuf" -> ProtobufBodies.parse(body);
+            default -> throw ApiException.unsupportedMediaType("the body of the request was in an unknown format -"
+                    + " accepted media types include: application/json, application/yaml,"
+                    + " application/vnd.kubernetes.protobuf; got " + contentType());
+        };
     }
 
     /** Missing when there is no body. */
     JsonNode optionalBody() {
         return body.length == 0 ? MissingNode.getInstance() : bodyObject();
-    }
-
-    private boolean isYaml() {
-        return switch (contentType()) {
-            case "application/json", "" -> false;
-            case "application/yaml" -> true;
-            case "application/vnd.kubernetes.protobuf" -> throw ApiException.unsupportedMediaType(
-                    "protobuf bodies are not supported by the embedded control plane: send application/json (with kubectl:"
-                            + " put the object into a file and use kubectl apply -f)");
-            default ->
-                throw ApiException.unsupportedMediaType("the body of the request was in an unknown format - accepted"
-                        + " media types include: application/json, application/yaml; got " + contentType());
-        };
     }
 
     /** Whether the client prefers a rendering such as {@code Table} over the plain object. */
