@@ -21,10 +21,10 @@ import java.util.Map;
  * @param headers by lower-case name
  * @param warnings what the answer will carry as {@code Warning} headers
  */
-record ApiRequest(String method, List<String> segments, Map<String, String> query, Map<String, String> headers,
-        byte[] body, List<String> warnings) {
+record ApiRequest(User user, String method, List<String> segments, Map<String, String> query,
+        Map<String, String> headers, byte[] body, List<String> warnings) {
 
-    static ApiRequest of(String method, URI uri, Map<String, String> headers, byte[] body) {
+    static ApiRequest of(User user, String method, URI uri, Map<String, String> headers, byte[] body) {
         List<String> segments = Arrays.stream(uri.getRawPath().split("/"))
                 .filter(part -> !part.isEmpty())
                 .map(ApiRequest::decode)
@@ -38,7 +38,7 @@ record ApiRequest(String method, List<String> segments, Map<String, String> quer
                         equals < 0 ? "" : decode(pair.substring(equals + 1)));
             }
         }
-        return new ApiRequest(method, segments, query, headers, body, new ArrayList<>());
+        return new ApiRequest(user, method, segments, query, headers, body, new ArrayList<>());
     }
 
     private static String decode(String text) {
