@@ -21,6 +21,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The server: https on 127.0.0.1 for whoever holds a token. Its state is in a folder; another server that starts there goes
@@ -46,19 +47,26 @@ public final class ApiServer implements AutoCloseable {
         throw new IOException("no kubelet has registered its logs, asked for pod " + request.pod());
     };
 
+    /** Starts on a port of 127.0.0.1 with nothing on disk: its state ends with it. */
+    public ApiServer(int port, Clock clock) throws IOException {
+        this(null, port, clock);
+    }
+
     /**
      * Starts on a port of 127.0.0.1; it answers when this returns.
      *
-     * @param folder where its state, its token and its certificate are kept; they are found again there
+     * @param folder where its state, its token and its certificate are kept, and found again; null for nowhere
      * @param port 0 for any free one
      * @throws IOException when the port is taken, another server uses the folder, or what is in it is damaged
      */
-    public ApiServer(Path folder, int port, Clock clock) throws IOException {
+    public ApiServer(@Nullable Path folder, int port, Clock clock) throws IOException {
         // Read once, when the first server of the JVM starts: without it small answers wait for delayed acknowledgements.
         System.setProperty("sun.net.httpserver.nodelay", "true");
         // Making the certificate takes as long as everything else together: both at once.
         CompletableFuture<ServingCertificate> making = CompletableFuture
-                .supplyAsync(() -> ServingCertificate.in(folder, clock.instant()));
+                .supplyAsync(() -> folder == null
+                        ? ServingCertificate.generate(clock.instant())
+                        : ServingCertificate.in(folder, clock.instant()));
         types = new ResourceTypes(BuiltInTypes.all());
         Controllers controllers = new Controllers();
         server = HttpsServer.create(new InetSocketAddress(InetAddress.ofLiteral("127.0.0.1"), port), 0);
@@ -91,9 +99,9 @@ public final class ApiServer implements AutoCloseable {
         server.start();
     }
 
-    private Store openStore(Path folder, long firstVersion, Consumer<Event> listener) throws IOException {
+    private Store openStore(@Nullable Path folder, long firstVersion, Consumer<Event> listener) throws IOException {
         try {
-            return new Store(folder, firstVersion, listener);
+            return folder == null ? new Store(firstVersion, listener) : new Store(folder, firstVersion, listener);
         } catch (IOException e) {
             server.stop(0);
             throw e;
@@ -194,15 +202,18 @@ public final class ApiServer implements AutoCloseable {
         objects.create(types.get("namespaces"), "", namespace, OPTIONS);
     }
 
-    private static String adminToken(Path folder) throws IOException {
-        Path file = folder.resolve("token");
-        if (Files.exists(file)) {
-            return Files.readString(file).strip();
+    private static String adminToken(@Nullable Path folder) throws IOException {
+        if (folder != null && Files.exists(folder.resolve("token"))) {
+            return Files.readString(folder.resolve("token")).strip();
         }
         byte[] random = new byte[32];
         new SecureRandom().nextBytes(random);
-        Files.createFile(file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
         String made = HexFormat.of().formatHex(random);
+        if (folder == null) {
+            return made;
+        }
+        Path file = folder.resolve("token");
+        Files.createFile(file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
         Files.writeString(file, made);
         return made;
     }

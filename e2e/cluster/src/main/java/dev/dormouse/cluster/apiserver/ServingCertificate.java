@@ -92,7 +92,8 @@ record ServingCertificate(KeyPair key, X509Certificate certificate) {
         return store;
     }
 
-    private static ServingCertificate generate(Instant now) {
+    /** One that ends with the process. */
+    static ServingCertificate generate(Instant now) {
         try {
             KeyPairGenerator generator = KeyPairGenerator.getInstance("EC");
             generator.initialize(new ECGenParameterSpec("secp256r1"));
