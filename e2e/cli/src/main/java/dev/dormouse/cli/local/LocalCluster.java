@@ -21,6 +21,7 @@ import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -112,6 +113,7 @@ public final class LocalCluster implements AutoCloseable {
             client = client(controlPlane.kubeconfig());
             open.push(client);
             applyResource("/crds/inferencemodels.dormouse.dev.yaml");
+            applyResource("rbac.yaml");
             provideModels();
             startNode();
             gatewayPort = options.gatewayPort() == 0 ? freePort() : options.gatewayPort();
@@ -212,7 +214,7 @@ public final class LocalCluster implements AutoCloseable {
             if (in == null) {
                 throw new IOException(name + " is not on the class path");
             }
-            client.load(in).items().forEach(object -> client.resource(object).create());
+            controlPlane.apply(new String(in.readAllBytes(), StandardCharsets.UTF_8));
         }
     }
 
@@ -267,8 +269,13 @@ public final class LocalCluster implements AutoCloseable {
         Files.createSymbolicLink(claim.resolve(DEMO_MODEL), source);
     }
 
+    /** Each process may do what the chart's roles grant it, and nothing else. */
+    private String kubeconfigOf(String process) {
+        return controlPlane.kubeconfigOf("dormouse-system", "dormouse-" + process).toString();
+    }
+
     private ChildProcess startOperator() throws IOException {
-        Map<String, String> environment = new HashMap<>(Map.of("KUBECONFIG", kubeconfig().toString(), "DORMOUSE_BIND",
+        Map<String, String> environment = new HashMap<>(Map.of("KUBECONFIG", kubeconfigOf("operator"), "DORMOUSE_BIND",
                 "127.0.0.1", "DORMOUSE_HTTP_PORT", Integer.toString(operatorPort), "DORMOUSE_GATEWAY_URL",
                 "http://127.0.0.1:" + gatewayInternalPort));
         environment.put("DORMOUSE_LEADER_ELECTION", "false"); // there is one operator, and nobody to wait for
@@ -277,7 +284,7 @@ public final class LocalCluster implements AutoCloseable {
     }
 
     private ChildProcess startGateway() throws IOException {
-        Map<String, String> environment = new HashMap<>(Map.of("KUBECONFIG", kubeconfig().toString(), "DORMOUSE_BIND",
+        Map<String, String> environment = new HashMap<>(Map.of("KUBECONFIG", kubeconfigOf("gateway"), "DORMOUSE_BIND",
                 "127.0.0.1", "DORMOUSE_PORT", Integer.toString(gatewayPort), "DORMOUSE_INTERNAL_PORT",
                 Integer.toString(gatewayInternalPort)));
         environment.putAll(options.gatewaySettings());
