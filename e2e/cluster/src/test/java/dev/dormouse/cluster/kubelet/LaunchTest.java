@@ -156,7 +156,7 @@ class LaunchTest {
                 .build();
 
         assertThatThrownBy(() -> launch(resourceField)).isInstanceOf(NotRunnable.class)
-                .hasMessageContaining("annotations.cpu");
+                .hasMessageContaining("resourceFieldRef");
         assertThatThrownBy(() -> launch(missing)).isInstanceOf(NotRunnable.class)
                 .hasMessage("configmap \"absent\" not found");
         assertThatThrownBy(() -> launch(container().withWorkingDir("/app").build())).isInstanceOf(NotRunnable.class)
