@@ -1,0 +1,134 @@
+package dev.dormouse.cluster.soak;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.dormouse.cluster.ServerProcess;
+import dev.dormouse.cluster.ServerProcess.Connection;
+import dev.dormouse.cluster.soak.Watcher.Habit;
+import dev.dormouse.cluster.soak.Watcher.Seen;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code -Dsoak.writes=N} makes it long; the server is killed about every 25,000 writes, at least twice. */
+class KilledServerTest {
+    private static final long WRITES = Long.getLong("soak.writes", 2_000);
+    private static final long KILLS = Math.max(2, WRITES / 25_000);
+    private static final int WRITERS = 8;
+    /** The goal for a server with 10,000 objects; this one has far fewer, and a long history. */
+    private static final long RESIDENT_LIMIT = 256;
+    private static final long JOURNAL_LIMIT = 3 * (16L << 20);
+
+    private final long seed = Long.getLong("soak.seed", System.nanoTime());
+    private final Random random = new Random(seed);
+    private final AtomicLong budget = new AtomicLong(WRITES);
+    private final AtomicLong acknowledged = new AtomicLong();
+    private final List<Long> resident = new ArrayList<>();
+    private long largestJournal;
+
+    @TempDir
+    private Path folder;
+
+    @Test
+    void aServerKilledAtAnyMomentLosesNothingAcknowledgedAndWatchersSeeEverythingOnceInOrder() throws Exception {
+        long begin = System.nanoTime();
+        ServerProcess server = ServerProcess.start(folder, 0);
+        try (Connection connection = server.connect(); ExecutorService threads = Executors.newCachedThreadPool()) {
+            try {
+                List<Future<Seen>> watchers = Stream.of(Habit.values())
+                        .map(habit -> threads.submit(new Watcher(connection, habit, random.nextLong())))
+                        .toList();
+                List<Future<Map<String, Long>>> writers = IntStream.range(0, WRITERS)
+                        .mapToObj(number -> threads
+                                .submit(new Writer(connection, number, budget, acknowledged, random.nextLong())))
+                        .toList();
+
+                server = killAgainAndAgain(server, Stream.concat(watchers.stream(), writers.stream()).toList());
+
+                Map<String, Long> expected = new HashMap<>();
+                for (Future<Map<String, Long>> writer : writers) {
+                    expected.putAll(writer.get());
+                }
+                connection.send(connection.request(Written.PATH)
+                        .POST(BodyPublishers.ofString(Written.body(Written.LAST, 0))));
+                assertThat(listed(connection)).as("seed %d", seed).isEqualTo(expected);
+                for (Habit habit : Habit.values()) {
+                    Seen seen = watchers.get(habit.ordinal()).get(60, TimeUnit.SECONDS);
+                    Map<String, Long> wanted = new HashMap<>(expected);
+                    if (habit == Habit.SELECTIVE) {
+                        wanted.values().removeIf(step -> step % 2 == 1);
+                    }
+                    assertThat(seen.objects()).as("%s, seed %d", habit, seed).isEqualTo(wanted);
+                    System.out.printf("soak: %s watcher: %d events, %d lists, %d watches%n", habit, seen.events(),
+                            seen.lists(), seen.watches());
+                }
+                look(server);
+            } finally {
+                threads.shutdownNow();
+            }
+        } finally {
+            server.close();
+        }
+        assertThat(resident).as("MiB resident, over time").allMatch(megabytes -> megabytes <= RESIDENT_LIMIT);
+        assertThat(largestJournal).as("bytes of journal").isLessThan(JOURNAL_LIMIT);
+        System.out.printf("soak: %d writes acknowledged, %d kills, %.0f s, resident %s MiB, journal at most %d MiB%n",
+                acknowledged.get(), KILLS, (System.nanoTime() - begin) / 1e9, resident, largestJournal >> 20);
+    }
+
+    /** Returns when the writers are done or somebody has failed; the server it returns lives. */
+    private ServerProcess killAgainAndAgain(ServerProcess first, List<Future<?>> everybody) throws Exception {
+        ServerProcess server = first;
+        for (int kill = 1; kill <= KILLS; kill++) {
+            long at = WRITES * kill / (KILLS + 1) + random.nextLong(Math.max(1, WRITES / (2 * KILLS)));
+            while (acknowledged.get() < at && budget.get() > 0) {
+                throwFailureOf(everybody);
+                Thread.sleep(5);
+            }
+            look(server);
+            server.kill();
+            server = ServerProcess.start(folder, first.port());
+        }
+        while (budget.get() > 0) {
+            throwFailureOf(everybody);
+            Thread.sleep(5);
+        }
+        return server;
+    }
+
+    private static void throwFailureOf(List<Future<?>> everybody) throws Exception {
+        for (Future<?> each : everybody) {
+            if (each.state() == Future.State.FAILED) {
+                each.get();
+            }
+        }
+    }
+
+    private void look(ServerProcess server) throws Exception {
+        resident.add(server.residentMegabytes());
+        largestJournal = Math.max(largestJournal, Files.size(folder.resolve("journal")));
+    }
+
+    private static Map<String, Long> listed(Connection connection) throws Exception {
+        Map<String, Long> found = new HashMap<>();
+        JsonNode list = Written.JSON.readTree(connection.send(connection.request(Written.PATH
+                + "?labelSelector=soak%3Dyes")));
+        list.path("items").forEach(object -> found.put(Written.name(object), Written.step(object)));
+        found.remove(Written.LAST);
+        return found;
+    }
+}
