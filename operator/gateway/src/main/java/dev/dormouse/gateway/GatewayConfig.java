@@ -27,10 +27,12 @@ import org.jspecify.annotations.Nullable;
  * are kept in memory per held request</td></tr>
  * <tr><td>DORMOUSE_MAX_QUEUED_PER_MODEL</td><td>1000</td><td>most requests that may wait for one model</td></tr>
  * <tr><td>DORMOUSE_MAX_QUEUED</td><td>5000</td><td>most requests that may wait in all</td></tr>
+ * <tr><td>DORMOUSE_MAX_HELD_BYTES</td><td>134217728</td><td>most bytes of bodies that waiting requests may keep in
+ * memory</td></tr>
  * </table>
  */
 public record GatewayConfig(String bind, int port, int internalPort, Set<String> watchNamespaces, String name,
-        int gateways, Duration drain, int peekBytes, int maxQueuedPerModel, int maxQueued) {
+        int gateways, Duration drain, int peekBytes, int maxQueuedPerModel, int maxQueued, int maxHeldBytes) {
 
     public GatewayConfig {
         watchNamespaces = Set.copyOf(watchNamespaces);
@@ -46,7 +48,8 @@ public record GatewayConfig(String bind, int port, int internalPort, Set<String>
                 Duration.ofSeconds(env.number("DORMOUSE_DRAIN_SECONDS", 25, 0, 86_400)),
                 env.number("DORMOUSE_PEEK_BYTES", 1 << 20, 1024, 1 << 30),
                 env.number("DORMOUSE_MAX_QUEUED_PER_MODEL", 1000, 1, 10_000_000),
-                env.number("DORMOUSE_MAX_QUEUED", 5000, 1, 10_000_000));
+                env.number("DORMOUSE_MAX_QUEUED", 5000, 1, 10_000_000),
+                env.number("DORMOUSE_MAX_HELD_BYTES", 128 << 20, 1024, Integer.MAX_VALUE));
     }
 
     private record Reader(Map<String, String> environment) {

@@ -60,7 +60,8 @@ public final class GatewayMain {
 
     private static ServerSettings settings(GatewayConfig config) {
         return new ServerSettings(config.bind(), config.port(), config.internalPort(), config.name(),
-                new HoldLimits(config.maxQueuedPerModel(), config.maxQueued(), config.gateways()), config.peekBytes(),
+                HoldLimits.ofRequests(config.maxQueuedPerModel(), config.maxQueued()).withBytes(config.maxHeldBytes()),
+                config.gateways(), config.peekBytes(),
                 config.drain(), PodConventions.SIDECAR_PORT);
     }
 }

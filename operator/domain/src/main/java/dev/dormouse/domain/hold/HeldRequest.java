@@ -1,11 +1,22 @@
 package dev.dormouse.domain.hold;
 
 import dev.dormouse.domain.fleet.ModelKey;
+import java.time.Duration;
 import java.time.Instant;
 
 /**
  * @param id unique within the gateway: requests are told apart by nothing else (L55)
  * @param priority higher first (X1)
  * @param deadline when waiting becomes a timeout; does not bound serving
+ * @param bytes kept in memory while it waits
  */
-public record HeldRequest(long id, ModelKey model, int priority, Instant arrivedAt, Instant deadline) {}
+public record HeldRequest(long id, ModelKey model, int priority, Instant arrivedAt, Instant deadline, int bytes) {
+
+    /**
+     * Its place among those that wait, the earliest first. Everybody ages at the same pace, so the order never changes:
+     * a request overtakes those of one point less that came up to one ageing step before it, and none that came earlier.
+     */
+    Instant rank(Duration ageing) {
+        return arrivedAt.minus(ageing.multipliedBy(priority));
+    }
+}

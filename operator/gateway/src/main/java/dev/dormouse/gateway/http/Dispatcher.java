@@ -79,9 +79,11 @@ final class Dispatcher implements ClusterListener {
     private boolean applying;
     private long lastId;
 
-    Dispatcher(HoldLimits limits, DemandWriter writer, SidecarWatches sidecars, LoadLog load, GatewayMetrics metrics,
+    Dispatcher(HoldLimits limits, int gateways, DemandWriter writer, SidecarWatches sidecars, LoadLog load,
+            GatewayMetrics metrics,
             Clock clock, Executor loop) {
         this.core = new HoldCore(limits);
+        core.gateways(gateways);
         this.writer = writer;
         this.sidecars = sidecars;
         this.load = load;
@@ -97,13 +99,17 @@ final class Dispatcher implements ClusterListener {
         return ++lastId;
     }
 
-    /** A request came. The ticket may be called before this returns. */
-    void arrived(long id, ModelRoute model, Ticket ticket) {
+    /**
+     * A request came. The ticket may be called before this returns.
+     *
+     * @param bytes kept in memory while it waits
+     */
+    void arrived(long id, ModelRoute model, int bytes, Ticket ticket) {
         Instant now = clock.instant();
         open.put(id, new Open(ticket, model));
         load.arrived(model.key(), now);
         apply(core.arrived(
-                new HeldRequest(id, model.key(), model.priority(), now, now.plus(model.queueTimeout()))));
+                new HeldRequest(id, model.key(), model.priority(), now, now.plus(model.queueTimeout()), bytes)));
     }
 
     /** A granted request ended, or a client went away; nothing happens if the request has ended already. */
@@ -133,7 +139,7 @@ final class Dispatcher implements ClusterListener {
     @Override
     public void modelSeen(ModelRoute model) {
         routes.put(model);
-        apply(core.model(model.key(), new ModelLimits(model.concurrencyLimit())));
+        apply(core.model(model.key(), ModelLimits.ofConcurrency(model.concurrencyLimit())));
         pump();
     }
 
@@ -297,14 +303,25 @@ final class Dispatcher implements ClusterListener {
             case UnknownModel -> OpenAiError.unknownModel(asArrived.clientName());
             case OverLimit -> OpenAiError.overLimit(key, core.limit(key));
             case QueueFull -> OpenAiError.queueFull(key);
+            case WakeFailed -> OpenAiError.wakeFailed(key, why(key), retryAfterSeconds(key));
+            case Unloaded -> OpenAiError.unloaded(key);
             case ShuttingDown -> OpenAiError.shuttingDown();
-            case DeadlineExceeded -> OpenAiError.wakeTimeout(key, asArrived.queueTimeout().toSeconds(),
-                    routes.model(key)
-                            .flatMap(ModelRoute::problem)
-                            .map(problem -> problem.reason() + ": " + problem.message())
-                            .orElse("It is still waking; kubectl describe im " + key.name() + " -n " + key.namespace()
-                                    + " tells how far it is."));
+            case DeadlineExceeded -> OpenAiError.wakeTimeout(key, asArrived.queueTimeout().toSeconds(), why(key));
         };
+    }
+
+    private String why(ModelKey key) {
+        return routes.model(key)
+                .flatMap(ModelRoute::problem)
+                .map(problem -> problem.reason() + ": " + problem.message())
+                .orElse("It is still waking; kubectl describe im " + key.name() + " -n " + key.namespace()
+                        + " tells how far it is.");
+    }
+
+    private int retryAfterSeconds(ModelKey key) {
+        Instant now = clock.instant();
+        long millis = core.retryAt(key).map(at -> Duration.between(now, at).toMillis()).orElse(0L);
+        return (int) Math.max(1, (millis + 999) / 1000);
     }
 
     private void demand(ModelKey model) {

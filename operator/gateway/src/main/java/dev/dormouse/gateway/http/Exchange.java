@@ -63,7 +63,7 @@ final class Exchange implements Dispatcher.Ticket {
         // First of all: a client may leave at any moment from here on.
         response.closeHandler(closed -> clientGone());
         response.exceptionHandler(broken -> clientGone());
-        dispatcher.arrived(id, model, this);
+        dispatcher.arrived(id, model, body.bytes(), this);
         held |= !over && grantedAt == null;
     }
 

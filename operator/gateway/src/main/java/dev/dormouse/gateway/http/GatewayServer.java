@@ -86,7 +86,8 @@ public final class GatewayServer implements AutoCloseable {
                 .with(new PoolOptions().setHttp1MaxSize(POOL_SIZE))
                 .build();
         GatewayMetrics metrics = new GatewayMetrics();
-        this.dispatcher = new Dispatcher(settings.limits(), demands, new SidecarWatches(vertx, settings.sidecarPort()),
+        this.dispatcher = new Dispatcher(settings.limits(), settings.gateways(), demands,
+                new SidecarWatches(vertx, settings.sidecarPort()),
                 new LoadLog(settings.name(), UUID.randomUUID().toString()), metrics, clock, this::onLoop);
         this.publicHandler = new PublicHandler(dispatcher, client, metrics, settings.peekBytes());
         this.internalHandler = new InternalHandler(dispatcher);

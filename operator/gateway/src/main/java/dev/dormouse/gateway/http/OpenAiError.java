@@ -73,6 +73,18 @@ record OpenAiError(int status, String type, String code, String message, @Nullab
                 OptionalInt.of(5));
     }
 
+    /** @param why what the operator says of it */
+    static OpenAiError wakeFailed(ModelKey model, String why, int retryAfterSeconds) {
+        return new OpenAiError(503, SERVER, "wake_failed", "The model " + model + " could not be woken. " + why, null,
+                OptionalInt.of(retryAfterSeconds));
+    }
+
+    static OpenAiError unloaded(ModelKey model) {
+        return new OpenAiError(503, SERVER, "model_unloaded",
+                "The model " + model + " was told to sleep while the request waited. Try again to wake it.", null,
+                OptionalInt.of(1));
+    }
+
     static OpenAiError shuttingDown() {
         return new OpenAiError(503, SERVER, "shutting_down",
                 "This gateway is ending. Try again: another one will answer.", null, OptionalInt.of(1));

@@ -51,6 +51,11 @@ final class RequestBody {
         return complete;
     }
 
+    /** Kept in memory. */
+    int bytes() {
+        return beginning.length();
+    }
+
     byte[] beginning() {
         return beginning.getBytes();
     }

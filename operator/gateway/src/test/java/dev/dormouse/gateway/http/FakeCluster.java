@@ -34,7 +34,7 @@ final class FakeCluster implements AutoCloseable {
     }
 
     FakeCluster(int sidecarPort, Duration drain, int peekBytes) {
-        ServerSettings settings = new ServerSettings("127.0.0.1", 0, 0, "gw-0", new HoldLimits(1000, 5000, 1),
+        ServerSettings settings = new ServerSettings("127.0.0.1", 0, 0, "gw-0", HoldLimits.ofRequests(1000, 5000), 1,
                 peekBytes, drain, sidecarPort);
         gateway = GatewayServer.start(settings, (model, at) -> {
             demands.add(model);

@@ -39,7 +39,8 @@ class RawHttpTest {
     @BeforeEach
     void start() throws IOException {
         engine = new Engine();
-        ServerSettings settings = new ServerSettings("127.0.0.1", 0, 0, "gw-0", new HoldLimits(100, 100, 1), PEEK_BYTES,
+        ServerSettings settings = new ServerSettings("127.0.0.1", 0, 0, "gw-0", HoldLimits.ofRequests(100, 100), 1,
+                PEEK_BYTES,
                 Duration.ofSeconds(5), 1);
         gateway = GatewayServer.start(settings, (model, at) -> new CompletableFuture<>(),
                 Clock.systemUTC());
