@@ -9,6 +9,7 @@ import io.fabric8.generator.annotation.Max;
 import io.fabric8.generator.annotation.Min;
 import io.fabric8.generator.annotation.Pattern;
 import io.fabric8.generator.annotation.Required;
+import io.fabric8.generator.annotation.Size;
 import io.fabric8.generator.annotation.ValidationRule;
 import io.fabric8.kubernetes.api.model.EnvVar;
 import io.fabric8.kubernetes.api.model.PodTemplateSpec;
@@ -31,6 +32,7 @@ public record InferenceModelSpec(
         @Default("{}") @JsonPropertyDescription("How requests are admitted and held.") Requests requests,
         @Default("{}") @JsonPropertyDescription("What happens between container start and Ready.") Warmup warmup,
         @Default("{}") @JsonPropertyDescription("Where and how device memory is snapshotted.") Snapshot snapshot) {
+    private static final String CLIENT_NAME = "^[A-Za-z0-9]([A-Za-z0-9._:-]{0,252}[A-Za-z0-9])?$";
 
     public InferenceModelSpec {
         replicas = replicas == null ? 0 : replicas;
@@ -47,8 +49,18 @@ public record InferenceModelSpec(
     @JsonInclude(JsonInclude.Include.NON_NULL)
     public record Model(
             @Required @Pattern("^[a-z][a-z0-9+.-]*://.+$") @JsonPropertyDescription("Where the model's files are: pvc://<claim>/<path> or file:///<path>.") String uri,
-            @Nullable @Pattern("^[A-Za-z0-9]([A-Za-z0-9._:-]{0,252}[A-Za-z0-9])?$") @JsonPropertyDescription("The name clients put into \"model\". Default: the resource's name.") String name,
-            @Nullable @Pattern("^.{1,256}$") @JsonPropertyDescription("Change it when the files behind the uri change: older snapshots are then no longer used.") String revision) {}
+            @Nullable @Pattern(CLIENT_NAME) @JsonPropertyDescription("The name clients put into \"model\". Default: the resource's name.") String name,
+            @Size(max = 32) @JsonPropertyDescription("Further names clients may put into \"model\". A name that several models claim belongs to the oldest.") List<@Pattern(CLIENT_NAME) String> aliases,
+            @Nullable @Pattern("^.{1,256}$") @JsonPropertyDescription("Change it when the files behind the uri change: older snapshots are then no longer used.") String revision) {
+        public Model {
+            aliases = aliases == null ? List.of() : List.copyOf(aliases);
+        }
+
+        /** Without aliases. */
+        public Model(String uri, @Nullable String name, @Nullable String revision) {
+            this(uri, name, List.of(), revision);
+        }
+    }
 
     @JsonInclude(JsonInclude.Include.NON_NULL)
     public record Engine(
@@ -92,19 +104,41 @@ public record InferenceModelSpec(
         }
     }
 
+    public enum OverLimit {
+        /** Requests over the limit are answered 429 at once. */
+        Reject,
+        /** They wait for room, up to maxQueued. */
+        Queue
+    }
+
+    /** What a client gets while the model wakes. */
+    public enum ColdStart {
+        /** Nothing, until the answer comes. */
+        Hold,
+        /** To a request for a stream: at once a stream that tells how far the wake is, then the answer. */
+        Heartbeat,
+        /** 503 with Retry-After; the model is woken nevertheless. */
+        Reject
+    }
+
     @JsonInclude(JsonInclude.Include.NON_NULL)
     public record Requests(
             @Default("10") @Min(1) @Max(100000) @JsonPropertyDescription("Requests per ready replica, waiting ones included; more are answered 429.") Integer concurrencyLimit,
             @Default("300") @Min(1) @Max(86400) @JsonPropertyDescription("Longest time a request is held while the model wakes; then 504.") Integer queueTimeoutSeconds,
-            @Default("0") @Min(-1000000) @Max(1000000) @JsonPropertyDescription("Higher wakes first.") Integer priority) {
+            @Default("0") @Min(-1000000) @Max(1000000) @JsonPropertyDescription("Higher wakes first.") Integer priority,
+            @Default("\"Reject\"") @JsonPropertyDescription("Reject: requests over the limit are answered 429. Queue: they wait for room.") OverLimit overLimit,
+            @Nullable @Min(1) @Max(1000000) @JsonPropertyDescription("Most requests that may wait at one gateway. Default: the gateway's own bound.") Integer maxQueued,
+            @Default("\"Hold\"") @JsonPropertyDescription("While the model wakes: Hold (the client waits), Heartbeat (a client that asked for a stream is told how far it is) or Reject (503 with Retry-After).") ColdStart coldStart) {
         public Requests() {
-            this(10, 300, 0);
+            this(10, 300, 0, OverLimit.Reject, null, ColdStart.Hold);
         }
 
         public Requests {
             concurrencyLimit = concurrencyLimit == null ? 10 : concurrencyLimit;
             queueTimeoutSeconds = queueTimeoutSeconds == null ? 300 : queueTimeoutSeconds;
             priority = priority == null ? 0 : priority;
+            overLimit = overLimit == null ? OverLimit.Reject : overLimit;
+            coldStart = coldStart == null ? ColdStart.Hold : coldStart;
         }
     }
 

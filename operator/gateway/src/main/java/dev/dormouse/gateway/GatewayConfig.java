@@ -25,6 +25,8 @@ import org.jspecify.annotations.Nullable;
  * <tr><td>DORMOUSE_DRAIN_SECONDS</td><td>25</td><td>after SIGTERM, held and running requests have so long to finish</td></tr>
  * <tr><td>DORMOUSE_PEEK_BYTES</td><td>1048576</td><td>the JSON field "model" must lie within so many bytes; as many
  * are kept in memory per held request</td></tr>
+ * <tr><td>DORMOUSE_PEEK_FORM_BYTES</td><td>33554432</td><td>the same for the field of a multipart form, in which clients
+ * put files first</td></tr>
  * <tr><td>DORMOUSE_MAX_QUEUED_PER_MODEL</td><td>1000</td><td>most requests that may wait for one model</td></tr>
  * <tr><td>DORMOUSE_MAX_QUEUED</td><td>5000</td><td>most requests that may wait in all</td></tr>
  * <tr><td>DORMOUSE_MAX_HELD_BYTES</td><td>134217728</td><td>most bytes of bodies that waiting requests may keep in
@@ -32,7 +34,8 @@ import org.jspecify.annotations.Nullable;
  * </table>
  */
 public record GatewayConfig(String bind, int port, int internalPort, Set<String> watchNamespaces, String name,
-        int gateways, Duration drain, int peekBytes, int maxQueuedPerModel, int maxQueued, int maxHeldBytes) {
+        int gateways, Duration drain, int peekBytes, int maxQueuedPerModel, int maxQueued, int maxHeldBytes,
+        int formPeekBytes) {
 
     public GatewayConfig {
         watchNamespaces = Set.copyOf(watchNamespaces);
@@ -49,7 +52,8 @@ public record GatewayConfig(String bind, int port, int internalPort, Set<String>
                 env.number("DORMOUSE_PEEK_BYTES", 1 << 20, 1024, 1 << 30),
                 env.number("DORMOUSE_MAX_QUEUED_PER_MODEL", 1000, 1, 10_000_000),
                 env.number("DORMOUSE_MAX_QUEUED", 5000, 1, 10_000_000),
-                env.number("DORMOUSE_MAX_HELD_BYTES", 128 << 20, 1024, Integer.MAX_VALUE));
+                env.number("DORMOUSE_MAX_HELD_BYTES", 128 << 20, 1024, Integer.MAX_VALUE),
+                env.number("DORMOUSE_PEEK_FORM_BYTES", 32 << 20, 1024, 1 << 30));
     }
 
     private record Reader(Map<String, String> environment) {

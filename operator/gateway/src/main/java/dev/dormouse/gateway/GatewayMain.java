@@ -61,7 +61,7 @@ public final class GatewayMain {
     private static ServerSettings settings(GatewayConfig config) {
         return new ServerSettings(config.bind(), config.port(), config.internalPort(), config.name(),
                 HoldLimits.ofRequests(config.maxQueuedPerModel(), config.maxQueued()).withBytes(config.maxHeldBytes()),
-                config.gateways(), config.peekBytes(),
+                config.gateways(), config.peekBytes(), config.formPeekBytes(),
                 config.drain(), PodConventions.SIDECAR_PORT);
     }
 }

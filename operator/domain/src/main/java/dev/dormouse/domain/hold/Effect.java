@@ -23,6 +23,8 @@ public sealed interface Effect {
         QueueFull,
         /** 504 */
         DeadlineExceeded,
+        /** 503: the model sleeps, and this request may not or cannot wait so long */
+        Waking,
         /** 503: the wake it waited for failed, or one failed just now */
         WakeFailed,
         /** 503: the model was told to sleep */

@@ -9,8 +9,10 @@ import java.time.Instant;
  * @param priority higher first (X1)
  * @param deadline when waiting becomes a timeout; does not bound serving
  * @param bytes kept in memory while it waits
+ * @param mayWait whether it may be held for a wake; if not, it is turned away and the model is woken nevertheless
  */
-public record HeldRequest(long id, ModelKey model, int priority, Instant arrivedAt, Instant deadline, int bytes) {
+public record HeldRequest(long id, ModelKey model, int priority, Instant arrivedAt, Instant deadline, int bytes,
+        boolean mayWait) {
 
     /**
      * Its place among those that wait, the earliest first. Everybody ages at the same pace, so the order never changes:

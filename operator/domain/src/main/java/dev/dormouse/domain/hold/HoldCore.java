@@ -19,8 +19,8 @@ import java.util.TreeSet;
 
 /**
  * The gateway's decision table (requirement D4, design §6), in order: unknown → reject; over the model's limit, waiting
- * requests included → reject; a replica has room and nobody waits → go; its wake failed just now → reject; else hold and
- * demand the model once, however many wait.
+ * requests included → reject; a replica has room and nobody waits → go; its wake failed just now → reject; it may not
+ * wait for a wake → reject, and demand the model; else hold and demand the model once, however many wait.
  *
  * <p>A request is reserved when it is admitted (L47) and ends exactly once: served, rejected or cancelled. Not safe for
  * threads: one event loop owns it, carries out the effects in their order and only then brings the next event.
@@ -75,6 +75,9 @@ public final class HoldCore {
         }
         if (model.wakes.pausing(request.arrivedAt()) && model.replicas() == 0) {
             return List.of(new Reject(request.id(), Reason.WakeFailed));
+        }
+        if (!request.mayWait() && model.replicas() == 0) {
+            return List.of(new Demand(request.model()), new Reject(request.id(), Reason.Waking));
         }
         if (model.waiting.size() >= Math.min(limits.perModel(), model.limits.maxQueued())
                 || waiting.size() >= limits.inAll()

@@ -132,6 +132,9 @@ class HoldCoreReferenceTest {
             } else if (!waiting(key).isEmpty() || emptiest(key).isEmpty()) {
                 if (open(key).isEmpty() && request.arrivedAt().isBefore(retryAt.getOrDefault(key, Instant.MIN))) {
                     refused = Reason.WakeFailed;
+                } else if (open(key).isEmpty() && !request.mayWait()) {
+                    assertThat(effects.poll()).isEqualTo(new Demand(key));
+                    refused = Reason.Waking;
                 } else if (waiting(key).size() >= Math.min(limits.perModel(), limits(key).maxQueued())
                         || waiting().size() >= limits.inAll()
                         || heldBytes() + request.bytes() > limits.bytesInAll()) {
@@ -343,7 +346,7 @@ class HoldCoreReferenceTest {
                     // Arrival times repeat and go back: the clock of a machine does.
                     Instant arrived = now.minusMillis(random.nextInt(20));
                     HeldRequest request = new HeldRequest(++lastId, key, random.nextInt(3), arrived,
-                            arrived.plusMillis(random.nextInt(600)), random.nextInt(30));
+                            arrived.plusMillis(random.nextInt(600)), random.nextInt(30), random.nextInt(8) > 0);
                     effects.addAll(core.arrived(request));
                     obvious.arrived(request, effects);
                 }

@@ -32,6 +32,7 @@ final class Exchange implements Dispatcher.Ticket {
     private final HttpServerRequest request;
     private final HttpServerResponse response;
     private final ModelRoute model;
+    private final Arrival arrival;
     private final String upstreamUri;
     private final RequestBody body;
     private final Dispatcher dispatcher;
@@ -45,11 +46,12 @@ final class Exchange implements Dispatcher.Ticket {
     private @Nullable HttpClientRequest upstream;
 
     /** @param upstreamUri path and query as the engine shall see them */
-    Exchange(HttpServerRequest request, ModelRoute model, String upstreamUri, RequestBody body, Dispatcher dispatcher,
+    Exchange(HttpServerRequest request, Arrival arrival, String upstreamUri, RequestBody body, Dispatcher dispatcher,
             HttpClient client, GatewayMetrics metrics) {
         this.request = request;
         this.response = request.response();
-        this.model = model;
+        this.arrival = arrival;
+        this.model = arrival.model();
         this.upstreamUri = upstreamUri;
         this.body = body;
         this.dispatcher = dispatcher;
@@ -63,7 +65,7 @@ final class Exchange implements Dispatcher.Ticket {
         // First of all: a client may leave at any moment from here on.
         response.closeHandler(closed -> clientGone());
         response.exceptionHandler(broken -> clientGone());
-        dispatcher.arrived(id, model, body.bytes(), this);
+        dispatcher.arrived(id, arrival, this);
         held |= !over && grantedAt == null;
     }
 

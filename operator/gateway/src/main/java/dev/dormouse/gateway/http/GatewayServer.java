@@ -89,7 +89,8 @@ public final class GatewayServer implements AutoCloseable {
         this.dispatcher = new Dispatcher(settings.limits(), settings.gateways(), demands,
                 new SidecarWatches(vertx, settings.sidecarPort()),
                 new LoadLog(settings.name(), UUID.randomUUID().toString()), metrics, clock, this::onLoop);
-        this.publicHandler = new PublicHandler(dispatcher, client, metrics, settings.peekBytes());
+        this.publicHandler = new PublicHandler(dispatcher, client, metrics, settings.peekBytes(),
+                settings.formPeekBytes());
         this.internalHandler = new InternalHandler(dispatcher);
         this.publicServer = vertx.createHttpServer(options().setPort(settings.port())).requestHandler(publicHandler);
         this.internalServer = vertx.createHttpServer(options().setPort(settings.internalPort()))

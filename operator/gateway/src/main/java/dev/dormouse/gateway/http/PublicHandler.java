@@ -16,6 +16,7 @@ import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -24,6 +25,7 @@ import java.util.regex.Pattern;
 final class PublicHandler implements Handler<HttpServerRequest> {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final String MODELS = "/v1/models";
+    private static final String MODEL_HEADER = "X-Dormouse-Model";
     private static final Pattern BY_PATH = Pattern.compile("/models/([^/?]+)/([^/?]+)(/.*)?");
     private static final List<HttpMethod> WITH_BODY = List.of(HttpMethod.POST, HttpMethod.PUT, HttpMethod.PATCH);
 
@@ -31,13 +33,17 @@ final class PublicHandler implements Handler<HttpServerRequest> {
     private final HttpClient client;
     private final GatewayMetrics metrics;
     private final int peekBytes;
+    private final int formPeekBytes;
+    private final QuietRequests quiet = new QuietRequests();
     private boolean closed;
 
-    PublicHandler(Dispatcher dispatcher, HttpClient client, GatewayMetrics metrics, int peekBytes) {
+    PublicHandler(Dispatcher dispatcher, HttpClient client, GatewayMetrics metrics, int peekBytes,
+            int formPeekBytes) {
         this.dispatcher = dispatcher;
         this.client = client;
         this.metrics = metrics;
         this.peekBytes = peekBytes;
+        this.formPeekBytes = formPeekBytes;
     }
 
     /** New requests are refused from here on. */
@@ -51,7 +57,15 @@ final class PublicHandler implements Handler<HttpServerRequest> {
             // Vert.x 5.1.6 overlooks "close" in a list, and its sender would wait for ever.
             request.response().endHandler(sent -> request.connection().close());
         }
-        RequestBody.peek(request, peekBytes, body -> route(request, body));
+        RequestBody.peek(request, peekBytes(request), body -> route(request, body));
+    }
+
+    /** Files come before the model in the forms of some clients: they are looked into further than JSON. */
+    private int peekBytes(HttpServerRequest request) {
+        String type = request.getHeader("Content-Type");
+        return type != null && type.startsWith("multipart/") && request.getHeader(MODEL_HEADER) == null
+                ? Math.max(peekBytes, formPeekBytes)
+                : peekBytes;
     }
 
     private void route(HttpServerRequest request, RequestBody body) {
@@ -71,11 +85,19 @@ final class PublicHandler implements Handler<HttpServerRequest> {
             String rest = Optional.ofNullable(byPath.group(3)).orElse("/");
             String query = request.query() == null ? "" : "?" + request.query();
             select(request, body, dispatcher.routes().select(key), key.toString(), rest + query);
+        } else if (request.getHeader(MODEL_HEADER) != null) {
+            byName(request, body, request.getHeader(MODEL_HEADER));
         } else if (WITH_BODY.contains(request.method())) {
             byBody(request, body);
+        } else if (request.getParam("model") != null) {
+            byName(request, body, request.getParam("model"));
         } else {
             refuse(request, body, OpenAiError.unknownPath(path));
         }
+    }
+
+    private void byName(HttpServerRequest request, RequestBody body, String name) {
+        select(request, body, dispatcher.routes().select(name), name, request.uri());
     }
 
     private void byBody(HttpServerRequest request, RequestBody body) {
@@ -85,11 +107,13 @@ final class PublicHandler implements Handler<HttpServerRequest> {
                     + " cannot be searched for its model: use the path /models/<namespace>/<name>/...", null));
             return;
         }
-        switch (ModelField.in(body.beginning(), body.complete())) {
-            case ModelField.Named(String name) -> select(request, body, dispatcher.routes().select(name), name,
-                    request.uri());
+        String type = Objects.requireNonNullElse(request.getHeader("Content-Type"), "");
+        String inQuery = request.getParam("model");
+        switch (ModelField.in(type, body.beginning(), body.complete())) {
+            case ModelField.Named(String name) -> byName(request, body, name);
+            case ModelField.Missing() when inQuery != null -> byName(request, body, inQuery);
             case ModelField.Missing() -> refuse(request, body, OpenAiError.missingModel());
-            case ModelField.NotYet() -> refuse(request, body, OpenAiError.tooLarge(peekBytes));
+            case ModelField.NotYet() -> refuse(request, body, OpenAiError.tooLarge(peekBytes(request)));
             case ModelField.Malformed(String problem) -> refuse(request, body,
                     OpenAiError.invalid("invalid_json", "The request cannot be routed: " + problem + ".", null));
         }
@@ -97,12 +121,23 @@ final class PublicHandler implements Handler<HttpServerRequest> {
 
     private void select(HttpServerRequest request, RequestBody body, Selection selection, String name, String uri) {
         switch (selection) {
-            case Selection.Found(ModelRoute model) -> new Exchange(request, model, uri, body, dispatcher, client,
-                    metrics).begin();
+            case Selection.Found(ModelRoute model) -> begin(request, body, model, uri);
             case Selection.Unknown() -> refuse(request, body, OpenAiError.unknownModel(name));
             case Selection.Ambiguous(List<ModelKey> candidates) -> refuse(request, body,
                     OpenAiError.ambiguousModel(name, candidates));
         }
+    }
+
+    private void begin(HttpServerRequest request, RequestBody body, ModelRoute model, String uri) {
+        Wishes wishes;
+        try {
+            wishes = Wishes.of(request.headers());
+        } catch (Wishes.Unreadable e) {
+            refuse(request, body, OpenAiError.invalid("invalid_header", e.problem, null));
+            return;
+        }
+        Arrival arrival = new Arrival(model, wishes, body.bytes(), quiet.matches(request, uri));
+        new Exchange(request, arrival, uri, body, dispatcher, client, metrics).begin();
     }
 
     private void refuse(HttpServerRequest request, RequestBody body, OpenAiError error) {
@@ -122,7 +157,8 @@ final class PublicHandler implements Handler<HttpServerRequest> {
     private void show(HttpServerRequest request, RequestBody body, String name) {
         Optional<Map.Entry<String, ModelRoute>> found = dispatcher.routes()
                 .listing()
-                .filter(entry -> entry.getKey().equals(name) || entry.getValue().key().toString().equals(name))
+                .filter(entry -> entry.getKey().equals(name) || entry.getValue().key().toString().equals(name)
+                        || entry.getValue().aliases().contains(name))
                 .findFirst();
         if (found.isPresent()) {
             answer(request, entry(found.get()));
@@ -131,12 +167,15 @@ final class PublicHandler implements Handler<HttpServerRequest> {
         }
     }
 
-    private static ObjectNode entry(Map.Entry<String, ModelRoute> model) {
-        return JSON.createObjectNode()
+    private ObjectNode entry(Map.Entry<String, ModelRoute> model) {
+        ObjectNode entry = JSON.createObjectNode()
                 .put("id", model.getKey())
                 .put("object", "model")
                 .put("created", model.getValue().createdAt().getEpochSecond())
-                .put("owned_by", model.getValue().key().namespace());
+                .put("owned_by", model.getValue().key().namespace())
+                .put("status", dispatcher.awake(model.getValue().key()) ? "loaded" : "unloaded");
+        model.getValue().aliases().forEach(entry.withArray("aliases")::add);
+        return entry;
     }
 
     private void answer(HttpServerRequest request, ObjectNode json) {

@@ -10,9 +10,10 @@ import java.time.Duration;
  * @param name stable name of this gateway in its reports
  * @param gateways gateways that share each model's limit, until the cluster tells how many there are
  * @param peekBytes the field "model" must lie within so many bytes of a body
+ * @param formPeekBytes the same for a multipart form
  * @param drain after the end was asked for, requests have so long to finish
  * @param sidecarPort where every pod's sidecar listens
  */
 public record ServerSettings(String bind, int port, int internalPort, String name, HoldLimits limits, int gateways,
-        int peekBytes,
+        int peekBytes, int formPeekBytes,
         Duration drain, int sidecarPort) {}

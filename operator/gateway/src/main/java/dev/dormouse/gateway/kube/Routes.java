@@ -3,7 +3,9 @@ package dev.dormouse.gateway.kube;
 import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.api.v1alpha1.InferenceModelSpec;
 import dev.dormouse.api.v1alpha1.InferenceModelStatus;
+import dev.dormouse.api.v1alpha1.ModelStatus;
 import dev.dormouse.domain.fleet.ModelKey;
+import dev.dormouse.domain.hold.ModelLimits;
 import dev.dormouse.gateway.route.ModelRoute;
 import dev.dormouse.gateway.route.PodRoute;
 import dev.dormouse.sidecar.api.PodConventions;
@@ -16,6 +18,7 @@ import java.time.Instant;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 
 /** Reads Kubernetes objects into routes. Pure; whatever a person may have written by hand, nothing here throws. */
@@ -34,10 +37,39 @@ final class Routes {
         String clientName = spec.model().name() == null ? name : spec.model().name();
         Optional<InferenceModelStatus> status = Optional.ofNullable(model.getStatus());
         return Optional.of(new ModelRoute(new ModelKey(model.getMetadata().getNamespace(), name), clientName,
-                Math.max(1, spec.requests().concurrencyLimit()),
-                Duration.ofSeconds(spec.requests().queueTimeoutSeconds()), spec.requests().priority(),
-                time(model.getMetadata().getCreationTimestamp()).orElse(Instant.EPOCH), status.flatMap(Routes::problem),
-                status.flatMap(Routes::activation), status.map(s -> s.lastWake).map(wake -> wake.rung())));
+                spec.model().aliases(), time(model.getMetadata().getCreationTimestamp()).orElse(Instant.EPOCH),
+                admission(spec.requests()), status.map(Routes::state).orElse(ModelRoute.State.UNKNOWN)));
+    }
+
+    private static ModelRoute.Admission admission(InferenceModelSpec.Requests requests) {
+        int maxQueued = requests.maxQueued() == null ? Integer.MAX_VALUE : Math.max(1, requests.maxQueued());
+        ModelLimits limits = new ModelLimits(Math.max(1, requests.concurrencyLimit()),
+                requests.overLimit() == InferenceModelSpec.OverLimit.Queue, maxQueued);
+        ModelRoute.ColdStart coldStart = switch (requests.coldStart()) {
+            case Hold -> ModelRoute.ColdStart.Hold;
+            case Heartbeat -> ModelRoute.ColdStart.Heartbeat;
+            case Reject -> ModelRoute.ColdStart.Reject;
+        };
+        return new ModelRoute.Admission(limits, Duration.ofSeconds(requests.queueTimeoutSeconds()),
+                requests.priority(), coldStart);
+    }
+
+    private static ModelRoute.State state(InferenceModelStatus status) {
+        boolean stalled = status.conditions.stream()
+                .anyMatch(condition -> "Stalled".equals(condition.getType()) && "True".equals(condition.getStatus()));
+        return new ModelRoute.State(problem(status), stalled, activation(status),
+                Optional.ofNullable(status.warmup).map(Routes::warmup),
+                Optional.ofNullable(status.lastWake)
+                        .map(wake -> new ModelRoute.LastWake(wake.rung(), Duration.ofMillis(wake.coldStartMs()))));
+    }
+
+    private static ModelRoute.Warmup warmup(ModelStatus.WarmupStatus warmup) {
+        return new ModelRoute.Warmup(warmup.phase(), number(warmup.queuePosition()), number(warmup.percent()),
+                number(warmup.etaSeconds()), warmup.attempt() == null ? 1 : warmup.attempt());
+    }
+
+    private static OptionalInt number(@Nullable Integer number) {
+        return number == null ? OptionalInt.empty() : OptionalInt.of(number);
     }
 
     private static Optional<ModelRoute.Problem> problem(InferenceModelStatus status) {

@@ -1,0 +1,11 @@
+package dev.dormouse.gateway.http;
+
+import dev.dormouse.gateway.route.ModelRoute;
+
+/**
+ * A request as the {@link Dispatcher} sees it.
+ *
+ * @param bytes kept in memory while it waits
+ * @param quiet a probe or a scrape: it never wakes a model, nor keeps one awake (BL14, BL31)
+ */
+record Arrival(ModelRoute model, Wishes wishes, int bytes, boolean quiet) {}
