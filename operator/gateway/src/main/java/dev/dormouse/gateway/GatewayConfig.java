@@ -31,11 +31,16 @@ import org.jspecify.annotations.Nullable;
  * <tr><td>DORMOUSE_MAX_QUEUED</td><td>5000</td><td>most requests that may wait in all</td></tr>
  * <tr><td>DORMOUSE_MAX_HELD_BYTES</td><td>134217728</td><td>most bytes of bodies that waiting requests may keep in
  * memory</td></tr>
+ * <tr><td>DORMOUSE_REQUEST_TIMEOUT_SECONDS</td><td>60</td><td>a connection may be silent for so long without a request,
+ * or within one that has not come far enough to be routed</td></tr>
+ * <tr><td>DORMOUSE_UPSTREAM_IDLE_SECONDS</td><td>600</td><td>an engine may be silent for so long while it answers</td></tr>
+ * <tr><td>DORMOUSE_TOTAL_TIMEOUT_SECONDS</td><td>0</td><td>longest time from a request's arrival to the end of its answer,
+ * holding included; 0 for no limit</td></tr>
  * </table>
  */
 public record GatewayConfig(String bind, int port, int internalPort, Set<String> watchNamespaces, String name,
         int gateways, Duration drain, int peekBytes, int maxQueuedPerModel, int maxQueued, int maxHeldBytes,
-        int formPeekBytes) {
+        int formPeekBytes, Duration requestTimeout, Duration upstreamIdle, Duration totalTimeout) {
 
     public GatewayConfig {
         watchNamespaces = Set.copyOf(watchNamespaces);
@@ -53,7 +58,10 @@ public record GatewayConfig(String bind, int port, int internalPort, Set<String>
                 env.number("DORMOUSE_MAX_QUEUED_PER_MODEL", 1000, 1, 10_000_000),
                 env.number("DORMOUSE_MAX_QUEUED", 5000, 1, 10_000_000),
                 env.number("DORMOUSE_MAX_HELD_BYTES", 128 << 20, 1024, Integer.MAX_VALUE),
-                env.number("DORMOUSE_PEEK_FORM_BYTES", 32 << 20, 1024, 1 << 30));
+                env.number("DORMOUSE_PEEK_FORM_BYTES", 32 << 20, 1024, 1 << 30),
+                Duration.ofSeconds(env.number("DORMOUSE_REQUEST_TIMEOUT_SECONDS", 60, 1, 86_400)),
+                Duration.ofSeconds(env.number("DORMOUSE_UPSTREAM_IDLE_SECONDS", 600, 1, 86_400)),
+                Duration.ofSeconds(env.number("DORMOUSE_TOTAL_TIMEOUT_SECONDS", 0, 0, 604_800)));
     }
 
     private record Reader(Map<String, String> environment) {

@@ -3,6 +3,7 @@ package dev.dormouse.gateway;
 import dev.dormouse.domain.hold.HoldLimits;
 import dev.dormouse.gateway.http.GatewayServer;
 import dev.dormouse.gateway.http.ServerSettings;
+import dev.dormouse.gateway.http.Timeouts;
 import dev.dormouse.gateway.kube.ClusterWatcher;
 import dev.dormouse.gateway.kube.KubernetesDemandWriter;
 import dev.dormouse.sidecar.api.PodConventions;
@@ -62,6 +63,7 @@ public final class GatewayMain {
         return new ServerSettings(config.bind(), config.port(), config.internalPort(), config.name(),
                 HoldLimits.ofRequests(config.maxQueuedPerModel(), config.maxQueued()).withBytes(config.maxHeldBytes()),
                 config.gateways(), config.peekBytes(), config.formPeekBytes(),
-                config.drain(), PodConventions.SIDECAR_PORT);
+                config.drain(), PodConventions.SIDECAR_PORT,
+                new Timeouts(config.requestTimeout(), config.upstreamIdle(), config.totalTimeout()));
     }
 }

@@ -22,6 +22,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayDeque;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -42,6 +43,8 @@ import org.slf4j.LoggerFactory;
  */
 final class Dispatcher implements ClusterListener {
     private static final Logger LOG = LoggerFactory.getLogger(Dispatcher.class);
+    /** Waiters are told so often how far the wake is. */
+    private static final Duration NEWS = Duration.ofSeconds(1);
     /** A demand for whose sake nobody waits is tried for so long. */
     private static final Duration UNATTENDED = Duration.ofSeconds(2);
 
@@ -49,6 +52,9 @@ final class Dispatcher implements ClusterListener {
     interface Ticket {
         /** Go to this replica. */
         void granted(PodRoute pod);
+
+        /** Still held; told about every second. @param position in the model's queue; 1 is next */
+        void waiting(Progress progress, int position);
 
         /** End with this error. */
         void rejected(OpenAiError error);
@@ -77,6 +83,7 @@ final class Dispatcher implements ClusterListener {
     private final Map<ModelKey, Instant> unattended = new HashMap<>();
     private final Set<ModelKey> followed = new HashSet<>();
     private final ArrayDeque<Effect> effects = new ArrayDeque<>();
+    private Instant nextNews = Instant.MIN;
     private boolean applying;
     private long lastId;
 
@@ -215,8 +222,47 @@ final class Dispatcher implements ClusterListener {
         for (ModelKey model : List.copyOf(followed)) {
             follow(model);
         }
+        if (!now.isBefore(nextNews)) {
+            nextNews = now.plus(NEWS);
+            List.copyOf(followed).forEach(this::tellWaiters);
+        }
         unattended.values().removeIf(until -> !now.isBefore(until));
         pump();
+    }
+
+    /** L33, L59. */
+    private void tellWaiters(ModelKey model) {
+        Progress progress = progress(model);
+        int position = 0;
+        for (HeldRequest held : core.queued(model)) {
+            position++;
+            Open request = open.get(held.id());
+            if (request != null) {
+                request.ticket.waiting(progress, position);
+            }
+        }
+    }
+
+    /** By the sidecar that is the furthest, or by what the operator says. */
+    private Progress progress(ModelKey model) {
+        Optional<SidecarStatus> furthest = routes.pods(model)
+                .stream()
+                .filter(health::starting)
+                .flatMap(pod -> health.said(pod.uid()).stream())
+                .max(Comparator.comparing(SidecarStatus::phase).thenComparing(SidecarStatus::percent));
+        if (furthest.isPresent()) {
+            SidecarStatus said = furthest.get();
+            Optional<Duration> eta = said.etaMillis() < 0
+                    ? remaining(model)
+                    : Optional.of(Duration.ofMillis(said.etaMillis()));
+            return new Progress(said.phase().name(), said.rung().name(), OptionalInt.of((int) said.percent()), eta);
+        }
+        Optional<ModelRoute.State> state = routes.model(model).map(ModelRoute::state);
+        Optional<ModelRoute.Warmup> warmup = state.flatMap(ModelRoute.State::warmup)
+                .filter(told -> !told.phase().equals("Ready"));
+        return new Progress(warmup.map(ModelRoute.Warmup::phase).orElse("Waking"),
+                state.flatMap(ModelRoute.State::lastWake).map(ModelRoute.LastWake::rung).orElse("Unknown"),
+                warmup.map(ModelRoute.Warmup::percent).orElse(OptionalInt.empty()), remaining(model));
     }
 
     // What follows from it.

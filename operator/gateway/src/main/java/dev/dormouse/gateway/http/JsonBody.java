@@ -15,6 +15,24 @@ final class JsonBody {
 
     private JsonBody() {}
 
+    /** Whether the object has this top-level field and it is {@code true}, as far as can be seen. */
+    static boolean isTrue(String field, byte[] body) {
+        try (JsonParser parser = JSON.createParser(body)) {
+            if (parser.nextToken() != JsonToken.START_OBJECT) {
+                return false;
+            }
+            for (String name = parser.nextFieldName(); name != null; name = parser.nextFieldName()) {
+                if (parser.nextToken() == JsonToken.VALUE_TRUE && name.equals(field)) {
+                    return true;
+                }
+                parser.skipChildren();
+            }
+            return false;
+        } catch (IOException e) {
+            return false; // Cut short, or not JSON: whoever routes it by its model has said so already.
+        }
+    }
+
     /**
      * @param body the body, or its beginning, cut anywhere
      * @param complete whether this is all of it; only then can everything be checked

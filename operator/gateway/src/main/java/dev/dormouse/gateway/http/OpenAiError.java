@@ -127,6 +127,11 @@ record OpenAiError(int status, String type, String code, String message, @Nullab
                 + seconds + " s (spec.requests.queueTimeoutSeconds). " + why, null, OptionalInt.empty());
     }
 
+    static OpenAiError totalTimeout(ModelKey model, long seconds) {
+        return new OpenAiError(504, SERVER, "total_timeout", "The model " + model + " did not answer within " + seconds
+                + " s, which is this gateway's limit for a request.", null, OptionalInt.empty());
+    }
+
     static OpenAiError upstreamFailed(ModelKey model, String what) {
         return new OpenAiError(502, SERVER, "upstream_failed", "A replica of the model " + model + " " + what + ".",
                 null, OptionalInt.empty());

@@ -9,7 +9,7 @@ import dev.dormouse.gateway.load.GatewayMetrics;
 import dev.dormouse.gateway.route.ModelRoute;
 import dev.dormouse.gateway.route.Selection;
 import io.vertx.core.Handler;
-import io.vertx.core.http.HttpClient;
+import io.vertx.core.http.HttpConnection;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
 import java.net.URLDecoder;
@@ -30,18 +30,19 @@ final class PublicHandler implements Handler<HttpServerRequest> {
     private static final List<HttpMethod> WITH_BODY = List.of(HttpMethod.POST, HttpMethod.PUT, HttpMethod.PATCH);
 
     private final Dispatcher dispatcher;
-    private final HttpClient client;
+    private final Connections connections;
+    private final Exchange.Surroundings surroundings;
     private final GatewayMetrics metrics;
     private final int peekBytes;
     private final int formPeekBytes;
     private final QuietRequests quiet = new QuietRequests();
     private boolean closed;
 
-    PublicHandler(Dispatcher dispatcher, HttpClient client, GatewayMetrics metrics, int peekBytes,
-            int formPeekBytes) {
-        this.dispatcher = dispatcher;
-        this.client = client;
-        this.metrics = metrics;
+    PublicHandler(Exchange.Surroundings surroundings, Connections connections, int peekBytes, int formPeekBytes) {
+        this.surroundings = surroundings;
+        this.connections = connections;
+        this.dispatcher = surroundings.dispatcher();
+        this.metrics = surroundings.metrics();
         this.peekBytes = peekBytes;
         this.formPeekBytes = formPeekBytes;
     }
@@ -53,11 +54,20 @@ final class PublicHandler implements Handler<HttpServerRequest> {
 
     @Override
     public void handle(HttpServerRequest request) {
-        if (HopByHop.saysClose(request.headers())) {
-            // Vert.x 5.1.6 overlooks "close" in a list, and its sender would wait for ever.
-            request.response().endHandler(sent -> request.connection().close());
-        }
-        RequestBody.peek(request, peekBytes(request), body -> route(request, body));
+        HttpConnection connection = request.connection();
+        // Vert.x 5.1.6 overlooks "close" in a list, and its sender would wait for ever.
+        boolean last = HopByHop.saysClose(request.headers());
+        request.response().endHandler(sent -> {
+            connections.ended(connection, dispatcher.now());
+            if (last) {
+                connection.close();
+            }
+        });
+        connections.heard(connection, dispatcher.now());
+        RequestBody.peek(request, peekBytes(request), () -> connections.heard(connection, dispatcher.now()), body -> {
+            connections.begun(connection);
+            route(request, body);
+        });
     }
 
     /** Files come before the model in the forms of some clients: they are looked into further than JSON. */
@@ -97,7 +107,14 @@ final class PublicHandler implements Handler<HttpServerRequest> {
     }
 
     private void byName(HttpServerRequest request, RequestBody body, String name) {
-        select(request, body, dispatcher.routes().select(name), name, request.uri());
+        select(request, body, dispatcher.routes().select(name), name, originForm(request));
+    }
+
+    /** Path and query: a proxy must understand a whole URI, and its engine need not (RFC 9112, 3.2.2). */
+    private static String originForm(HttpServerRequest request) {
+        return request.uri().startsWith("/")
+                ? request.uri()
+                : request.path() + (request.query() == null ? "" : "?" + request.query());
     }
 
     private void byBody(HttpServerRequest request, RequestBody body) {
@@ -136,8 +153,10 @@ final class PublicHandler implements Handler<HttpServerRequest> {
             refuse(request, body, OpenAiError.invalid("invalid_header", e.problem, null));
             return;
         }
-        Arrival arrival = new Arrival(model, wishes, body.bytes(), quiet.matches(request, uri));
-        new Exchange(request, arrival, uri, body, dispatcher, client, metrics).begin();
+        boolean heartbeat = model.admission().coldStart() == ModelRoute.ColdStart.Heartbeat
+                && JsonBody.isTrue("stream", body.beginning());
+        Arrival arrival = new Arrival(model, wishes, body.bytes(), quiet.matches(request, uri), heartbeat);
+        new Exchange(request, arrival, uri, body, surroundings).begin();
     }
 
     private void refuse(HttpServerRequest request, RequestBody body, OpenAiError error) {

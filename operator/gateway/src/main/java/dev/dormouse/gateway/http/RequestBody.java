@@ -21,11 +21,14 @@ final class RequestBody {
 
     /**
      * Reads until the end or the limit. Reading as far as possible also lets the connection notice a client that
-     * leaves: one that is not read from looks alive.
+     * leaves: one that is not read from looks alive to some transports.
+     *
+     * @param progress runs whenever the client has sent something
      */
-    static void peek(HttpServerRequest request, int limit, Consumer<RequestBody> then) {
+    static void peek(HttpServerRequest request, int limit, Runnable progress, Consumer<RequestBody> then) {
         RequestBody body = new RequestBody(request);
         request.handler(chunk -> {
+            progress.run();
             body.beginning.appendBuffer(chunk);
             if (body.beginning.length() >= limit && !body.peeked) {
                 request.pause();

@@ -16,4 +16,4 @@ import java.time.Duration;
  */
 public record ServerSettings(String bind, int port, int internalPort, String name, HoldLimits limits, int gateways,
         int peekBytes, int formPeekBytes,
-        Duration drain, int sidecarPort) {}
+        Duration drain, int sidecarPort, Timeouts timeouts) {}

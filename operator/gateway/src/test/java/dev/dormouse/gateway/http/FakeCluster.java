@@ -38,8 +38,16 @@ final class FakeCluster implements AutoCloseable {
     }
 
     FakeCluster(int sidecarPort, Duration drain, int peekBytes) {
+        this(sidecarPort, drain, peekBytes, Timeouts.DEFAULT);
+    }
+
+    FakeCluster(int sidecarPort, Timeouts timeouts) {
+        this(sidecarPort, Duration.ofSeconds(20), 1 << 20, timeouts);
+    }
+
+    private FakeCluster(int sidecarPort, Duration drain, int peekBytes, Timeouts timeouts) {
         ServerSettings settings = new ServerSettings("127.0.0.1", 0, 0, "gw-0", HoldLimits.ofRequests(1000, 5000), 1,
-                peekBytes, 1 << 20, drain, sidecarPort);
+                peekBytes, 1 << 20, drain, sidecarPort, timeouts);
         gateway = GatewayServer.start(settings, (model, at) -> {
             demands.add(model);
             return CompletableFuture.completedFuture(null);
