@@ -36,11 +36,13 @@ import org.jspecify.annotations.Nullable;
  * <tr><td>DORMOUSE_UPSTREAM_IDLE_SECONDS</td><td>600</td><td>an engine may be silent for so long while it answers</td></tr>
  * <tr><td>DORMOUSE_TOTAL_TIMEOUT_SECONDS</td><td>0</td><td>longest time from a request's arrival to the end of its answer,
  * holding included; 0 for no limit</td></tr>
+ * <tr><td>DORMOUSE_H2C</td><td>true</td><td>whether clients may speak HTTP/2 without TLS; with false, a client that never
+ * completes its request's headers is timed out, which matters where strangers connect</td></tr>
  * </table>
  */
 public record GatewayConfig(String bind, int port, int internalPort, Set<String> watchNamespaces, String name,
         int gateways, Duration drain, int peekBytes, int maxQueuedPerModel, int maxQueued, int maxHeldBytes,
-        int formPeekBytes, Duration requestTimeout, Duration upstreamIdle, Duration totalTimeout) {
+        int formPeekBytes, Duration requestTimeout, Duration upstreamIdle, Duration totalTimeout, boolean h2c) {
 
     public GatewayConfig {
         watchNamespaces = Set.copyOf(watchNamespaces);
@@ -61,7 +63,8 @@ public record GatewayConfig(String bind, int port, int internalPort, Set<String>
                 env.number("DORMOUSE_PEEK_FORM_BYTES", 32 << 20, 1024, 1 << 30),
                 Duration.ofSeconds(env.number("DORMOUSE_REQUEST_TIMEOUT_SECONDS", 60, 1, 86_400)),
                 Duration.ofSeconds(env.number("DORMOUSE_UPSTREAM_IDLE_SECONDS", 600, 1, 86_400)),
-                Duration.ofSeconds(env.number("DORMOUSE_TOTAL_TIMEOUT_SECONDS", 0, 0, 604_800)));
+                Duration.ofSeconds(env.number("DORMOUSE_TOTAL_TIMEOUT_SECONDS", 0, 0, 604_800)),
+                env.flag("DORMOUSE_H2C", true));
     }
 
     private record Reader(Map<String, String> environment) {
@@ -80,6 +83,15 @@ public record GatewayConfig(String bind, int port, int internalPort, Set<String>
                     .map(String::strip)
                     .filter(Predicate.not(String::isEmpty))
                     .collect(Collectors.toUnmodifiableSet());
+        }
+
+        boolean flag(String key, boolean otherwise) {
+            String text = text(key, Boolean.toString(otherwise));
+            if (!text.equals("true") && !text.equals("false")) {
+                throw new IllegalArgumentException(
+                        "%s=\"%s\" is not valid: it must be true or false".formatted(key, text));
+            }
+            return text.equals("true");
         }
 
         int number(String key, int otherwise, int least, int most) {

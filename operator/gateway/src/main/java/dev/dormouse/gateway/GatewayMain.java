@@ -64,6 +64,6 @@ public final class GatewayMain {
                 HoldLimits.ofRequests(config.maxQueuedPerModel(), config.maxQueued()).withBytes(config.maxHeldBytes()),
                 config.gateways(), config.peekBytes(), config.formPeekBytes(),
                 config.drain(), PodConventions.SIDECAR_PORT,
-                new Timeouts(config.requestTimeout(), config.upstreamIdle(), config.totalTimeout()));
+                new Timeouts(config.requestTimeout(), config.upstreamIdle(), config.totalTimeout()), config.h2c());
     }
 }

@@ -93,14 +93,14 @@ final class Exchange implements Dispatcher.Ticket {
         if (over) {
             return;
         }
+        leave();
         if (upstream != null) {
             upstream.reset();
         }
         if (response.headWritten()) {
-            ended(response.getStatusCode());
+            metrics.answered(response.getStatusCode());
             breakOff();
         } else {
-            leave();
             answer(OpenAiError.totalTimeout(model.key(), timeouts.total().toSeconds()));
         }
     }

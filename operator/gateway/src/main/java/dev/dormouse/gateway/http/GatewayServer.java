@@ -110,7 +110,7 @@ public final class GatewayServer implements AutoCloseable {
                 .setHandle100ContinueAutomatically(true)
                 .setMaxHeaderSize(MAX_HEADER_BYTES)
                 .setMaxInitialLineLength(MAX_HEADER_BYTES)
-                .setHttp2ClearTextEnabled(true)
+                .setHttp2ClearTextEnabled(settings.h2c())
                 .setAcceptBacklog(4096);
     }
 

@@ -55,6 +55,14 @@ final class PublicHandler implements Handler<HttpServerRequest> {
     @Override
     public void handle(HttpServerRequest request) {
         HttpConnection connection = request.connection();
+        if (!isClearlyFramed(request)) {
+            request.response()
+                    .putHeader("Connection", "close")
+                    .endHandler(sent -> connection.close());
+            refuse(request, RequestBody.unread(request), OpenAiError.invalid("invalid_framing",
+                    "The only Transfer-Encoding that is understood is a single \"chunked\".", null));
+            return;
+        }
         // Vert.x 5.1.6 overlooks "close" in a list, and its sender would wait for ever.
         boolean last = HopByHop.saysClose(request.headers());
         request.response().endHandler(sent -> {
@@ -68,6 +76,12 @@ final class PublicHandler implements Handler<HttpServerRequest> {
             connections.begun(connection);
             route(request, body);
         });
+    }
+
+    /** What is framed in a way that an engine may read differently ends elsewhere for it (RFC 9112, 6.1). */
+    private static boolean isClearlyFramed(HttpServerRequest request) {
+        List<String> encodings = request.headers().getAll("Transfer-Encoding");
+        return encodings.isEmpty() || encodings.size() == 1 && encodings.getFirst().strip().equalsIgnoreCase("chunked");
     }
 
     /** Files come before the model in the forms of some clients: they are looked into further than JSON. */

@@ -43,6 +43,11 @@ final class RequestBody {
         request.exceptionHandler(error -> body.peeked = true);
     }
 
+    /** One that nobody looks into. */
+    static RequestBody unread(HttpServerRequest request) {
+        return new RequestBody(request);
+    }
+
     private void peeked(Consumer<RequestBody> then) {
         if (!peeked) {
             peeked = true;

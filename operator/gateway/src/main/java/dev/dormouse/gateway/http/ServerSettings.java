@@ -12,8 +12,10 @@ import java.time.Duration;
  * @param peekBytes the field "model" must lie within so many bytes of a body
  * @param formPeekBytes the same for a multipart form
  * @param drain after the end was asked for, requests have so long to finish
+ * @param h2c whether clients may speak HTTP/2 without TLS. Vert.x then shows a connection only when its first request's
+ *        headers are complete, so that a client that never completes them is not timed out
  * @param sidecarPort where every pod's sidecar listens
  */
 public record ServerSettings(String bind, int port, int internalPort, String name, HoldLimits limits, int gateways,
         int peekBytes, int formPeekBytes,
-        Duration drain, int sidecarPort, Timeouts timeouts) {}
+        Duration drain, int sidecarPort, Timeouts timeouts, boolean h2c) {}

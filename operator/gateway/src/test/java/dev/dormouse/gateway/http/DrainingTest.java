@@ -65,7 +65,7 @@ class DrainingTest {
     void takenPort() throws Exception {
         try (FakeCluster other = new FakeCluster(1)) {
             ServerSettings settings = new ServerSettings("127.0.0.1", other.gateway.port(), 0, "gw",
-                    HoldLimits.ofRequests(1, 1), 1, 1024, 1024, Duration.ofSeconds(1), 1, Timeouts.DEFAULT);
+                    HoldLimits.ofRequests(1, 1), 1, 1024, 1024, Duration.ofSeconds(1), 1, Timeouts.DEFAULT, true);
 
             assertThatThrownBy(() -> GatewayServer.start(settings, (model, at) -> new CompletableFuture<>(),
                     Clock.systemUTC())).isInstanceOf(IllegalStateException.class)

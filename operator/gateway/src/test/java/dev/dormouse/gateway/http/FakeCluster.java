@@ -47,7 +47,7 @@ final class FakeCluster implements AutoCloseable {
 
     private FakeCluster(int sidecarPort, Duration drain, int peekBytes, Timeouts timeouts) {
         ServerSettings settings = new ServerSettings("127.0.0.1", 0, 0, "gw-0", HoldLimits.ofRequests(1000, 5000), 1,
-                peekBytes, 1 << 20, drain, sidecarPort, timeouts);
+                peekBytes, 1 << 20, drain, sidecarPort, timeouts, timeouts.equals(Timeouts.DEFAULT));
         gateway = GatewayServer.start(settings, (model, at) -> {
             demands.add(model);
             return CompletableFuture.completedFuture(null);
