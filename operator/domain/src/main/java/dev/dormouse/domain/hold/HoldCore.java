@@ -1,5 +1,6 @@
 package dev.dormouse.domain.hold;
 
+import dev.dormouse.domain.balance.Strategy;
 import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.domain.hold.Effect.Demand;
 import dev.dormouse.domain.hold.Effect.Grant;
@@ -16,6 +17,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 
 /**
  * The gateway's decision table (requirement D4, design §6), in order: unknown → reject; over the model's limit, waiting
@@ -69,7 +71,7 @@ public final class HoldCore {
         if (!model.limits.queues() && model.reserved() >= limitOf(model.limits, model.replicas())) {
             return List.of(new Reject(request.id(), Reason.OverLimit));
         }
-        String pod = model.waiting.isEmpty() ? model.roomiest() : null;
+        String pod = model.waiting.isEmpty() ? model.choose(request) : null;
         if (pod != null) {
             return List.of(grant(model, request, pod));
         }
@@ -159,7 +161,7 @@ public final class HoldCore {
         boolean nobodyWaited = model.waiting.isEmpty();
         hold(model, undone.request);
         List<Effect> effects = drain(model);
-        if (nobodyWaited && !model.waiting.isEmpty() && model.roomiest() == null) {
+        if (nobodyWaited && !model.waiting.isEmpty() && !model.hasRoom()) {
             effects.add(new Demand(model.key));
         }
         return effects;
@@ -176,9 +178,14 @@ public final class HoldCore {
 
     /** The replicas that may be given requests now: ready, and not draining. */
     public List<Effect> replicas(ModelKey key, Collection<String> pods) {
+        return weightedReplicas(key, pods.stream().collect(Collectors.toMap(pod -> pod, pod -> 1)));
+    }
+
+    /** The same, with the share of each replica under {@link Strategy.Weighted}; at least 1. */
+    public List<Effect> weightedReplicas(ModelKey key, Map<String, Integer> weights) {
         ModelQueue model = queue(key);
-        model.open(pods);
-        if (!pods.isEmpty()) {
+        model.open(weights);
+        if (!weights.isEmpty()) {
             model.wakes.succeeded();
         }
         List<Effect> effects = drain(model);
@@ -188,7 +195,13 @@ public final class HoldCore {
 
     /** A model appeared, or its limit changed. */
     public List<Effect> model(ModelKey key, ModelLimits changed) {
+        return model(key, changed, Strategy.DEFAULT);
+    }
+
+    /** The same, with the way in which its requests are spread over its replicas. */
+    public List<Effect> model(ModelKey key, ModelLimits changed, Strategy strategy) {
         ModelQueue model = queue(key);
+        model.balance(strategy);
         model.limits = changed;
         return drain(model);
     }
@@ -279,7 +292,7 @@ public final class HoldCore {
     private List<Effect> drain(ModelQueue model) {
         List<Effect> effects = new ArrayList<>();
         while (!model.waiting.isEmpty() && model.pace > 0) {
-            String pod = model.roomiest();
+            String pod = model.choose(model.waiting.first());
             if (pod == null) {
                 return effects;
             }

@@ -1,10 +1,13 @@
 package dev.dormouse.domain.hold;
 
+import dev.dormouse.domain.balance.Balancer;
+import dev.dormouse.domain.balance.Candidate;
+import dev.dormouse.domain.balance.Strategy;
 import dev.dormouse.domain.fleet.ModelKey;
-import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
@@ -20,9 +23,10 @@ final class ModelQueue {
     /** Waiting requests that may still be let go before the next tick. */
     int pace;
     /** Requests at each replica that may be given more. */
-    private final Map<String, Integer> open = new LinkedHashMap<>();
+    private final Map<String, Candidate> open = new LinkedHashMap<>();
     /** Requests at each replica that has any, also at those that may not be given more. */
     private final Map<String, Integer> serving = new HashMap<>();
+    private Balancer balancer = new Balancer(Strategy.DEFAULT);
     private int servingInAll;
 
     ModelQueue(ModelKey key, HoldLimits limits) {
@@ -49,29 +53,30 @@ final class ModelQueue {
         return open.size();
     }
 
-    /** The replica with the fewest requests, if that one has room. */
-    @Nullable
-    String roomiest() {
-        if (limits == null) {
-            return null;
-        }
-        String best = null;
-        int fewest = limits.concurrency();
-        for (Map.Entry<String, Integer> replica : open.entrySet()) {
-            if (replica.getValue() < fewest) {
-                best = replica.getKey();
-                fewest = replica.getValue();
-            }
-        }
-        return best;
+    boolean hasRoom() {
+        ModelLimits known = limits;
+        return known != null && open.values().stream().anyMatch(replica -> replica.load() < known.concurrency());
     }
 
-    void open(Collection<String> pods) {
-        open.keySet().retainAll(pods);
-        for (String pod : pods) {
-            // One that comes back, e.g. after it refused a connection, may still carry some.
-            open.computeIfAbsent(pod, added -> serving.getOrDefault(added, 0));
+    /** The replica for this request; absent if none has room. */
+    @Nullable
+    String choose(HeldRequest request) {
+        return limits == null
+                ? null
+                : balancer.choose(List.copyOf(open.values()), limits.concurrency(), request.affinity());
+    }
+
+    void balance(Strategy strategy) {
+        if (!strategy.equals(balancer.strategy())) {
+            balancer = new Balancer(strategy);
         }
+    }
+
+    /** @param weights of the pods that may be given more, by pod */
+    void open(Map<String, Integer> weights) {
+        open.keySet().retainAll(weights.keySet());
+        // One that comes back, e.g. after it refused a connection, may still carry some.
+        weights.forEach((pod, weight) -> open.put(pod, new Candidate(pod, serving.getOrDefault(pod, 0), weight)));
     }
 
     void shut(String pod) {
@@ -81,13 +86,17 @@ final class ModelQueue {
     void began(String pod) {
         servingInAll++;
         serving.merge(pod, 1, Integer::sum);
-        open.computeIfPresent(pod, (same, count) -> count + 1);
+        changeLoad(pod, 1);
     }
 
     void ended(String pod) {
         servingInAll--;
         serving.computeIfPresent(pod, (same, count) -> count == 1 ? null : count - 1);
-        open.computeIfPresent(pod, (same, count) -> count - 1);
+        changeLoad(pod, -1);
+    }
+
+    private void changeLoad(String pod, int by) {
+        open.computeIfPresent(pod, (same, at) -> new Candidate(pod, at.load() + by, at.weight()));
     }
 
     boolean isForgettable() {

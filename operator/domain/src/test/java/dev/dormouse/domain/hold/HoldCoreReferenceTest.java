@@ -346,7 +346,7 @@ class HoldCoreReferenceTest {
                     // Arrival times repeat and go back: the clock of a machine does.
                     Instant arrived = now.minusMillis(random.nextInt(20));
                     HeldRequest request = new HeldRequest(++lastId, key, random.nextInt(3), arrived,
-                            arrived.plusMillis(random.nextInt(600)), random.nextInt(30), random.nextInt(8) > 0);
+                            arrived.plusMillis(random.nextInt(600)), random.nextInt(30), random.nextInt(8) > 0, 0);
                     effects.addAll(core.arrived(request));
                     obvious.arrived(request, effects);
                 }

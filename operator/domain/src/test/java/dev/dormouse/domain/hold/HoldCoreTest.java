@@ -31,7 +31,7 @@ class HoldCoreTest {
     private final HoldCore core = new HoldCore(HoldLimits.ofRequests(100, 150));
 
     private static HeldRequest request(long id, ModelKey model, int priority) {
-        return new HeldRequest(id, model, priority, T0.plusMillis(id), T0.plusSeconds(10), 10, true);
+        return new HeldRequest(id, model, priority, T0.plusMillis(id), T0.plusSeconds(10), 10, true, 0);
     }
 
     private static HeldRequest request(long id) {
@@ -319,7 +319,7 @@ class HoldCoreTest {
     @DisplayName("A request that may not wait is turned away, and the model is woken nevertheless")
     void mayNotWait() {
         known(10);
-        HeldRequest hurried = new HeldRequest(1, A, 0, T0, T0.plusSeconds(1), 0, false);
+        HeldRequest hurried = new HeldRequest(1, A, 0, T0, T0.plusSeconds(1), 0, false, 0);
 
         assertThat(core.arrived(hurried)).containsExactly(new Demand(A), new Reject(1, Reason.Waking));
         assertThat(core.idle()).isTrue();
@@ -332,9 +332,9 @@ class HoldCoreTest {
     void waitingAges() {
         known(10);
         Instant late = T0.plusSeconds(100);
-        core.arrived(new HeldRequest(1, A, 0, T0, late.plusSeconds(100), 10, true));
-        core.arrived(new HeldRequest(2, A, 5, T0.plusSeconds(49), late.plusSeconds(100), 10, true));
-        core.arrived(new HeldRequest(3, A, 5, T0.plusSeconds(51), late.plusSeconds(100), 10, true));
+        core.arrived(new HeldRequest(1, A, 0, T0, late.plusSeconds(100), 10, true, 0));
+        core.arrived(new HeldRequest(2, A, 5, T0.plusSeconds(49), late.plusSeconds(100), 10, true, 0));
+        core.arrived(new HeldRequest(3, A, 5, T0.plusSeconds(51), late.plusSeconds(100), 10, true, 0));
 
         assertThat(core.queued(A)).extracting(HeldRequest::id).containsExactly(2L, 1L, 3L);
         assertThat(core.replicas(A, List.of("p"))).containsExactly(new Grant(2, "p"), new Grant(1, "p"),
@@ -435,7 +435,8 @@ class HoldCoreTest {
                     modelOf.put(id, key);
                     effects.addAll(
                             core.arrived(
-                                    new HeldRequest(id, key, random.nextInt(3), now, now.plusMillis(400), 10, true)));
+                                    new HeldRequest(id, key, random.nextInt(3), now, now.plusMillis(400), 10, true,
+                                            0)));
                 }
                 case 3 -> {
                     if (!granted.isEmpty()) {

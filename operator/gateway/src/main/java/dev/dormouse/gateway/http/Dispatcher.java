@@ -135,7 +135,7 @@ final class Dispatcher implements ClusterListener {
                 .isPresent();
         boolean mayWait = model.admission().coldStart() != ModelRoute.ColdStart.Reject && !tooLong;
         return new HeldRequest(id, model.key(), model.admission().priority() + arrival.wishes().priority(), now,
-                now.plus(longest), arrival.bytes(), mayWait);
+                now.plus(longest), arrival.bytes(), mayWait, 0);
     }
 
     /** A granted request ended, or a client went away; nothing happens if the request has ended already. */

@@ -23,7 +23,7 @@ class LoadLogTest {
     private final HoldCore core = new HoldCore(HoldLimits.ofRequests(10, 10));
 
     private void arrive(long id, Instant at) {
-        core.arrived(new HeldRequest(id, MODEL, 0, at, at.plusSeconds(100), 0, true));
+        core.arrived(new HeldRequest(id, MODEL, 0, at, at.plusSeconds(100), 0, true, 0));
         log.arrived(MODEL, at);
     }
 
