@@ -30,14 +30,24 @@ public record InferenceModelSpec(
         @SpecReplicas @Default("0") @Min(0) @Max(1000) @JsonPropertyDescription("0 (default): Dormouse decides between scaling.minReplicas and scaling.maxReplicas. n > 0: exactly n, the autoscaler stands back.") Integer replicas,
         @Default("{}") @JsonPropertyDescription("Bounds and pace of automatic scaling.") Scaling scaling,
         @Default("{}") @JsonPropertyDescription("How requests are admitted and held.") Requests requests,
+        @Default("{}") @JsonPropertyDescription("How requests are spread over replicas.") LoadBalancing loadBalancing,
+        @Nullable @JsonPropertyDescription("Another model that answers a part of this one's requests: a new revision on trial, or the other side of a comparison.") Canary canary,
         @Default("{}") @JsonPropertyDescription("What happens between container start and Ready.") Warmup warmup,
         @Default("{}") @JsonPropertyDescription("Where and how device memory is snapshotted.") Snapshot snapshot) {
+    private static final String HEADER_NAME = "^[A-Za-z0-9-]{1,128}$";
     private static final String CLIENT_NAME = "^[A-Za-z0-9]([A-Za-z0-9._:-]{0,252}[A-Za-z0-9])?$";
+
+    /** With the defaults of what only the gateway looks at. */
+    public InferenceModelSpec(Model model, Engine engine, @Nullable PodTemplateSpec podTemplate, Integer replicas,
+            Scaling scaling, Requests requests, Warmup warmup, Snapshot snapshot) {
+        this(model, engine, podTemplate, replicas, scaling, requests, new LoadBalancing(), null, warmup, snapshot);
+    }
 
     public InferenceModelSpec {
         replicas = replicas == null ? 0 : replicas;
         scaling = scaling == null ? new Scaling() : scaling;
         requests = requests == null ? new Requests() : requests;
+        loadBalancing = loadBalancing == null ? new LoadBalancing() : loadBalancing;
         warmup = warmup == null ? new Warmup() : warmup;
         snapshot = snapshot == null ? new Snapshot() : snapshot;
     }
@@ -139,6 +149,49 @@ public record InferenceModelSpec(
             priority = priority == null ? 0 : priority;
             overLimit = overLimit == null ? OverLimit.Reject : overLimit;
             coldStart = coldStart == null ? ColdStart.Hold : coldStart;
+        }
+    }
+
+    public enum BalancingStrategy {
+        /** The replica with the fewest requests. */
+        LeastLoad,
+        /** In turns. */
+        RoundRobin,
+        /** In proportion to the pods' annotation dormouse.dev/weight. */
+        Weighted,
+        /** Requests that begin alike go to one replica, as far as its load allows. */
+        PrefixHash
+    }
+
+    /** Requirements W37 and W38. */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record LoadBalancing(
+            @Default("\"LeastLoad\"") @JsonPropertyDescription("LeastLoad, RoundRobin, Weighted (by the pods' annotation dormouse.dev/weight) or PrefixHash (prompts that begin alike go to one replica).") BalancingStrategy strategy,
+            @Default("256") @Min(1) @Max(65536) @JsonPropertyDescription("PrefixHash: characters of the prompt that count as its beginning.") Integer prefixChars,
+            @Default("125") @Min(101) @Max(1000) @JsonPropertyDescription("PrefixHash: a replica carries at most so many percent of the average.") Integer boundPercent,
+            @Default("5") @Min(1) @Max(1000) @JsonPropertyDescription("After so many failures in a row a replica is given nothing for a while.") Integer ejectAfterFailures) {
+        public LoadBalancing() {
+            this(BalancingStrategy.LeastLoad, 256, 125, 5);
+        }
+
+        public LoadBalancing {
+            strategy = strategy == null ? BalancingStrategy.LeastLoad : strategy;
+            prefixChars = prefixChars == null ? 256 : prefixChars;
+            boundPercent = boundPercent == null ? 125 : boundPercent;
+            ejectAfterFailures = ejectAfterFailures == null ? 5 : ejectAfterFailures;
+        }
+    }
+
+    /** @param model of the same namespace; while it does not exist, nothing is split */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record Canary(
+            @Required @Pattern("^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$") @JsonPropertyDescription("Name of an InferenceModel in the same namespace.") String model,
+            @Default("0") @Min(0) @Max(100) @JsonPropertyDescription("Percent of requests that it answers.") Integer percent,
+            @Nullable @Pattern(HEADER_NAME) @JsonPropertyDescription("Requests with this header go to it, whatever the percentage.") String header,
+            @Nullable @JsonPropertyDescription("The value the header must have. Default: any.") String headerValue,
+            @Nullable @Pattern(HEADER_NAME) @JsonPropertyDescription("Requests with the same value of this header are always answered by the same model. Without it, the field user of the request's body decides.") String stickyHeader) {
+        public Canary {
+            percent = percent == null ? 0 : percent;
         }
     }
 
