@@ -22,7 +22,11 @@ import org.jspecify.annotations.Nullable;
  * <tr><td>DORMOUSE_WATCH_NAMESPACES</td><td>(all)</td><td>comma-separated namespaces whose models are served</td></tr>
  * <tr><td>DORMOUSE_GATEWAY_NAME</td><td>HOSTNAME, or gateway</td><td>how this gateway is called in its reports</td></tr>
  * <tr><td>DORMOUSE_GATEWAYS</td><td>1</td><td>gateways that share each model's concurrency limit</td></tr>
- * <tr><td>DORMOUSE_DRAIN_SECONDS</td><td>25</td><td>after SIGTERM, held and running requests have so long to finish</td></tr>
+ * <tr><td>DORMOUSE_GATEWAY_SERVICE</td><td>(none)</td><td>namespace/name of the service in front of the gateways: the
+ * limits are shared by as many as are ready behind it, and DORMOUSE_GATEWAYS counts only until the first is seen</td></tr>
+ * <tr><td>DORMOUSE_DRAIN_DELAY_SECONDS</td><td>5 behind a service, else 0</td><td>after SIGTERM the gateway is not ready
+ * and still serves new requests for so long, until nobody sends it any</td></tr>
+ * <tr><td>DORMOUSE_DRAIN_SECONDS</td><td>25</td><td>after that, held and running requests have so long to finish</td></tr>
  * <tr><td>DORMOUSE_PEEK_BYTES</td><td>1048576</td><td>the JSON field "model" must lie within so many bytes; as many
  * are kept in memory per held request</td></tr>
  * <tr><td>DORMOUSE_PEEK_FORM_BYTES</td><td>33554432</td><td>the same for the field of a multipart form, in which clients
@@ -42,7 +46,8 @@ import org.jspecify.annotations.Nullable;
  */
 public record GatewayConfig(String bind, int port, int internalPort, Set<String> watchNamespaces, String name,
         int gateways, Duration drain, int peekBytes, int maxQueuedPerModel, int maxQueued, int maxHeldBytes,
-        int formPeekBytes, Duration requestTimeout, Duration upstreamIdle, Duration totalTimeout, boolean h2c) {
+        int formPeekBytes, Duration requestTimeout, Duration upstreamIdle, Duration totalTimeout, boolean h2c,
+        Optional<Service> service, Duration drainDelay) {
 
     public GatewayConfig {
         watchNamespaces = Set.copyOf(watchNamespaces);
@@ -64,8 +69,13 @@ public record GatewayConfig(String bind, int port, int internalPort, Set<String>
                 Duration.ofSeconds(env.number("DORMOUSE_REQUEST_TIMEOUT_SECONDS", 60, 1, 86_400)),
                 Duration.ofSeconds(env.number("DORMOUSE_UPSTREAM_IDLE_SECONDS", 600, 1, 86_400)),
                 Duration.ofSeconds(env.number("DORMOUSE_TOTAL_TIMEOUT_SECONDS", 0, 0, 604_800)),
-                env.flag("DORMOUSE_H2C", true));
+                env.flag("DORMOUSE_H2C", true), env.service("DORMOUSE_GATEWAY_SERVICE"),
+                Duration.ofSeconds(env.number("DORMOUSE_DRAIN_DELAY_SECONDS",
+                        env.value("DORMOUSE_GATEWAY_SERVICE").isPresent() ? 5 : 0, 0, 3600)));
     }
+
+    /** A Kubernetes service. */
+    public record Service(String namespace, String name) {}
 
     private record Reader(Map<String, String> environment) {
 
@@ -83,6 +93,17 @@ public record GatewayConfig(String bind, int port, int internalPort, Set<String>
                     .map(String::strip)
                     .filter(Predicate.not(String::isEmpty))
                     .collect(Collectors.toUnmodifiableSet());
+        }
+
+        Optional<Service> service(String key) {
+            return value(key).map(text -> {
+                String[] parts = text.split("/", -1);
+                if (parts.length != 2 || parts[0].isEmpty() || parts[1].isEmpty()) {
+                    throw new IllegalArgumentException(
+                            "%s=\"%s\" is not valid: it must be <namespace>/<name> of a service".formatted(key, text));
+                }
+                return new Service(parts[0], parts[1]);
+            });
         }
 
         boolean flag(String key, boolean otherwise) {

@@ -31,6 +31,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.Executor;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -135,7 +136,7 @@ final class Dispatcher implements ClusterListener {
                 .isPresent();
         boolean mayWait = model.admission().coldStart() != ModelRoute.ColdStart.Reject && !tooLong;
         return new HeldRequest(id, model.key(), model.admission().priority() + arrival.wishes().priority(), now,
-                now.plus(longest), arrival.bytes(), mayWait, 0);
+                now.plus(longest), arrival.bytes(), mayWait, arrival.affinity());
     }
 
     /** A granted request ended, or a client went away; nothing happens if the request has ended already. */
@@ -162,12 +163,23 @@ final class Dispatcher implements ClusterListener {
         refresh(pod.model());
     }
 
+    /** How a replica answered: a failure of the engine's own, again and again, is no reason to ask it more. */
+    void answered(PodRoute pod, boolean well) {
+        int limit = routes.model(pod.model()).map(model -> model.traffic().ejectAfterFailures()).orElse(1);
+        if (health.answered(pod, well, limit, clock.instant())) {
+            refresh(pod.model());
+        }
+    }
+
     // What the cluster does.
 
     @Override
     public void modelSeen(ModelRoute model) {
+        if (routes.model(model.key()).filter(before -> !before.traffic().equals(model.traffic())).isPresent()) {
+            health.forget(model.key());
+        }
         routes.put(model);
-        apply(core.model(model.key(), model.admission().limits()));
+        apply(core.model(model.key(), model.admission().limits(), model.traffic().strategy()));
         model.failedWake().ifPresent(wake -> {
             wakes.abandoned(model.key());
             apply(core.wakeFailed(model.key(), wake, clock.instant()));
@@ -181,6 +193,7 @@ final class Dispatcher implements ClusterListener {
         apply(core.removed(model));
         routes.remove(model);
         wakes.forget(model);
+        health.forget(model);
         refresh(model);
     }
 
@@ -196,6 +209,11 @@ final class Dispatcher implements ClusterListener {
         health.gone(uid);
         sidecars.forget(uid);
         routes.removePod(uid).ifPresent(pod -> refresh(pod.model()));
+    }
+
+    @Override
+    public void gatewaysSeen(int ready) {
+        core.gateways(Math.max(1, ready));
     }
 
     @Override
@@ -269,11 +287,13 @@ final class Dispatcher implements ClusterListener {
 
     /** Tells the core which pods of the model may be given requests, and follows those that may soon. */
     private void refresh(ModelKey model) {
-        List<String> routable = routes.pods(model).stream().filter(health::routable).map(PodRoute::uid).toList();
+        List<PodRoute> routable = health.admitted(model,
+                routes.pods(model).stream().filter(health::routable).toList(), clock.instant());
         if (!routable.isEmpty()) {
             wakes.awake(model, clock.instant());
         }
-        apply(core.replicas(model, routable));
+        apply(core.weightedReplicas(model,
+                routable.stream().collect(Collectors.toMap(PodRoute::uid, PodRoute::weight))));
         follow(model);
     }
 

@@ -34,6 +34,7 @@ final class Exchange implements Dispatcher.Ticket {
     private static final Set<String> RESPONSE_HEADERS_NOT_COPIED = Set.of("x-dormouse-wake");
     /** Longest error of an engine that is told inside a stream. */
     private static final int LONGEST_ERROR_BYTES = 64 << 10;
+    private static final int NOT_IMPLEMENTED = 501;
 
     /** What every exchange of one gateway needs. */
     record Surroundings(Vertx vertx, Dispatcher dispatcher, HttpClient client, GatewayMetrics metrics,
@@ -178,6 +179,7 @@ final class Exchange implements Dispatcher.Ticket {
         opened.response().onSuccess(answer -> answered(answer, pod)).onFailure(error -> {
             if (!over) {
                 LOG.info("pod {} of {} gave no answer: {}", pod.uid(), model.key(), error.getMessage());
+                dispatcher.answered(pod, false);
                 lost(error instanceof TimeoutException
                         ? "was silent for " + timeouts.upstreamIdle().toSeconds() + " s"
                         : "ended the connection before it answered");
@@ -214,6 +216,7 @@ final class Exchange implements Dispatcher.Ticket {
 
     private void answered(HttpClientResponse answer, PodRoute pod) {
         answer.pause();
+        dispatcher.answered(pod, answer.statusCode() < 500 || answer.statusCode() == NOT_IMPLEMENTED);
         if (over) {
             answer.request().reset();
         } else if (Tunnel.isGranted(answer)) {
@@ -301,6 +304,7 @@ final class Exchange implements Dispatcher.Ticket {
             return;
         }
         LOG.info("pod {} of {} broke off its answer: {}", pod.uid(), model.key(), error.getMessage());
+        dispatcher.answered(pod, false);
         ended(answer.statusCode());
         if (isStream(answer)) {
             // Behind whatever half an event there is, so that a client's parser sees it too.

@@ -171,6 +171,11 @@ public final class GatewayServer implements AutoCloseable {
             }
 
             @Override
+            public void gatewaysSeen(int ready) {
+                onLoop(() -> dispatcher.gatewaysSeen(ready));
+            }
+
+            @Override
             public void synced() {
                 onLoop(dispatcher::synced);
             }
@@ -178,19 +183,28 @@ public final class GatewayServer implements AutoCloseable {
     }
 
     /**
-     * Ends it gently: new requests are refused, held and running ones have the drain time to finish, then the held ones
-     * are told to go elsewhere. Returns when all that is done. The internal port answers meanwhile.
+     * Ends it gently: it is not ready any more, and serves on until whoever sends it requests has noticed; then new ones
+     * are refused, held and running ones have the drain time to finish, then the held ones are told to go elsewhere. Returns when all that is done. The internal port answers meanwhile.
      */
     public void drain() {
         onLoop(() -> {
-            publicHandler.close();
             internalHandler.close();
-            dispatcher.close();
-            drainUntil = clock.instant().plus(settings.drain());
+            publicHandler.leave();
+            if (settings.drainDelay().isZero()) {
+                refuseNew();
+            } else {
+                vertx.setTimer(settings.drainDelay().toMillis(), timer -> refuseNew());
+            }
         });
         drained.future().await();
         // Answers that are decided and not yet on the wire.
         publicServer.shutdown(LAST_BYTES_SECONDS, TimeUnit.SECONDS).await();
+    }
+
+    private void refuseNew() {
+        publicHandler.close();
+        dispatcher.close();
+        drainUntil = clock.instant().plus(settings.drain());
     }
 
     /** Ends it at once: whatever is open is cut. */

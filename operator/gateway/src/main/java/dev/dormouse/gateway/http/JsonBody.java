@@ -5,32 +5,84 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.async.ByteArrayFeeder;
+import com.fasterxml.jackson.core.io.JsonStringEncoder;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** A JSON object whose top-level field {@code "model"} is looked for without keeping the rest of it. */
 final class JsonBody {
     private static final JsonFactory JSON = new JsonFactory();
 
+    private static final Set<String> PROMPTS = Set.of("content", "text", "prompt", "input", "instructions", "system");
+
     private JsonBody() {}
 
-    /** Whether the object has this top-level field and it is {@code true}, as far as can be seen. */
-    static boolean isTrue(String field, byte[] body) {
+    /** A top-level field that is text, a number or a truth value, as far as can be seen. */
+    static Optional<String> scalar(String field, byte[] body) {
         try (JsonParser parser = JSON.createParser(body)) {
             if (parser.nextToken() != JsonToken.START_OBJECT) {
-                return false;
+                return Optional.empty();
             }
             for (String name = parser.nextFieldName(); name != null; name = parser.nextFieldName()) {
-                if (parser.nextToken() == JsonToken.VALUE_TRUE && name.equals(field)) {
-                    return true;
+                if (parser.nextToken().isScalarValue() && name.equals(field)) {
+                    return Optional.of(parser.getText());
                 }
                 parser.skipChildren();
             }
-            return false;
+            return Optional.empty();
         } catch (IOException e) {
-            return false; // Cut short, or not JSON: whoever routes it by its model has said so already.
+            return Optional.empty(); // Cut short, or not JSON: whoever routes it by its model has said so already.
         }
+    }
+
+    /** The same body, in which the model has another name. */
+    static byte[] renamed(byte[] body, String name) {
+        try (JsonParser parser = JSON.createParser(body); ByteArrayOutputStream out = new ByteArrayOutputStream()) {
+            int copied = 0;
+            parser.nextToken();
+            while (parser.nextFieldName() instanceof String field) {
+                if (parser.nextToken() == JsonToken.VALUE_STRING && field.equals("model")) {
+                    int from = (int) parser.currentTokenLocation().getByteOffset();
+                    parser.finishToken();
+                    out.write(body, copied, from - copied);
+                    out.write('"');
+                    out.writeBytes(JsonStringEncoder.getInstance().quoteAsUTF8(name));
+                    out.write('"');
+                    copied = (int) parser.currentLocation().getByteOffset();
+                }
+                parser.skipChildren();
+                if (copied > 0) {
+                    // What follows may be cut short.
+                    break;
+                }
+            }
+            out.write(body, copied, body.length - copied);
+            return out.toByteArray();
+        } catch (IOException e) {
+            throw new UncheckedIOException("a body that named its model cannot be read", e);
+        }
+    }
+
+    /** Text of a prompt, in its order: what requests of one conversation or of one template have in common comes first. */
+    static String promptBeginning(byte[] body, int chars) {
+        StringBuilder text = new StringBuilder();
+        try (JsonParser parser = JSON.createParser(body)) {
+            for (JsonToken token = parser.nextToken(); token != null; token = parser.nextToken()) {
+                if (token == JsonToken.VALUE_STRING && PROMPTS.contains(String.valueOf(parser.currentName()))) {
+                    text.append(parser.getText());
+                }
+                if (text.length() >= chars) {
+                    return text.substring(0, chars);
+                }
+            }
+        } catch (IOException e) {
+            // Cut short: what there is, is the beginning.
+        }
+        return text.toString();
     }
 
     /**

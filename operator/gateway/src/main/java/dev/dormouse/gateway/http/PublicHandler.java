@@ -4,7 +4,9 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.dormouse.domain.balance.Strategy;
 import dev.dormouse.domain.fleet.ModelKey;
+import dev.dormouse.domain.traffic.CanarySplit;
 import dev.dormouse.gateway.load.GatewayMetrics;
 import dev.dormouse.gateway.route.ModelRoute;
 import dev.dormouse.gateway.route.Selection;
@@ -12,6 +14,7 @@ import io.vertx.core.Handler;
 import io.vertx.core.http.HttpConnection;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
+import io.vertx.core.http.HttpVersion;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -36,6 +39,8 @@ final class PublicHandler implements Handler<HttpServerRequest> {
     private final int peekBytes;
     private final int formPeekBytes;
     private final QuietRequests quiet = new QuietRequests();
+    private long turn;
+    private boolean leaving;
     private boolean closed;
 
     PublicHandler(Exchange.Surroundings surroundings, Connections connections, int peekBytes, int formPeekBytes) {
@@ -45,6 +50,11 @@ final class PublicHandler implements Handler<HttpServerRequest> {
         this.metrics = surroundings.metrics();
         this.peekBytes = peekBytes;
         this.formPeekBytes = formPeekBytes;
+    }
+
+    /** Clients are asked to come back on another connection, and so to another gateway. */
+    void leave() {
+        leaving = true;
     }
 
     /** New requests are refused from here on. */
@@ -64,7 +74,10 @@ final class PublicHandler implements Handler<HttpServerRequest> {
             return;
         }
         // Vert.x 5.1.6 overlooks "close" in a list, and its sender would wait for ever.
-        boolean last = HopByHop.saysClose(request.headers());
+        boolean last = HopByHop.saysClose(request.headers()) || leaving && request.version() != HttpVersion.HTTP_2;
+        if (leaving && last) {
+            request.response().putHeader("Connection", "close");
+        }
         request.response().endHandler(sent -> {
             connections.ended(connection, dispatcher.now());
             if (last) {
@@ -96,7 +109,6 @@ final class PublicHandler implements Handler<HttpServerRequest> {
         String path = request.path() == null ? "" : request.path();
         Matcher byPath = BY_PATH.matcher(path);
         if (closed) {
-            request.response().putHeader("Connection", "close");
             refuse(request, body, OpenAiError.shuttingDown());
         } else if (!dispatcher.knowsTheCluster()) {
             refuse(request, body, OpenAiError.notSynced());
@@ -141,7 +153,7 @@ final class PublicHandler implements Handler<HttpServerRequest> {
         String type = Objects.requireNonNullElse(request.getHeader("Content-Type"), "");
         String inQuery = request.getParam("model");
         switch (ModelField.in(type, body.beginning(), body.complete())) {
-            case ModelField.Named(String name) -> byName(request, body, name);
+            case ModelField.Named(String name) -> byBody(request, body, name);
             case ModelField.Missing() when inQuery != null -> byName(request, body, inQuery);
             case ModelField.Missing() -> refuse(request, body, OpenAiError.missingModel());
             case ModelField.NotYet() -> refuse(request, body, OpenAiError.tooLarge(peekBytes(request)));
@@ -150,13 +162,60 @@ final class PublicHandler implements Handler<HttpServerRequest> {
         }
     }
 
+    /** An engine knows its model by one name, and refuses others: an alias, a full name, the one a canary stands in for. */
+    private void byBody(HttpServerRequest request, RequestBody body, String name) {
+        if (dispatcher.routes().select(name) instanceof Selection.Found(ModelRoute model)) {
+            ModelRoute serving = canary(request, body, model);
+            if (!serving.clientName().equals(name) && isJson(request)) {
+                body.replace(JsonBody.renamed(body.beginning(), serving.clientName()));
+            }
+            begin(request, body, serving, originForm(request));
+        } else {
+            byName(request, body, name);
+        }
+    }
+
+    private static boolean isJson(HttpServerRequest request) {
+        String type = request.getHeader("Content-Type");
+        return type == null || !type.startsWith("multipart/") && !type.startsWith("application/x-www-form-urlencoded");
+    }
+
     private void select(HttpServerRequest request, RequestBody body, Selection selection, String name, String uri) {
         switch (selection) {
-            case Selection.Found(ModelRoute model) -> begin(request, body, model, uri);
+            case Selection.Found(ModelRoute model) -> begin(request, body, canary(request, body, model), uri);
             case Selection.Unknown() -> refuse(request, body, OpenAiError.unknownModel(name));
             case Selection.Ambiguous(List<ModelKey> candidates) -> refuse(request, body,
                     OpenAiError.ambiguousModel(name, candidates));
         }
+    }
+
+    /** The model itself, or the one that answers for it. */
+    private ModelRoute canary(HttpServerRequest request, RequestBody body, ModelRoute model) {
+        Optional<ModelRoute.Canary> canary = model.traffic().canary();
+        Optional<ModelRoute> other = canary.flatMap(each -> dispatcher.routes().model(each.model()));
+        if (canary.isEmpty() || other.isEmpty()) {
+            return model;
+        }
+        CanarySplit split = canary.get().split();
+        Optional<String> identity = canary.get()
+                .stickyHeader()
+                .map(request::getHeader)
+                .or(() -> JsonBody.scalar("user", body.beginning()));
+        turn++;
+        return split.takes(split.header().map(rule -> request.getHeader(rule.name())), identity, turn)
+                ? other.get()
+                : model;
+    }
+
+    private static long affinity(HttpServerRequest request, RequestBody body, ModelRoute model) {
+        if (!(model.traffic().strategy() instanceof Strategy.PrefixHash)) {
+            return 0;
+        }
+        String session = request.getHeader("X-Session-Id");
+        String alike = session == null
+                ? JsonBody.promptBeginning(body.beginning(), model.traffic().prefixChars())
+                : session;
+        return alike.isEmpty() ? 0 : alike.hashCode() * 0x9e3779b97f4a7c15L | 1;
     }
 
     private void begin(HttpServerRequest request, RequestBody body, ModelRoute model, String uri) {
@@ -168,8 +227,9 @@ final class PublicHandler implements Handler<HttpServerRequest> {
             return;
         }
         boolean heartbeat = model.admission().coldStart() == ModelRoute.ColdStart.Heartbeat
-                && JsonBody.isTrue("stream", body.beginning());
-        Arrival arrival = new Arrival(model, wishes, body.bytes(), quiet.matches(request, uri), heartbeat);
+                && JsonBody.scalar("stream", body.beginning()).filter("true"::equals).isPresent();
+        Arrival arrival = new Arrival(model, wishes, body.bytes(), quiet.matches(request, uri), heartbeat,
+                affinity(request, body, model));
         new Exchange(request, arrival, uri, body, surroundings).begin();
     }
 

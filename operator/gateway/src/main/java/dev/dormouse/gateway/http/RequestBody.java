@@ -7,11 +7,13 @@ import java.util.function.Consumer;
 
 /**
  * A request's body: its beginning in memory, the rest still with the client. While a request waits, at most the peek
- * limit and one read buffer are kept of it. Forwarded byte for byte.
+ * limit and one read buffer are kept of it. Forwarded byte for byte, but for its model's name.
  */
 final class RequestBody {
     private final HttpServerRequest request;
-    private final Buffer beginning = Buffer.buffer();
+    private Buffer beginning = Buffer.buffer();
+    /** By how much it is longer than what the client sends. */
+    private int longer;
     private boolean complete;
     private boolean peeked;
 
@@ -64,6 +66,12 @@ final class RequestBody {
         return beginning.length();
     }
 
+    /** Its beginning is sent on in this form. */
+    void replace(byte[] changed) {
+        longer += changed.length - beginning.length();
+        beginning = Buffer.buffer(changed);
+    }
+
     byte[] beginning() {
         return beginning.getBytes();
     }
@@ -83,7 +91,7 @@ final class RequestBody {
         if (length == null) {
             upstream.setChunked(true);
         } else {
-            upstream.putHeader("Content-Length", length);
+            upstream.putHeader("Content-Length", Long.toString(Long.parseLong(length) + longer));
         }
         upstream.write(beginning);
         request.pipe().endOnFailure(false).to(upstream).onFailure(lost -> upstream.reset());

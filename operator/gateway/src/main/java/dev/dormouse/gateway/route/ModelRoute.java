@@ -1,8 +1,10 @@
 package dev.dormouse.gateway.route;
 
+import dev.dormouse.domain.balance.Strategy;
 import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.domain.hold.ModelLimits;
 import dev.dormouse.domain.hold.Wake;
+import dev.dormouse.domain.traffic.CanarySplit;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -16,7 +18,7 @@ import java.util.OptionalInt;
  * @param aliases what else they may put there
  */
 public record ModelRoute(ModelKey key, String clientName, List<String> aliases, Instant createdAt, Admission admission,
-        State state) {
+        Traffic traffic, State state) {
     /** A first replica that fails may be bad luck, and its waiters stay; from this attempt on they are told. */
     private static final int ATTEMPTS_BEFORE_TELLING = 2;
 
@@ -26,6 +28,19 @@ public record ModelRoute(ModelKey key, String clientName, List<String> aliases, 
 
     /** How requests are let in. @param queueTimeout longest time a request is held */
     public record Admission(ModelLimits limits, Duration queueTimeout, int priority, ColdStart coldStart) {}
+
+    /**
+     * Where requests go.
+     *
+     * @param prefixChars how much of a prompt counts as its beginning
+     * @param ejectAfterFailures after so many failures in a row a replica is given nothing for a while
+     */
+    public record Traffic(Strategy strategy, int prefixChars, int ejectAfterFailures, Optional<Canary> canary) {
+        public static final Traffic DEFAULT = new Traffic(Strategy.DEFAULT, 256, 5, Optional.empty());
+    }
+
+    /** @param stickyHeader whose value tells who asks; else the body's field {@code user} does */
+    public record Canary(ModelKey model, CanarySplit split, Optional<String> stickyHeader) {}
 
     /** What a client gets while the model wakes. */
     public enum ColdStart {

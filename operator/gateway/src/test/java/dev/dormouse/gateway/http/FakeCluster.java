@@ -38,16 +38,16 @@ final class FakeCluster implements AutoCloseable {
     }
 
     FakeCluster(int sidecarPort, Duration drain, int peekBytes) {
-        this(sidecarPort, drain, peekBytes, Timeouts.DEFAULT);
+        this(sidecarPort, Duration.ZERO, drain, peekBytes, Timeouts.DEFAULT);
     }
 
     FakeCluster(int sidecarPort, Timeouts timeouts) {
-        this(sidecarPort, Duration.ofSeconds(20), 1 << 20, timeouts);
+        this(sidecarPort, Duration.ZERO, Duration.ofSeconds(20), 1 << 20, timeouts);
     }
 
-    private FakeCluster(int sidecarPort, Duration drain, int peekBytes, Timeouts timeouts) {
+    FakeCluster(int sidecarPort, Duration drainDelay, Duration drain, int peekBytes, Timeouts timeouts) {
         ServerSettings settings = new ServerSettings("127.0.0.1", 0, 0, "gw-0", HoldLimits.ofRequests(1000, 5000), 1,
-                peekBytes, 1 << 20, drain, sidecarPort, timeouts, timeouts.equals(Timeouts.DEFAULT));
+                peekBytes, 1 << 20, drainDelay, drain, sidecarPort, timeouts, timeouts.equals(Timeouts.DEFAULT));
         gateway = GatewayServer.start(settings, (model, at) -> {
             demands.add(model);
             return CompletableFuture.completedFuture(null);
@@ -62,7 +62,8 @@ final class FakeCluster implements AutoCloseable {
     static ModelRoute route(ModelKey key, int limit, Duration timeout, ModelRoute.ColdStart coldStart,
             ModelRoute.State state) {
         return new ModelRoute(key, key.name(), List.of(), Instant.EPOCH,
-                new ModelRoute.Admission(ModelLimits.ofConcurrency(limit), timeout, 0, coldStart), state);
+                new ModelRoute.Admission(ModelLimits.ofConcurrency(limit), timeout, 0, coldStart),
+                ModelRoute.Traffic.DEFAULT, state);
     }
 
     void model(int limit) {

@@ -34,7 +34,7 @@ class RoutesTest {
                         Instant.parse("2026-11-21T00:00:00Z"),
                         new ModelRoute.Admission(ModelLimits.ofConcurrency(10), Duration.ofSeconds(300), 0,
                                 ModelRoute.ColdStart.Hold),
-                        ModelRoute.State.UNKNOWN));
+                        ModelRoute.Traffic.DEFAULT, ModelRoute.State.UNKNOWN));
     }
 
     @Test

@@ -19,7 +19,7 @@ class RouteTableTest {
         return new ModelRoute(ModelKey.parse(key), clientName, List.of(aliases), T0.minusSeconds(age),
                 new ModelRoute.Admission(ModelLimits.ofConcurrency(1), Duration.ofSeconds(1), 0,
                         ModelRoute.ColdStart.Hold),
-                ModelRoute.State.UNKNOWN);
+                ModelRoute.Traffic.DEFAULT, ModelRoute.State.UNKNOWN);
     }
 
     private String chosen(String name) {
