@@ -104,6 +104,11 @@ public final class MessageChannel implements AutoCloseable {
             throw new IllegalArgumentException(MessageCodec.name(message) + " has " + body.length
                     + " bytes; a frame holds at most " + EngineMessage.MAX_FRAME);
         }
+        sendUnchecked(body, descriptors);
+    }
+
+    /** Sends what need not be a message; only tests of the other side's manners call it directly. */
+    void sendUnchecked(byte[] body, List<Integer> descriptors) throws IOException {
         sending.lock();
         try (Arena arena = Arena.ofConfined()) {
             refuseIfClosed();

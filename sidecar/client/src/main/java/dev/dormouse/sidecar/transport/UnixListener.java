@@ -1,5 +1,6 @@
 package dev.dormouse.sidecar.transport;
 
+import dev.dormouse.sidecar.api.EngineMessage;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
@@ -43,12 +44,16 @@ public final class UnixListener implements AutoCloseable {
 
     /** Waits for the next peer; empty once the listener is closed. */
     public Optional<MessageChannel> accept() throws IOException {
+        return accept(EngineMessage.MAX_FDS);
+    }
+
+    Optional<MessageChannel> accept(int descriptorRoom) throws IOException {
         accepting.lock();
         try {
             if (closed) {
                 return Optional.empty();
             }
-            return Optional.of(new MessageChannel(Libc.accept(fd)));
+            return Optional.of(new MessageChannel(Libc.accept(fd), descriptorRoom));
         } catch (SystemCallException e) {
             if (closed) {
                 return Optional.empty();
