@@ -222,6 +222,22 @@ public final class EngineClient implements AutoCloseable {
         expect(EngineMessage.Done.class, new EngineMessage.Abort(reason), List.of());
     }
 
+    /**
+     * Returns when the sidecar has gone: its process has ended, or it has closed the connection. For an engine that is
+     * ready and has nothing more to say; a request of another thread waits until then.
+     */
+    public synchronized void awaitGone() {
+        try (Frame frame = channel.receive().orElse(null)) {
+            if (frame != null) {
+                // A sidecar speaks when it is spoken to. One that does not is no sidecar of ours any more.
+                channel.shutdown();
+            }
+        } catch (IOException e) {
+            // A connection that broke is as gone as one that was closed.
+            channel.shutdown();
+        }
+    }
+
     private <T extends EngineMessage> void expect(Class<T> kind, EngineMessage request, List<Integer> attached)
             throws IOException, SnapshotRefusedException {
         try (Frame answer = request(request, attached)) {
