@@ -3,6 +3,7 @@ package dev.dormouse.engine.onnx;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.dormouse.engine.onnx.ModelLoader.Loaded;
 import dev.dormouse.engine.onnx.http.EmbeddingsServer;
+import dev.dormouse.engine.onnx.model.NativeLibraries;
 import dev.dormouse.sidecar.api.EngineMessage;
 import dev.dormouse.sidecar.api.EngineMessage.Mode;
 import dev.dormouse.sidecar.client.EngineClient;

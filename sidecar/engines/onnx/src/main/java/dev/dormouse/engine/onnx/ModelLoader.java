@@ -6,10 +6,12 @@ import dev.dormouse.engine.onnx.graph.ElementType;
 import dev.dormouse.engine.onnx.graph.Weight;
 import dev.dormouse.engine.onnx.graph.WeightFreeGraph;
 import dev.dormouse.engine.onnx.graph.WeightLayout;
+import dev.dormouse.engine.onnx.model.Background;
 import dev.dormouse.engine.onnx.model.EmbeddingModel;
 import dev.dormouse.engine.onnx.model.EmbeddingSession;
 import dev.dormouse.engine.onnx.model.ModelFiles;
 import dev.dormouse.engine.onnx.model.ModelSettings;
+import dev.dormouse.engine.onnx.model.NativeLibraries;
 import dev.dormouse.engine.onnx.model.TextTokenizer;
 import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.api.EngineMessage.BufferMeta;
@@ -18,7 +20,6 @@ import dev.dormouse.sidecar.client.Attachment;
 import dev.dormouse.sidecar.client.EngineClient;
 import dev.dormouse.sidecar.client.SharedMemory;
 import dev.dormouse.sidecar.client.SnapshotRefusedException;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -215,7 +216,7 @@ final class ModelLoader {
     private Background<TextTokenizer> tokenizer(byte[] tokenizerJson, ModelSettings settings) {
         return Background.start("tokenizer", () -> {
             natives.awaitTokenizers();
-            return new TextTokenizer(new ByteArrayInputStream(tokenizerJson), settings.maxTokens());
+            return new TextTokenizer(tokenizerJson, settings.maxTokens());
         });
     }
 

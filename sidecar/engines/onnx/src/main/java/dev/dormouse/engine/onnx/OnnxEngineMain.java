@@ -1,9 +1,13 @@
 package dev.dormouse.engine.onnx;
 
 import java.io.IOException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Starts the engine. Exit status: 0 after SIGTERM, 1 when no model can be served, 2 for a bad configuration. */
 public final class OnnxEngineMain {
+    private static final Logger LOG = LoggerFactory.getLogger(OnnxEngineMain.class);
+
     private OnnxEngineMain() {}
 
     public static void main(String[] arguments) throws InterruptedException {
@@ -26,6 +30,10 @@ public final class OnnxEngineMain {
         } catch (IOException e) {
             System.err.println("dormouse engine: " + e.getMessage());
             // Not exit: the hook above is for a stop that somebody asked for.
+            Runtime.getRuntime().halt(1);
+        } catch (RuntimeException | Error e) {
+            // The server's threads would keep a process alive that can never serve.
+            LOG.error("the engine failed", e);
             Runtime.getRuntime().halt(1);
         }
     }

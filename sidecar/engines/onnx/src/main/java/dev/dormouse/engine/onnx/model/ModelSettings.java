@@ -16,6 +16,8 @@ import java.nio.file.Path;
  */
 public record ModelSettings(int maxTokens, long padId, int vocabulary, Pooling pooling) {
     private static final int DEFAULT_MAX_TOKENS = 512;
+    /** Fewer would leave no room beside the special tokens. */
+    private static final int MIN_MAX_TOKENS = 8;
     /** Hugging Face writes 1e30 for "not known". */
     private static final int MAX_MAX_TOKENS = 1 << 20;
 
@@ -28,7 +30,7 @@ public record ModelSettings(int maxTokens, long padId, int vocabulary, Pooling p
     }
 
     public ModelSettings {
-        if (maxTokens < 1 || padId < 0 || vocabulary < 1) {
+        if (maxTokens < MIN_MAX_TOKENS || padId < 0 || vocabulary < 1) {
             throw new IllegalArgumentException("Model settings out of range: maxTokens " + maxTokens + ", padId "
                     + padId + ", vocabulary " + vocabulary);
         }

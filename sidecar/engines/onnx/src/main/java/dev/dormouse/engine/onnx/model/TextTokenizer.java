@@ -1,32 +1,54 @@
 package dev.dormouse.engine.onnx.model;
 
-import ai.djl.huggingface.tokenizers.Encoding;
-import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
-import java.io.IOException;
-import java.io.InputStream;
-import java.util.Arrays;
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 
-/** Texts to token ids, by the model's own {@code tokenizer.json}. Safe for several threads. */
+/**
+ * Texts to token ids, by the model's own {@code tokenizer.json}. Safe for several threads until it is closed.
+ *
+ * <p>Talks to the native library directly: {@code HuggingFaceTokenizer} around it looks for GPUs and a telemetry server
+ * first (half a second), and turns each token into five Java objects that nobody here reads.
+ */
 public final class TextTokenizer implements AutoCloseable {
-    private final HuggingFaceTokenizer tokenizer;
+    private static final TokenizersLibrary NATIVE = TokenizersLibrary.LIB;
 
-    /** @param tokenizerJson read to its end */
-    public TextTokenizer(InputStream tokenizerJson, int maxTokens) throws IOException {
-        String max = Integer.toString(maxTokens);
-        // Padding is the batch's business: only there it is known to which length.
-        tokenizer = HuggingFaceTokenizer.newInstance(tokenizerJson, Map.of("truncation", "longest_first", "padding",
-                "do_not_pad", "maxLength", max, "modelMaxLength", max));
+    private final long handle;
+
+    /**
+     * Needs {@link NativeLibraries#awaitTokenizers} before.
+     *
+     * @param tokenizerJson the file's content
+     * @param maxTokens longer texts are cut, special tokens included
+     * @throws RuntimeException saying what is wrong with the file
+     */
+    public TextTokenizer(byte[] tokenizerJson, int maxTokens) {
+        handle = NATIVE.createTokenizerFromString(new String(tokenizerJson, UTF_8));
+        NATIVE.setTruncation(handle, maxTokens, "LONGEST_FIRST", 0);
+        // The file may ask for padding to a fixed length; a batch knows better.
+        NATIVE.disablePadding(handle);
     }
 
-    /** Token ids of each text, special tokens included, cut to the longest the model can take, not padded. */
+    /** Token ids of each text, special tokens included, not padded. */
     public List<long[]> encode(List<String> texts) {
-        return Arrays.stream(tokenizer.batchEncode(texts)).map(Encoding::getIds).toList();
+        long[] encodings = NATIVE.batchEncode(handle, texts.toArray(String[]::new), true);
+        try {
+            List<long[]> ids = new ArrayList<>(encodings.length);
+            for (long encoding : encodings) {
+                ids.add(NATIVE.getTokenIds(encoding));
+            }
+            return ids;
+        } finally {
+            for (long encoding : encodings) {
+                NATIVE.deleteEncoding(encoding);
+            }
+        }
     }
 
     @Override
     public void close() {
-        tokenizer.close();
+        NATIVE.deleteTokenizer(handle);
     }
 }

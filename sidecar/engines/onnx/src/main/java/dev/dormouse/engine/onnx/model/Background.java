@@ -1,4 +1,4 @@
-package dev.dormouse.engine.onnx;
+package dev.dormouse.engine.onnx.model;
 
 import java.io.IOException;
 import java.util.concurrent.Callable;
@@ -6,21 +6,21 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 
 /** Work that begins at once on a thread of its own, so that a start waits for the longest part and not for the sum. */
-final class Background<T> {
+public final class Background<T> {
     private final FutureTask<T> task;
 
     private Background(FutureTask<T> task) {
         this.task = task;
     }
 
-    static <T> Background<T> start(String name, Callable<T> work) {
+    public static <T> Background<T> start(String name, Callable<T> work) {
         FutureTask<T> task = new FutureTask<>(work);
         Thread.ofPlatform().daemon().name(name).start(task);
         return new Background<>(task);
     }
 
     /** Waits for the result; what the work threw is thrown here. */
-    T get() throws IOException {
+    public T get() throws IOException {
         try {
             return task.get();
         } catch (InterruptedException e) {
