@@ -16,11 +16,14 @@ public interface Allocation extends AutoCloseable {
 
     /**
      * Nobody but this process can write or resize from now on: processes that hold the descriptor can only map it
-     * read-only. Mappings made before stay writable. On a GPU this is the engine's own promise, not protection.
+     * read-only. Mappings made before stay writable, this process's too. On a GPU this is the engine's own promise, not protection.
      */
     void sealForOthers();
 
-    /** Like {@link #sealForOthers}, and this process gives up writing too. For good; sealing again does nothing. */
+    /**
+     * Like {@link #sealForOthers}, and this process gives up writing too. No copy to or from it may be in flight. For
+     * good; sealing again does nothing.
+     */
     void seal();
 
     /** Frees the memory here; engines that have it mapped keep it. No copy to or from it may be in flight. */

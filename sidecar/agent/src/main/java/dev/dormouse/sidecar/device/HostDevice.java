@@ -1,7 +1,10 @@
 package dev.dormouse.sidecar.device;
 
 import dev.dormouse.sidecar.api.BufferType;
-import java.lang.foreign.Arena;
+import dev.dormouse.sidecar.transport.Mapping;
+import dev.dormouse.sidecar.transport.MemoryFile;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -33,11 +36,9 @@ public final class HostDevice implements DeviceMemory {
             var allocation = new HostAllocation(this, nextId.getAndIncrement(), bytes, type);
             open.add(allocation);
             return allocation;
-        } catch (LinuxMemory.LinuxException e) {
+        } catch (IOException e) {
             usedBytes.addAndGet(-bytes);
-            var refused = new OutOfDeviceMemoryException("no " + bytes + " bytes of host memory: " + e.getMessage());
-            refused.initCause(e);
-            throw refused;
+            throw new OutOfDeviceMemoryException("no " + bytes + " bytes of host memory: " + e.getMessage(), e);
         }
     }
 
@@ -121,25 +122,22 @@ public final class HostDevice implements DeviceMemory {
     private static final class HostAllocation implements Allocation {
         private final HostDevice device;
         private final int id;
-        private final long bytes;
         private final BufferType type;
-        private final int fd;
-        private final Arena arena = Arena.ofShared();
-        private final MemorySegment mapping;
-        private boolean sealedForOthers;
+        private final MemoryFile memory;
+        private volatile Mapping mapping;
         private volatile boolean sealed;
+        private boolean sealedForOthers;
         private boolean closed;
 
-        HostAllocation(HostDevice device, int id, long bytes, BufferType type) {
+        HostAllocation(HostDevice device, int id, long bytes, BufferType type) throws IOException {
             this.device = device;
             this.id = id;
-            this.bytes = bytes;
             this.type = type;
-            this.fd = LinuxMemory.createMemoryFile("dormouse-" + type + "-" + id, bytes);
+            this.memory = MemoryFile.create("dormouse-" + type + "-" + id, bytes);
             try {
-                this.mapping = bytes == 0 ? MemorySegment.NULL : LinuxMemory.map(fd, bytes, arena);
-            } catch (LinuxMemory.LinuxException e) {
-                LinuxMemory.close(fd);
+                this.mapping = memory.mapReadWrite();
+            } catch (IOException e) {
+                memory.close();
                 throw e;
             }
         }
@@ -152,11 +150,11 @@ public final class HostDevice implements DeviceMemory {
             if (sealed) {
                 throw new IllegalStateException("allocation " + id + " is sealed");
             }
-            return mapping;
+            return mapping.segment();
         }
 
         MemorySegment readable() {
-            return mapping.asReadOnly();
+            return mapping.segment().asReadOnly();
         }
 
         @Override
@@ -166,7 +164,7 @@ public final class HostDevice implements DeviceMemory {
 
         @Override
         public long bytes() {
-            return bytes;
+            return memory.bytes();
         }
 
         @Override
@@ -176,36 +174,47 @@ public final class HostDevice implements DeviceMemory {
 
         @Override
         public int fd() {
-            return fd;
+            return memory.descriptor().number();
         }
 
         @Override
         public synchronized void sealForOthers() {
-            if (!sealedForOthers) {
-                LinuxMemory.seal(fd);
-                sealedForOthers = true;
+            if (sealedForOthers) {
+                return;
             }
+            try {
+                memory.seal();
+            } catch (IOException e) {
+                throw new UncheckedIOException("allocation " + id + " cannot be sealed", e);
+            }
+            sealedForOthers = true;
         }
 
         @Override
         public synchronized void seal() {
+            if (sealed) {
+                return;
+            }
             sealForOthers();
-            if (!sealed) {
+            try {
+                Mapping writable = mapping;
+                mapping = memory.mapReadOnly();
                 sealed = true;
-                if (bytes > 0) {
-                    LinuxMemory.protect(mapping);
-                }
+                writable.close();
+            } catch (IOException e) {
+                throw new UncheckedIOException("allocation " + id + " cannot be mapped read-only", e);
             }
         }
 
         @Override
         public synchronized void close() {
-            if (!closed) {
-                closed = true;
-                arena.close();
-                LinuxMemory.close(fd);
-                device.released(this);
+            if (closed) {
+                return;
             }
+            closed = true;
+            mapping.close();
+            memory.close();
+            device.released(this);
         }
     }
 }

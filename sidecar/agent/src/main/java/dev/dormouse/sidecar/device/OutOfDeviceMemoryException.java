@@ -7,4 +7,8 @@ public final class OutOfDeviceMemoryException extends RuntimeException {
     public OutOfDeviceMemoryException(String message) {
         super(message);
     }
+
+    public OutOfDeviceMemoryException(String message, Throwable cause) {
+        super(message, cause);
+    }
 }

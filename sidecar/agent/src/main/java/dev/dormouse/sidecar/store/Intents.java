@@ -25,9 +25,11 @@ final class Intents {
         this.writer = writer;
     }
 
+    /** Does nothing when this process has announced it before. */
     void announce(String snapshotId) throws IOException {
-        try (SnapshotFiles.NewFile intent = files.create(path(name(snapshotId)))) {
-            intent.force();
+        String intent = path(name(snapshotId));
+        if (!files.exists(intent)) {
+            files.create(intent).close();
         }
         files.sync(VolumePaths.INTENTS);
     }

@@ -178,10 +178,7 @@ public final class SnapshotStore {
 
     /** Never offers the snapshot again. The bytes stay for inspection; the first reason stands. */
     public void quarantine(String id, String reason, String message) throws IOException {
-        if (!SnapshotId.valid(id)) {
-            throw new IllegalArgumentException("'" + id + "' is no snapshot id");
-        }
-        String path = VolumePaths.quarantine(id);
+        String path = VolumePaths.quarantine(checked(id));
         if (files.exists(path)) {
             return;
         }
@@ -195,5 +192,22 @@ public final class SnapshotStore {
         files.rename(VolumePaths.unfinished(path), path);
         files.sync(VolumePaths.snapshot(id));
         LOG.atWarn().addKeyValue("snapshot", id).addKeyValue("reason", reason).log(message);
+    }
+
+    /**
+     * Deletes a snapshot and the packs written for it; an unknown id is fine (S38). When it fails half-way the snapshot no
+     * longer exists and the next start of the sidecar removes the rest.
+     */
+    public void delete(String id) throws IOException {
+        intents.announce(checked(id));
+        Intents.remove(files, id);
+        intents.strike(id);
+    }
+
+    private static String checked(String id) {
+        if (!SnapshotId.valid(id)) {
+            throw new IllegalArgumentException("'" + id + "' is no snapshot id");
+        }
+        return id;
     }
 }

@@ -116,7 +116,19 @@ final class SnapshotWriter {
         }
         files.rename(VolumePaths.unfinished(path), path);
         files.sync(folder);
-        intents.strike(manifest.id());
+        strike(manifest.id());
+    }
+
+    /** The snapshot is published whether this succeeds or not. */
+    private void strike(String id) {
+        try {
+            intents.strike(id);
+        } catch (IOException e) {
+            LOG.atWarn()
+                    .addKeyValue("snapshot", id)
+                    .setCause(e)
+                    .log("The intent of a published snapshot stays until the next start of the sidecar");
+        }
     }
 
     private void writeDurably(String path, byte[] bytes) throws IOException {
