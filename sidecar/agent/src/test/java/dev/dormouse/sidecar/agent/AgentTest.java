@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.InstanceOfAssertFactories.list;
 import static org.awaitility.Awaitility.await;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.dormouse.sidecar.agent.AgentConfig.WarmupSettings;
 import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.api.EngineMessage;
@@ -23,8 +24,11 @@ import dev.dormouse.sidecar.client.EngineClient;
 import dev.dormouse.sidecar.client.SharedMemory;
 import dev.dormouse.sidecar.client.SnapshotRefusedException;
 import dev.dormouse.sidecar.device.HostDevice;
+import dev.dormouse.sidecar.store.FillingVolume;
 import dev.dormouse.sidecar.transport.MessageChannel;
+import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStreamReader;
 import java.lang.foreign.MemorySegment;
 import java.net.HttpURLConnection;
 import java.net.URI;
@@ -37,6 +41,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
@@ -512,6 +517,57 @@ class AgentTest {
             raw.send(new EngineMessage.Committed());
             assertThat(raw.receive().orElseThrow().message()).isEqualTo(
                     new EngineMessage.Failed("UnexpectedMessage", "Committed is for the sidecar to say"));
+        }
+    }
+
+    @Test
+    void aVolumeThatFillsUpDuringTheSaveCostsNeitherTheReplicaNorTheOlderSnapshot() throws Exception {
+        String older = coldStartOnce();
+        agent.close();
+        agent = Agent.start(pod.config(), FillingVolume.open(pod.volume(), 1_000_000), device, Clock.systemUTC());
+        try (EngineClient client = pod.connect(Sidecars.hello("bf16"))) {
+            assertThat(client.welcome().mode()).isEqualTo(Mode.Create);
+            pod.loadFromSource(client);
+            client.ready(Sidecars.ready());
+
+            SidecarStatus ready = awaitPhase(ReplicaPhase.Ready);
+            assertThat(ready.snapshot().state()).isEqualTo(SnapshotReport.State.Failed);
+            assertThat(ready.snapshot().reason()).isEqualTo("VolumeFull");
+            assertThat(get("/readyz")).isEqualTo(200);
+        }
+        restart();
+        try (EngineClient client = pod.connect()) {
+            assertThat(client.welcome().mode()).isEqualTo(Mode.Attach);
+            Attachment attached = client.attach();
+            client.await(null);
+            assertThat(Sidecars.bytes(attached.buffer("embeddings")))
+                    .isEqualTo(Arrays.copyOf(Sidecars.weights(), 1_000_000));
+            assertThat(agent.status().snapshot().id()).isEqualTo(older);
+        }
+    }
+
+    @Test
+    void theStatusStreamTellsAWakeFromRestoringToReady() throws Exception {
+        coldStartOnce();
+        restart();
+        URI watch = URI.create("http://127.0.0.1:" + agent.httpPort() + "/status?watch=true");
+        try (BufferedReader lines = new BufferedReader(new InputStreamReader(watch.toURL().openStream(), UTF_8));
+                EngineClient client = pod.connect()) {
+            client.attach();
+            client.await(null);
+            client.ready(Sidecars.ready());
+
+            List<ReplicaPhase> phases = new ArrayList<>();
+            SidecarStatus last;
+            do {
+                last = new ObjectMapper().readValue(lines.readLine(), SidecarStatus.class);
+                phases.add(last.phase());
+            } while (last.phase() != ReplicaPhase.Ready);
+
+            assertThat(phases).isSorted().startsWith(ReplicaPhase.Restoring);
+            assertThat(last.activation()).isEqualTo("1");
+            assertThat(last.podUid()).isEqualTo("uid-1");
+            assertThat(last.model()).isEqualTo("ns/m");
         }
     }
 
