@@ -1,0 +1,186 @@
+package dev.dormouse.sidecar.agent;
+
+import dev.dormouse.sidecar.agent.Generation.Part;
+import dev.dormouse.sidecar.api.EngineMessage;
+import dev.dormouse.sidecar.api.EngineMessage.AllocationMeta;
+import dev.dormouse.sidecar.api.EngineMessage.BufferMeta;
+import dev.dormouse.sidecar.api.EngineMessage.FileMeta;
+import dev.dormouse.sidecar.api.EngineMessage.Mode;
+import dev.dormouse.sidecar.device.Allocation;
+import dev.dormouse.sidecar.transport.Frame;
+import dev.dormouse.sidecar.transport.MessageChannel;
+import dev.dormouse.sidecar.transport.ProtocolException;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One engine's connection, from accept to disconnect, on one thread. Checks what may be said when, and turns refusals
+ * into {@code Failed} answers; what is decided is the {@link Replica}'s.
+ */
+final class EngineSession {
+    private static final Logger LOG = LoggerFactory.getLogger(EngineSession.class);
+    /** Keeps a frame of buffers with the longest names allowed well below the frame limit. */
+    private static final int BUFFERS_PER_FRAME = 4_096;
+
+    private final MessageChannel channel;
+    private final Replica replica;
+    private @Nullable Mode mode;
+    private @Nullable GenerationDraft draft;
+
+    EngineSession(MessageChannel channel, Replica replica) {
+        this.channel = channel;
+        this.replica = replica;
+    }
+
+    /** Talks until either side has had enough. */
+    void run() {
+        try (channel) {
+            Optional<Frame> next = channel.receive();
+            while (next.isPresent()) {
+                try (Frame frame = next.get()) {
+                    answer(frame);
+                }
+                next = channel.receive();
+            }
+        } catch (ProtocolException e) {
+            LOG.warn("the engine broke the protocol, its connection is closed: {}", e.getMessage());
+        } catch (IOException e) {
+            LOG.info("the engine's connection broke: {}", e.getMessage());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } finally {
+            dropDraft();
+            replica.engineGone();
+        }
+    }
+
+    private void answer(Frame frame) throws IOException, InterruptedException {
+        try {
+            switch (frame.message()) {
+                case EngineMessage.Hello hello -> hello(hello);
+                case EngineMessage.Alloc alloc -> allocate(alloc);
+                case EngineMessage.PutMeta meta -> {
+                    draft("PUT_META").put(meta.buffers());
+                    channel.send(new EngineMessage.Done());
+                }
+                case EngineMessage.PutFile file -> putFile(file, frame);
+                case EngineMessage.Commit commit -> commit();
+                case EngineMessage.Attach attach -> attach();
+                case EngineMessage.Wait wait -> {
+                    replica.await(wait.buffer());
+                    channel.send(new EngineMessage.Waited());
+                }
+                case EngineMessage.Ready ready -> ready(ready);
+                case EngineMessage.Abort abort -> abort(abort);
+                default -> throw new RefusedException("UnexpectedMessage",
+                        frame.message().getClass().getSimpleName() + " is for the sidecar to say");
+            }
+        } catch (RefusedException e) {
+            LOG.warn("refused {}: {}: {}", frame.message().getClass().getSimpleName(), e.code(), e.text());
+            channel.send(new EngineMessage.Failed(e.code(), e.text()));
+        }
+    }
+
+    /** May come again on the same connection, after a snapshot was refused. */
+    private void hello(EngineMessage.Hello hello) throws IOException, RefusedException {
+        dropDraft();
+        mode = null;
+        EngineMessage.Welcome welcome = replica.hello(hello);
+        mode = welcome.mode();
+        if (mode == Mode.Create) {
+            draft = replica.draft(hello);
+        }
+        channel.send(welcome);
+    }
+
+    private void allocate(EngineMessage.Alloc alloc) throws IOException, RefusedException {
+        Allocation allocation = draft("ALLOC").allocate(alloc.bytes(), alloc.bufferType());
+        channel.send(new EngineMessage.Allocated(1, allocation.id(), allocation.bytes()), List.of(allocation.fd()));
+    }
+
+    private void putFile(EngineMessage.PutFile file, Frame frame) throws IOException, RefusedException {
+        if (frame.descriptors().size() != 1) {
+            throw new RefusedException("BadDescriptors",
+                    "PUT_FILE comes with " + frame.descriptors().size() + " descriptors instead of 1");
+        }
+        draft("PUT_FILE").putFile(file.name(), file.length(), frame.descriptors().getFirst());
+        channel.send(new EngineMessage.Done());
+    }
+
+    private void commit() throws IOException, RefusedException {
+        replica.committed(draft("COMMIT").commit());
+        draft = null;
+        channel.send(new EngineMessage.Committed());
+    }
+
+    private void attach() throws IOException, RefusedException {
+        if (mode != Mode.Attach) {
+            throw new RefusedException("WrongState", "ATTACH is for an engine that was welcomed with Attach");
+        }
+        Generation generation = replica.attachable();
+        List<Part> parts = new ArrayList<>(generation.allocations());
+        int allocations = parts.size();
+        parts.addAll(generation.files());
+        List<BufferMeta> buffers = generation.buffers();
+        // As many frames as the bounds on descriptors and bytes demand; most models need one.
+        int frames = Math.max(1, Math.max(frames(parts.size(), EngineMessage.MAX_FDS),
+                frames(buffers.size(), BUFFERS_PER_FRAME)));
+        for (int frame = 0; frame < frames; frame++) {
+            int from = Math.min(parts.size(), frame * EngineMessage.MAX_FDS);
+            int to = Math.min(parts.size(), from + EngineMessage.MAX_FDS);
+            int border = Math.clamp(allocations, from, to);
+            channel.send(new EngineMessage.Attached(to - from, frame < frames - 1,
+                    parts.subList(from, border).stream().map(p -> new AllocationMeta(p.id(), p.bytes())).toList(),
+                    slice(buffers, frame),
+                    parts.subList(border, to).stream().map(p -> new FileMeta(p.name(), p.bytes())).toList()),
+                    parts.subList(from, to).stream().map(Part::descriptor).toList());
+        }
+    }
+
+    private static int frames(int items, int perFrame) {
+        return Math.ceilDiv(items, perFrame);
+    }
+
+    private static List<BufferMeta> slice(List<BufferMeta> buffers, int frame) {
+        int from = Math.min(buffers.size(), frame * BUFFERS_PER_FRAME);
+        return buffers.subList(from, Math.min(buffers.size(), from + BUFFERS_PER_FRAME));
+    }
+
+    private void ready(EngineMessage.Ready ready) throws IOException, RefusedException, InterruptedException {
+        if (mode == null) {
+            throw new RefusedException("WrongState", "READY before HELLO");
+        }
+        if (draft != null) {
+            throw new RefusedException("NotCommitted", "READY before COMMIT: the memory is still being written");
+        }
+        replica.engineReady(ready, mode);
+        channel.send(new EngineMessage.Done());
+    }
+
+    private void abort(EngineMessage.Abort abort) throws IOException {
+        LOG.warn("the engine gave up its memory: {}", abort.reason());
+        dropDraft();
+        mode = null;
+        channel.send(new EngineMessage.Done());
+    }
+
+    private GenerationDraft draft(String request) throws RefusedException {
+        if (draft == null) {
+            throw new RefusedException("WrongState",
+                    request + " is for an engine that was welcomed with Create and has not committed");
+        }
+        return draft;
+    }
+
+    private void dropDraft() {
+        if (draft != null) {
+            draft.close();
+            draft = null;
+        }
+    }
+}

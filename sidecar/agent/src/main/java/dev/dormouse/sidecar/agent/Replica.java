@@ -1,0 +1,464 @@
+package dev.dormouse.sidecar.agent;
+
+import dev.dormouse.sidecar.api.EngineMessage;
+import dev.dormouse.sidecar.api.EngineMessage.Mode;
+import dev.dormouse.sidecar.api.PhaseTiming;
+import dev.dormouse.sidecar.api.ReplicaPhase;
+import dev.dormouse.sidecar.api.Rung;
+import dev.dormouse.sidecar.api.SnapshotReport;
+import dev.dormouse.sidecar.device.DeviceMemory;
+import dev.dormouse.sidecar.pipeline.RestoreException;
+import dev.dormouse.sidecar.store.Snapshot;
+import java.io.IOException;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The life of this replica: which memory it has, whether its engine is there, how far its warmup is. Its state changes
+ * only under its lock, and nothing that waits (contents, the volume, the engine's answers) happens under it.
+ * {@code Failed} is final: another try is another process.
+ */
+final class Replica implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Replica.class);
+    private static final long PROGRESS_MILLIS = 20;
+    private static final Duration ENGINE_EXIT = Duration.ofSeconds(1);
+
+    private final AgentConfig config;
+    private final DeviceMemory device;
+    private final @Nullable SnapshotKeeper keeper;
+    private final StatusBoard board;
+    private final Clock clock;
+    private final ScheduledExecutorService ticker = Executors
+            .newSingleThreadScheduledExecutor(Thread.ofPlatform().daemon().name("ticker").factory());
+
+    /** What an engine can attach to. */
+    private @Nullable Generation generation;
+    /** The one save of {@link #generation}, begun after its first good warmup. */
+    private @Nullable CompletableFuture<SnapshotReport> save;
+    /** The attempt under way, or the one that made the replica ready; absent without an engine that serves. */
+    private @Nullable Warmup warmup;
+    private @Nullable ScheduledFuture<?> deadline;
+    private boolean closed;
+
+    /** @param keeper absent when snapshots are off, or the volume cannot be used */
+    Replica(AgentConfig config, DeviceMemory device, @Nullable SnapshotKeeper keeper, StatusBoard board, Clock clock) {
+        this.config = config;
+        this.device = device;
+        this.keeper = keeper;
+        this.board = board;
+        this.clock = clock;
+    }
+
+    /** The first act of the process: the clock of the warmup runs (H22), and the newest snapshot is being read. */
+    synchronized void start() {
+        armDeadline();
+        if (keeper == null || !config.warmup().preloadWeights()) {
+            return;
+        }
+        try {
+            Optional<Snapshot> newest = keeper.newest();
+            if (newest.isPresent()) {
+                restore(newest.get(), keeper);
+            }
+        } catch (IOException e) {
+            LOG.error("the snapshot volume cannot be read, the model loads from its source", e);
+            board.update(status -> status.previousSnapshot = new SnapshotReport(null, SnapshotReport.State.Failed, 0, 0,
+                    0, "VolumeError", e.getMessage()));
+        }
+    }
+
+    private void restore(Snapshot snapshot, SnapshotKeeper volume) {
+        try {
+            restoring(volume.restore(snapshot));
+        } catch (RestoreException e) {
+            LOG.error("snapshot {} cannot be restored, the model loads from its source: {}: {}", snapshot.id(),
+                    e.code(), e.getMessage());
+            SnapshotReport.State state = refused(e.fault().damage());
+            board.update(status -> status.previousSnapshot = report(snapshot, state, 0, e.code(), e.getMessage()));
+            if (e.fault().damage()) {
+                volume.quarantine(snapshot, e.code(), String.valueOf(e.getMessage()));
+            }
+        }
+    }
+
+    private static SnapshotReport.State refused(boolean damaged) {
+        return damaged ? SnapshotReport.State.Quarantined : SnapshotReport.State.Failed;
+    }
+
+    private void restoring(RestoredGeneration restored) {
+        generation = restored;
+        LOG.info("restoring snapshot {} of {} bytes", restored.snapshot().id(), restored.totalBytes());
+        board.update(status -> {
+            status.phase(ReplicaPhase.Restoring, null, null);
+            status.rung = Rung.Volume;
+            status.phases = WarmupPhases.begun(config.warmup());
+            status.snapshot = report(restored.snapshot(), SnapshotReport.State.Restoring, 0, null, null);
+        });
+        ScheduledFuture<?> progress = ticker.scheduleAtFixedRate(() -> showProgress(restored), PROGRESS_MILLIS,
+                PROGRESS_MILLIS, TimeUnit.MILLISECONDS);
+        restored.whenEnded(micros -> {
+            progress.cancel(false);
+            restored(restored, micros);
+        }, refusal -> {
+            progress.cancel(false);
+            refuse(restored, refusal);
+        });
+    }
+
+    private synchronized void showProgress(RestoredGeneration restored) {
+        if (generation == restored) {
+            board.update(status -> {
+                status.restoredBytes = restored.restoredBytes();
+                if (status.phase == ReplicaPhase.Restoring) {
+                    status.percent = percent(restored.restoredBytes(), restored.totalBytes());
+                    status.etaMillis = restored.etaMillis();
+                }
+            });
+        }
+    }
+
+    private synchronized void restored(RestoredGeneration restored, long micros) {
+        if (generation != restored) {
+            return;
+        }
+        LOG.info("restored snapshot {} in {} ms", restored.snapshot().id(), micros / 1_000);
+        board.update(status -> {
+            status.restoredBytes = restored.totalBytes();
+            status.snapshot = report(restored.snapshot(), SnapshotReport.State.Restored, micros, null, null);
+            status.phases = status.phases.with(PhaseTiming.done(PhaseTiming.WEIGHT_LOAD, micros));
+            if (status.phase == ReplicaPhase.Restoring) {
+                status.percent = 100;
+            }
+        });
+    }
+
+    /** The ladder: a snapshot that cannot be restored is set aside, and the model comes up from its source. */
+    private void refuse(RestoredGeneration restored, RefusedException refusal) {
+        boolean damaged = restored.damaged(refusal);
+        synchronized (this) {
+            if (generation != restored || closed || board.current().phase() == ReplicaPhase.Failed) {
+                return;
+            }
+            forget(report(restored.snapshot(), refused(damaged), 0, refusal.code(), refusal.text()));
+        }
+        LOG.error("snapshot {} is refused, the model loads from its source: {}: {}", restored.snapshot().id(),
+                refusal.code(), refusal.text());
+        if (damaged && keeper != null) {
+            keeper.quarantine(restored.snapshot(), refusal.code(), refusal.text());
+        }
+        restored.close();
+    }
+
+    private void forget(SnapshotReport why) {
+        generation = null;
+        save = null;
+        board.update(status -> {
+            status.phase(ReplicaPhase.Starting, null, null);
+            status.previousSnapshot = why;
+            status.snapshot = SnapshotReport.ABSENT;
+            status.rung = Rung.Cold;
+            status.restoredBytes = 0;
+            status.phases = WarmupPhases.none();
+        });
+    }
+
+    /** An engine is there, for the first time or again. Its warmup begins with nothing of an earlier attempt (H65). */
+    synchronized EngineMessage.Welcome hello(EngineMessage.Hello hello) throws RefusedException {
+        if (board.current().phase() == ReplicaPhase.Failed) {
+            throw new RefusedException("WarmupFailed", "This replica has failed: " + board.current().message());
+        }
+        HelloRules.check(hello);
+        endAttempt();
+        Map<String, String> wanted = WakePlan.compatibility(hello);
+        Map<String, String> atHand = generation == null ? null : generation.compatibility();
+        WakePlan plan = WakePlan.decide(keeper != null, config.warmup().preloadWeights(), atHand, wanted);
+        LOG.info("engine {} {} says hello: {}", hello.engine(), hello.engineVersion(), plan);
+        board.update(status -> {
+            status.phases = WarmupPhases.begun(config.warmup());
+            status.warmupIterations = 0;
+            status.firstInferenceMicros = 0;
+        });
+        return switch (plan) {
+            case WakePlan.Bypass bypass -> bypass(bypass.reason());
+            case WakePlan.Attach attach -> attach();
+            case WakePlan.Create create -> create(create.incompatible());
+        };
+    }
+
+    private EngineMessage.Welcome bypass(String reason) {
+        board.update(status -> {
+            status.phase(ReplicaPhase.Loading, null, null);
+            status.snapshot = new SnapshotReport(null, SnapshotReport.State.Skipped, 0, 0, 0, reason, null);
+        });
+        return new EngineMessage.Welcome(EngineMessage.PROTOCOL, Mode.Bypass, "", reason);
+    }
+
+    private EngineMessage.Welcome attach() throws RefusedException {
+        Generation memory = attachable();
+        board.update(status -> {
+            status.phase(ReplicaPhase.Restoring, null, null);
+            status.percent = 100;
+            if (memory instanceof CommittedGeneration) {
+                status.rung = Rung.Resident;
+            } else if (memory instanceof RestoredGeneration restored) {
+                status.percent = percent(restored.restoredBytes(), restored.totalBytes());
+                restored.timing().ifPresent(timing -> status.phases = status.phases.with(timing));
+            }
+        });
+        return new EngineMessage.Welcome(EngineMessage.PROTOCOL, Mode.Attach, memory.id(), null);
+    }
+
+    private EngineMessage.Welcome create(@Nullable String incompatible) {
+        Generation unfit = generation;
+        if (unfit != null) {
+            LOG.warn("the memory at hand does not fit this engine: {}", incompatible);
+            forget(unfit instanceof RestoredGeneration restored
+                    ? report(restored.snapshot(), SnapshotReport.State.Skipped, 0, "Incompatible", incompatible)
+                    : new SnapshotReport(null, SnapshotReport.State.Skipped, 0, 0, 0, "Incompatible", incompatible));
+            unfit.close();
+        }
+        SnapshotReport refused = board.current().previousSnapshot();
+        board.update(status -> {
+            status.phase(ReplicaPhase.Loading, null, null);
+            status.phases = WarmupPhases.begun(config.warmup());
+        });
+        return new EngineMessage.Welcome(EngineMessage.PROTOCOL, Mode.Create, "",
+                refused == null ? "NoSnapshot" : refused.reason());
+    }
+
+    GenerationDraft draft(EngineMessage.Hello hello) {
+        return new GenerationDraft(device, WakePlan.compatibility(hello));
+    }
+
+    synchronized void committed(CommittedGeneration committed) {
+        generation = committed;
+        save = null;
+        LOG.info("the engine committed {} buffers in {} allocations and {} files", committed.buffers().size(),
+                committed.memory().size(), committed.fileSet().size());
+    }
+
+    synchronized Generation attachable() throws RefusedException {
+        if (generation == null) {
+            SnapshotReport refused = board.current().previousSnapshot();
+            throw new RefusedException(refused == null || refused.reason() == null ? "NoMemory" : refused.reason(),
+                    "There is no memory to attach to; say HELLO again");
+        }
+        return generation;
+    }
+
+    /** Waits for contents of the memory at hand; when they are damaged, it is not at hand any more afterwards. */
+    void await(@Nullable String name) throws RefusedException, InterruptedException {
+        await(attachable(), name);
+    }
+
+    private void await(Generation memory, @Nullable String name) throws RefusedException, InterruptedException {
+        try {
+            memory.await(name);
+        } catch (RefusedException e) {
+            if (memory instanceof RestoredGeneration restored && !e.code().equals(Generation.UNKNOWN_NAME)) {
+                refuse(restored, e);
+            }
+            throw e;
+        }
+    }
+
+    /** The engine serves: everything it needs must be there and whole, then it is warmed up in the background. */
+    void engineReady(EngineMessage.Ready ready, Mode mode) throws RefusedException, InterruptedException {
+        HelloRules.check(ready);
+        Generation memory = mode == Mode.Bypass ? null : attachable();
+        if (memory != null) {
+            await(memory, null);
+        }
+        Warmup attempt = new Warmup(config, ready, board);
+        PhaseTiming restore = memory instanceof RestoredGeneration restored ? restored.timing().orElse(null) : null;
+        WarmupPhases phases = WarmupPhases.ofEngine(config.warmup(), ready.phases(), restore);
+        synchronized (this) {
+            if (warmup != null || board.current().phase() == ReplicaPhase.Failed) {
+                throw new RefusedException("WrongState", "READY after READY, or after a failed warmup");
+            }
+            board.update(status -> status.phases = phases);
+            if (phases.failure().isPresent()) {
+                PhaseTiming failed = phases.failure().get();
+                fail("WarmupFailed", failed.name(), String.valueOf(failed.error()));
+                return;
+            }
+            warmup = attempt;
+            board.update(status -> {
+                status.phase(ReplicaPhase.Warming, null, null);
+                status.phases = phases.with(WarmupPhases.running(PhaseTiming.WARMUP_INFERENCE));
+            });
+        }
+        Thread.ofPlatform().daemon().name("warmup").start(() -> warm(attempt, memory));
+    }
+
+    private void warm(Warmup attempt, @Nullable Generation memory) {
+        PhaseTiming inference = attempt.infer();
+        boolean failed = inference.state() == PhaseTiming.State.Failed;
+        if (failed && attempt.engineLeaves(ENGINE_EXIT)) {
+            return;
+        }
+        synchronized (this) {
+            if (warmup != attempt || board.current().phase() == ReplicaPhase.Failed) {
+                return;
+            }
+            board.update(status -> status.phases = status.phases.with(inference));
+            if (failed) {
+                fail("WarmupFailed", PhaseTiming.WARMUP_INFERENCE, String.valueOf(inference.error()));
+                return;
+            }
+        }
+        if (memory instanceof CommittedGeneration committed && keeper != null) {
+            saveOnce(committed, keeper);
+        }
+        becomeReady(attempt);
+    }
+
+    /**
+     * Saves the memory before the replica takes traffic; when an attempt before this one has begun to, waits for that.
+     * A failed save is reported and costs the next wake its speed, nothing else.
+     */
+    private void saveOnce(CommittedGeneration committed, SnapshotKeeper volume) {
+        CompletableFuture<SnapshotReport> result = new CompletableFuture<>();
+        CompletableFuture<SnapshotReport> earlier;
+        synchronized (this) {
+            earlier = save;
+            if (earlier == null) {
+                save = result;
+            }
+        }
+        if (earlier != null) {
+            earlier.join();
+            return;
+        }
+        board.update(status -> {
+            status.percent = 0;
+            status.snapshot = new SnapshotReport(null, SnapshotReport.State.Saving, 0, 0, 0, null, null);
+        });
+        SnapshotReport report = volume.save(committed, (bytes, total) -> board.update(status -> {
+            if (status.phase == ReplicaPhase.Warming) {
+                status.percent = percent(bytes, total);
+            }
+        }));
+        if (report.state() == SnapshotReport.State.Saved) {
+            LOG.info("saved snapshot {}: {} bytes, {} stored, {} ms", report.id(), report.rawBytes(),
+                    report.storedBytes(), report.micros() / 1_000);
+        } else {
+            LOG.error("the snapshot could not be saved: {}: {}", report.reason(), report.message());
+        }
+        board.update(status -> status.snapshot = report);
+        result.complete(report);
+    }
+
+    private synchronized void becomeReady(Warmup attempt) {
+        if (warmup != attempt || board.current().phase() != ReplicaPhase.Warming) {
+            return;
+        }
+        disarmDeadline();
+        long memory = device.usedBytes() + attempt.engineBytes();
+        board.update(status -> {
+            status.phase(ReplicaPhase.Ready, null, null);
+            status.memoryBytes = memory;
+            status.readyAtEpochMicros = StatusBoard.micros(clock);
+        });
+        LOG.info("ready");
+    }
+
+    /** The engine's process has ended or let go: the replica serves nobody until an engine is back and warm. */
+    synchronized void engineGone() {
+        endAttempt();
+        ReplicaPhase phase = board.current().phase();
+        if (closed || phase == ReplicaPhase.Failed) {
+            return;
+        }
+        boolean reading = generation instanceof RestoredGeneration restored && restored.timing().isEmpty();
+        board.update(status -> {
+            status.phase(reading ? ReplicaPhase.Restoring : ReplicaPhase.Starting, "EngineGone",
+                    "waiting for the engine to come back");
+            status.readyAtEpochMicros = 0;
+            status.memoryBytes = 0;
+        });
+        if (phase == ReplicaPhase.Ready) {
+            armDeadline();
+        }
+    }
+
+    private void endAttempt() {
+        if (warmup != null) {
+            warmup.engineGone();
+            warmup = null;
+        }
+    }
+
+    private void armDeadline() {
+        disarmDeadline();
+        deadline = ticker.schedule(this::cut, config.warmup().deadline().toMillis(), TimeUnit.MILLISECONDS);
+    }
+
+    private void disarmDeadline() {
+        if (deadline != null) {
+            deadline.cancel(false);
+            deadline = null;
+        }
+    }
+
+    /** H66: a warmup that hangs is ended. A volume that hangs is not the warmup's fault: its memory is frozen. */
+    private synchronized void cut() {
+        if (closed || board.current().phase().terminal()) {
+            return;
+        }
+        if (warmup != null && warmup.inferred()) {
+            becomeReady(warmup);
+            return;
+        }
+        fail("DeadlineExceeded", warmup == null ? PhaseTiming.WEIGHT_LOAD : PhaseTiming.WARMUP_INFERENCE,
+                "not warm within " + config.warmup().deadline().toSeconds() + " s"
+                        + (warmup == null ? "; the engine did not say that it serves" : ""));
+        endAttempt();
+        if (generation instanceof RestoredGeneration restored) {
+            // An engine that waits for contents is told so instead of waiting on.
+            restored.cancel();
+        }
+    }
+
+    private void fail(String reason, String phase, String error) {
+        disarmDeadline();
+        LOG.error("the warmup failed in {}: {}", phase, error);
+        board.update(status -> {
+            if (status.phases.failure().isEmpty()) {
+                status.phases = status.phases.failed(phase, error);
+            }
+            status.phase(ReplicaPhase.Failed, reason, phase + ": " + error);
+        });
+    }
+
+    private static SnapshotReport report(Snapshot snapshot, SnapshotReport.State state, long micros,
+            @Nullable String reason, @Nullable String message) {
+        return new SnapshotReport(snapshot.id(), state, snapshot.rawBytes(), snapshot.storedBytes(), micros, reason,
+                message);
+    }
+
+    private static double percent(long bytes, long total) {
+        return total == 0 ? 100 : Math.floor(1_000.0 * bytes / total) / 10;
+    }
+
+    /** Ends a restore that still runs. */
+    @Override
+    public synchronized void close() {
+        closed = true;
+        ticker.shutdownNow();
+        endAttempt();
+        if (generation != null) {
+            generation.close();
+        }
+    }
+}
