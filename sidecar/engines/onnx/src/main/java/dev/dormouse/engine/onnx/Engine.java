@@ -6,6 +6,7 @@ import dev.dormouse.engine.onnx.http.EmbeddingsServer;
 import dev.dormouse.engine.onnx.model.NativeLibraries;
 import dev.dormouse.sidecar.api.EngineMessage;
 import dev.dormouse.sidecar.api.EngineMessage.Mode;
+import dev.dormouse.sidecar.api.PhaseTiming;
 import dev.dormouse.sidecar.client.EngineClient;
 import dev.dormouse.sidecar.client.SnapshotRefusedException;
 import java.io.IOException;
@@ -87,7 +88,7 @@ final class Engine {
             try {
                 Loaded loaded = loader.load(sidecar);
                 server.serve(loaded.model());
-                sayReady(sidecar, loaded);
+                sayReady(sidecar, loaded.phases());
                 LOG.info("serving {} on {}: {}", config.modelName(), address(), loaded.phases());
                 return sidecar;
             } catch (SnapshotRefusedException e) {
@@ -101,8 +102,8 @@ final class Engine {
         }
     }
 
-    private void sayReady(EngineClient sidecar, Loaded loaded) throws IOException, SnapshotRefusedException {
-        sidecar.ready(new EngineMessage.Ready(loaded.phases(), probe(), loaded.memoryBytes()));
+    private void sayReady(EngineClient sidecar, List<PhaseTiming> phases) throws IOException, SnapshotRefusedException {
+        sidecar.ready(new EngineMessage.Ready(phases, probe(), ProcessMemory.anonymousBytes()));
     }
 
     private EngineClient rejoin(Path socket) throws InterruptedException {
@@ -126,7 +127,7 @@ final class Engine {
             if (sidecar.welcome().mode() == Mode.Create) {
                 loader.offer(sidecar);
             }
-            sidecar.ready(new EngineMessage.Ready(List.of(), probe(), ProcessMemory.anonymousBytes()));
+            sayReady(sidecar, List.of());
             return true;
         } catch (SnapshotRefusedException e) {
             LOG.warn("the sidecar does not take us back: {}", e.getMessage());

@@ -28,8 +28,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * The three ways to a running model: from its source into the sidecar's memory, out of a snapshot that the sidecar
@@ -42,7 +40,6 @@ final class ModelLoader {
     /** Part of the compatibility key: how buffers and files below are to be read. */
     static final String LAYOUT = "1";
 
-    private static final Logger LOG = LoggerFactory.getLogger(ModelLoader.class);
     private static final String GRAPH = "graph.onnx";
     private static final String TOKENIZER = "tokenizer.json";
     private static final String SETTINGS = "engine.json";
@@ -52,10 +49,7 @@ final class ModelLoader {
     private final NativeLibraries natives;
     private final ObjectMapper json = new ObjectMapper();
 
-    /**
-     * @param memoryBytes what building the session added to this process: ONNX Runtime's pre-packed copies
-     */
-    record Loaded(EmbeddingModel model, List<PhaseTiming> phases, long memoryBytes) {}
+    record Loaded(EmbeddingModel model, List<PhaseTiming> phases) {}
 
     /** Weights in the sidecar's memory, and the graph that goes with them. */
     private record Offered(ByteBuffer graph, List<Weight> weights) {}
@@ -82,9 +76,8 @@ final class ModelLoader {
             ModelFiles files = ModelFiles.find(source);
             ModelSettings settings = ModelSettings.read(files, json);
             Background<TextTokenizer> tokenizer = tokenizer(Files.readAllBytes(files.tokenizer()), settings);
-            long before = ProcessMemory.anonymousBytes();
             EmbeddingSession session = EmbeddingSession.overFile(natives.runtime(), files.onnx(), settings);
-            return loaded(settings, tokenizer, session, clock, before);
+            return loaded(settings, tokenizer, session, clock);
         } catch (OrtException e) {
             throw unusable(e);
         }
@@ -194,23 +187,20 @@ final class ModelLoader {
 
     private Loaded overMemory(Offered offered, ModelSettings settings, Background<TextTokenizer> tokenizer,
             PhaseClock clock) throws IOException {
-        long before = ProcessMemory.anonymousBytes();
         try {
             clock.enter(PhaseTiming.KERNEL_COMPILE);
             EmbeddingSession session = EmbeddingSession.overMemory(natives.runtime(), offered.graph(),
                     offered.weights(), settings);
-            return loaded(settings, tokenizer, session, clock, before);
+            return loaded(settings, tokenizer, session, clock);
         } catch (OrtException e) {
             throw unusable(e);
         }
     }
 
     private static Loaded loaded(ModelSettings settings, Background<TextTokenizer> tokenizer, EmbeddingSession session,
-            PhaseClock clock, long memoryBefore) throws IOException {
+            PhaseClock clock) throws IOException {
         clock.end();
-        long memory = Math.max(0, ProcessMemory.anonymousBytes() - memoryBefore);
-        LOG.info("the session is built; it holds {} bytes beside the weights", memory);
-        return new Loaded(new EmbeddingModel(settings, tokenizer.get(), session), clock.timings(), memory);
+        return new Loaded(new EmbeddingModel(settings, tokenizer.get(), session), clock.timings());
     }
 
     private Background<TextTokenizer> tokenizer(byte[] tokenizerJson, ModelSettings settings) {

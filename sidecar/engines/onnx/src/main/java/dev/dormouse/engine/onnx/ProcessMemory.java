@@ -11,7 +11,10 @@ final class ProcessMemory {
 
     private ProcessMemory() {}
 
-    /** Resident bytes that belong to this process alone: neither files nor memory shared with the sidecar. */
+    /**
+     * Resident bytes that belong to this process alone: ONNX Runtime's pre-packed matrices and activations, and the
+     * JVM's heap; neither files nor memory shared with the sidecar.
+     */
     static long anonymousBytes() throws IOException {
         for (String line : Files.readAllLines(STATUS)) {
             if (line.startsWith(ANONYMOUS)) {

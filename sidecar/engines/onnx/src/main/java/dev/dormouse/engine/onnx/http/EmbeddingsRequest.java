@@ -112,7 +112,8 @@ record EmbeddingsRequest(String model, Input input, boolean base64) {
 
     private static long[] tokens(JsonNode item) throws ApiException {
         boolean integers = item.isArray() && !item.isEmpty()
-                && StreamSupport.stream(item.spliterator(), false).allMatch(JsonNode::canConvertToExactIntegral);
+                && StreamSupport.stream(item.spliterator(), false)
+                        .allMatch(id -> id.isIntegralNumber() && id.canConvertToLong());
         if (!integers) {
             throw ApiException.badRequest("input",
                     "Every item of input must be of one kind and not empty: " + shown(item)
