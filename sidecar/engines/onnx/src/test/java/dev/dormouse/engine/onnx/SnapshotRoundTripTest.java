@@ -20,6 +20,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -112,6 +113,22 @@ class SnapshotRoundTripTest {
     }
 
     @Test
+    void aSidecarThatComesBackWithoutASnapshotIsGivenTheWeightsAgain() throws Exception {
+        Process sidecar = sidecar();
+        engine(withSidecar());
+        await().atMost(PATIENCE).until(() -> phase("Ready"));
+        JsonNode before = ask();
+
+        sidecar.destroyForcibly().waitFor();
+        Files.move(folder.resolve("volume"), folder.resolve("lost"));
+        sidecar();
+
+        await().atMost(PATIENCE).until(() -> phase("Ready"));
+        assertThat(status().at("/snapshot/state").asText()).isEqualTo("Saved");
+        assertThat(ask()).isEqualTo(before);
+    }
+
+    @Test
     void aModelThatIsNotThereEndsTheEngineWithItsPath() throws Exception {
         Process engine = engine(Map.of("DORMOUSE_MODEL_PATH", folder.resolve("nothing").toString()));
 
@@ -128,7 +145,7 @@ class SnapshotRoundTripTest {
     }
 
     private Process engine(Map<String, String> more) throws IOException {
-        Map<String, String> environment = new java.util.HashMap<>(Map.of("POD_IP", POD_IP, "DORMOUSE_ENGINE_PORT",
+        Map<String, String> environment = new HashMap<>(Map.of("POD_IP", POD_IP, "DORMOUSE_ENGINE_PORT",
                 Integer.toString(ENGINE_PORT), "DORMOUSE_MODEL_NAME", "minilm", "DORMOUSE_MODEL_PATH",
                 TestModel.folder().toString()));
         environment.putAll(more);

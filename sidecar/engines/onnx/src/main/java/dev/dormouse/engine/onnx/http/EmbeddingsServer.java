@@ -13,6 +13,7 @@ import dev.dormouse.engine.onnx.model.EmbeddingModel;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -39,12 +40,13 @@ import org.slf4j.LoggerFactory;
  */
 public final class EmbeddingsServer {
     private static final Logger LOG = LoggerFactory.getLogger(EmbeddingsServer.class);
-    private static final int MAX_REQUESTS = 256;
+    private static final int MAX_REQUESTS = 128;
     private static final int SPARE_THREADS = 8;
     /** Further runs would only share the same cores, and each has activations in memory. */
     private static final int RUNS = Runtime.getRuntime().availableProcessors();
     private static final int MAX_CONNECTIONS_WAITING = 1024;
-    private static final int MAX_BODY = 16 << 20;
+    /** Room for the most tokens that are allowed, as text or as ids; all requests at once fit into the heap. */
+    private static final int MAX_BODY = 4 << 20;
     /** OpenAI's own bound on all inputs of a request. */
     private static final int MAX_TOKENS = 300_000;
 
@@ -200,6 +202,8 @@ public final class EmbeddingsServer {
         try (InputStream in = exchange.getRequestBody()) {
             byte[] body = in.readNBytes(MAX_BODY + 1);
             if (body.length > MAX_BODY) {
+                // To its end (maxReqTime bounds it), or the client is still writing when the connection closes.
+                in.transferTo(OutputStream.nullOutputStream());
                 throw ApiException.refused(413, "body_too_large", "The body has more than " + MAX_BODY + " bytes");
             }
             return body;

@@ -14,6 +14,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 
 class WeightFreeGraphTest {
@@ -79,7 +80,7 @@ class WeightFreeGraphTest {
 
     private static byte[] noise(int length, int seed) {
         byte[] noise = new byte[length];
-        new java.util.Random(seed).nextBytes(noise);
+        new Random(seed).nextBytes(noise);
         return noise;
     }
 }

@@ -22,6 +22,7 @@ import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Base64;
+import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -140,8 +141,8 @@ class EmbeddingsServerTest {
     void aRequestThatIsTooLargeIsRefusedByItsSize() throws Exception {
         String many = "{\"model\": \"minilm\", \"input\": [" + "\"a\",".repeat(2048) + "\"a\"]}";
         String huge = "{\"model\": \"minilm\", \"input\": \"" + "a".repeat(17 << 20) + "\"}";
-        String tokens = "{\"model\": \"minilm\", \"input\": [" + "[" + "1,".repeat(511) + "1],".repeat(1)
-                + String.join(",", java.util.Collections.nCopies(600, "[" + "1,".repeat(511) + "1]")) + "]}";
+        String tokens = "{\"model\": \"minilm\", \"input\": ["
+                + String.join(",", Collections.nCopies(600, "[" + "1,".repeat(511) + "1]")) + "]}";
 
         assertThat(post(server, many).body()).contains("2049 items");
         assertThat(post(server, huge).statusCode()).isEqualTo(413);
