@@ -31,7 +31,8 @@ final class Engine {
     private static final Duration SIDECAR_TIMEOUT = Duration.ofSeconds(60);
     /** A refused restore, then the source; one more for a sidecar that changes its mind. */
     private static final int MAX_TRIES = 3;
-    private static final Duration GRACE = Duration.ofSeconds(5);
+    /** Half of what Kubernetes gives a pod by default. */
+    private static final Duration GRACE = Duration.ofSeconds(15);
     private static final long REJOIN_MILLIS = 1_000;
     private static final String PROBE_TEXT = "The dormouse sleeps through the winter and wakes when it is needed.";
 
@@ -80,7 +81,7 @@ final class Engine {
     }
 
     /** Down the ladder: a snapshot that is refused while it is restored leads to another hello, and to the source. */
-    private EngineClient wake(Path socket) throws IOException {
+    private EngineClient wake(Path socket) throws IOException, InterruptedException {
         for (int tries = 1;; tries++) {
             EngineClient sidecar = EngineClient.connect(socket, hello(), SIDECAR_TIMEOUT);
             Mode mode = sidecar.welcome().mode();
@@ -92,8 +93,9 @@ final class Engine {
                 LOG.info("serving {} on {}: {}", config.modelName(), address(), loaded.phases());
                 return sidecar;
             } catch (SnapshotRefusedException e) {
-                server.withdraw();
-                sidecar.close();
+                if (server.withdraw(GRACE)) {
+                    sidecar.close();
+                }
                 if (mode != Mode.Attach || tries == MAX_TRIES) {
                     throw new IOException("The sidecar does not take this engine: " + e.getMessage(), e);
                 }
@@ -147,8 +149,13 @@ final class Engine {
         return new EngineMessage.Probe("/v1/embeddings", body, json.writeValueAsString(PROBE_TEXT));
     }
 
-    /** Lets requests in flight finish. */
-    void stop() {
+    /**
+     * Takes no more requests and lets those in flight finish.
+     *
+     * @return whether nothing native is in use any more
+     */
+    boolean stop() throws InterruptedException {
         server.stop(GRACE);
+        return server.withdraw(Duration.ZERO);
     }
 }

@@ -111,15 +111,20 @@ public final class EmbeddingsServer {
         model = ready;
     }
 
-    /** Takes the model back and closes it, once nobody uses it any more. */
-    public void withdraw() {
+    /**
+     * Takes the model back and closes it, once nobody uses it any more.
+     *
+     * @return false when there is none, or when somebody still uses it after {@code patience}: then it stays open
+     */
+    public boolean withdraw(Duration patience) throws InterruptedException {
         EmbeddingModel gone = model;
         model = null;
-        if (gone != null) {
-            running.acquireUninterruptibly(RUNS);
-            gone.close();
-            running.release(RUNS);
+        if (gone == null || !running.tryAcquire(RUNS, patience.toMillis(), TimeUnit.MILLISECONDS)) {
+            return false;
         }
+        gone.close();
+        running.release(RUNS);
+        return true;
     }
 
     /** Ends: requests in flight may finish within {@code grace}. */

@@ -54,8 +54,8 @@ class EmbeddingsServerTest {
     }
 
     @AfterAll
-    void stop() {
-        server.withdraw();
+    void stop() throws InterruptedException {
+        server.withdraw(Duration.ofSeconds(10));
         server.stop(Duration.ZERO);
         client.close();
     }
