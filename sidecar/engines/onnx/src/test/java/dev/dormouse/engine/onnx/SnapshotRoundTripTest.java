@@ -164,7 +164,7 @@ class SnapshotRoundTripTest {
         Files.createDirectories(folder.resolve("volume"));
         ProcessBuilder builder = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow",
-                "-Ddormouse.native=" + System.getProperty("dormouse.native"), "-cp",
+                "-Ddormouse.native=" + System.getProperty("dormouse.native"), "-Djava.io.tmpdir=" + folder, "-cp",
                 System.getProperty("java.class.path"), main.getName());
         builder.environment().keySet().removeIf(key -> key.startsWith("DORMOUSE_"));
         builder.environment().putAll(environment);
