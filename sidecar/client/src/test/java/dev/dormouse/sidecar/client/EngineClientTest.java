@@ -25,7 +25,8 @@ import org.junit.jupiter.api.io.TempDir;
 /** What the client makes of a sidecar that is missing, refuses, lies or dies; the agent's tests show the good case. */
 class EngineClientTest {
     private static final EngineMessage.Hello HELLO = new EngineMessage.Hello(1, "fake", "1", Map.of());
-    private static final EngineMessage.Welcome CREATE = new EngineMessage.Welcome(1, EngineMessage.Mode.Create, "", null);
+    private static final EngineMessage.Welcome CREATE = new EngineMessage.Welcome(1, EngineMessage.Mode.Create, "",
+            null);
 
     @TempDir
     Path folder;
@@ -47,7 +48,8 @@ class EngineClientTest {
     @Test
     void aSidecarThatNeverComesIsToldWithItsSocket() {
         assertThatThrownBy(() -> EngineClient.connect(socket(), HELLO, Duration.ofMillis(20)))
-                .isInstanceOf(IOException.class).hasMessageContaining("No sidecar listens at " + socket());
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("No sidecar listens at " + socket());
     }
 
     @Test
@@ -85,7 +87,8 @@ class EngineClientTest {
             talk.sidecar.send(new EngineMessage.Waited());
 
             assertThatThrownBy(() -> talk.client.allocate(1, BufferType.Weights))
-                    .isInstanceOf(ProtocolException.class).hasMessageContaining("Waited");
+                    .isInstanceOf(ProtocolException.class)
+                    .hasMessageContaining("Waited");
         }
     }
 
