@@ -14,7 +14,6 @@ import java.time.Clock;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
@@ -43,8 +42,8 @@ final class Replica implements AutoCloseable {
 
     /** What an engine can attach to. */
     private @Nullable Generation generation;
-    /** The one save of {@link #generation}, begun after its first good warmup. */
-    private @Nullable CompletableFuture<SnapshotReport> save;
+    /** Of {@link #generation}; absent for memory that came from the volume. */
+    private @Nullable FirstSave save;
     /** The attempt under way, or the one that made the replica ready; absent without an engine that serves. */
     private @Nullable Warmup warmup;
     private @Nullable ScheduledFuture<?> deadline;
@@ -120,7 +119,7 @@ final class Replica implements AutoCloseable {
             board.update(status -> {
                 status.restoredBytes = restored.restoredBytes();
                 if (status.phase == ReplicaPhase.Restoring) {
-                    status.percent = percent(restored.restoredBytes(), restored.totalBytes());
+                    status.percent = StatusBoard.percent(restored.restoredBytes(), restored.totalBytes());
                     status.etaMillis = restored.etaMillis();
                 }
             });
@@ -177,7 +176,7 @@ final class Replica implements AutoCloseable {
         if (board.current().phase() == ReplicaPhase.Failed) {
             throw new RefusedException("WarmupFailed", "This replica has failed: " + board.current().message());
         }
-        HelloRules.check(hello);
+        EngineRules.check(hello);
         endAttempt();
         Map<String, String> wanted = WakePlan.compatibility(hello);
         Map<String, String> atHand = generation == null ? null : generation.compatibility();
@@ -211,7 +210,7 @@ final class Replica implements AutoCloseable {
             if (memory instanceof CommittedGeneration) {
                 status.rung = Rung.Resident;
             } else if (memory instanceof RestoredGeneration restored) {
-                status.percent = percent(restored.restoredBytes(), restored.totalBytes());
+                status.percent = StatusBoard.percent(restored.restoredBytes(), restored.totalBytes());
                 restored.timing().ifPresent(timing -> status.phases = status.phases.with(timing));
             }
         });
@@ -242,7 +241,7 @@ final class Replica implements AutoCloseable {
 
     synchronized void committed(CommittedGeneration committed) {
         generation = committed;
-        save = null;
+        save = keeper == null ? null : new FirstSave(committed, keeper, board);
         LOG.info("the engine committed {} buffers in {} allocations and {} files", committed.buffers().size(),
                 committed.memory().size(), committed.fileSet().size());
     }
@@ -274,15 +273,17 @@ final class Replica implements AutoCloseable {
 
     /** The engine serves: everything it needs must be there and whole, then it is warmed up in the background. */
     void engineReady(EngineMessage.Ready ready, Mode mode) throws RefusedException, InterruptedException {
-        HelloRules.check(ready);
+        EngineRules.check(ready);
         Generation memory = mode == Mode.Bypass ? null : attachable();
         if (memory != null) {
             await(memory, null);
         }
         Warmup attempt = new Warmup(config, ready, board);
-        PhaseTiming restore = memory instanceof RestoredGeneration restored ? restored.timing().orElse(null) : null;
-        WarmupPhases phases = WarmupPhases.ofEngine(config.warmup(), ready.phases(), restore);
+        FirstSave unsaved;
         synchronized (this) {
+            // Under the lock: the end of a restore writes its time there too, and must not be overwritten.
+            PhaseTiming restore = memory instanceof RestoredGeneration restored ? restored.timing().orElse(null) : null;
+            WarmupPhases phases = WarmupPhases.ofEngine(config.warmup(), ready.phases(), restore);
             if (warmup != null || board.current().phase() == ReplicaPhase.Failed) {
                 throw new RefusedException("WrongState", "READY after READY, or after a failed warmup");
             }
@@ -293,15 +294,16 @@ final class Replica implements AutoCloseable {
                 return;
             }
             warmup = attempt;
+            unsaved = save;
             board.update(status -> {
                 status.phase(ReplicaPhase.Warming, null, null);
                 status.phases = phases.with(WarmupPhases.running(PhaseTiming.WARMUP_INFERENCE));
             });
         }
-        Thread.ofPlatform().daemon().name("warmup").start(() -> warm(attempt, memory));
+        Thread.ofPlatform().daemon().name("warmup").start(() -> warm(attempt, unsaved));
     }
 
-    private void warm(Warmup attempt, @Nullable Generation memory) {
+    private void warm(Warmup attempt, @Nullable FirstSave unsaved) {
         PhaseTiming inference = attempt.infer();
         boolean failed = inference.state() == PhaseTiming.State.Failed;
         if (failed && attempt.engineLeaves(ENGINE_EXIT)) {
@@ -317,46 +319,10 @@ final class Replica implements AutoCloseable {
                 return;
             }
         }
-        if (memory instanceof CommittedGeneration committed && keeper != null) {
-            saveOnce(committed, keeper);
+        if (unsaved != null) {
+            unsaved.run();
         }
         becomeReady(attempt);
-    }
-
-    /**
-     * Saves the memory before the replica takes traffic; when an attempt before this one has begun to, waits for that.
-     * A failed save is reported and costs the next wake its speed, nothing else.
-     */
-    private void saveOnce(CommittedGeneration committed, SnapshotKeeper volume) {
-        CompletableFuture<SnapshotReport> result = new CompletableFuture<>();
-        CompletableFuture<SnapshotReport> earlier;
-        synchronized (this) {
-            earlier = save;
-            if (earlier == null) {
-                save = result;
-            }
-        }
-        if (earlier != null) {
-            earlier.join();
-            return;
-        }
-        board.update(status -> {
-            status.percent = 0;
-            status.snapshot = new SnapshotReport(null, SnapshotReport.State.Saving, 0, 0, 0, null, null);
-        });
-        SnapshotReport report = volume.save(committed, (bytes, total) -> board.update(status -> {
-            if (status.phase == ReplicaPhase.Warming) {
-                status.percent = percent(bytes, total);
-            }
-        }));
-        if (report.state() == SnapshotReport.State.Saved) {
-            LOG.info("saved snapshot {}: {} bytes, {} stored, {} ms", report.id(), report.rawBytes(),
-                    report.storedBytes(), report.micros() / 1_000);
-        } else {
-            LOG.error("the snapshot could not be saved: {}: {}", report.reason(), report.message());
-        }
-        board.update(status -> status.snapshot = report);
-        result.complete(report);
     }
 
     private synchronized void becomeReady(Warmup attempt) {
@@ -445,10 +411,6 @@ final class Replica implements AutoCloseable {
             @Nullable String reason, @Nullable String message) {
         return new SnapshotReport(snapshot.id(), state, snapshot.rawBytes(), snapshot.storedBytes(), micros, reason,
                 message);
-    }
-
-    private static double percent(long bytes, long total) {
-        return total == 0 ? 100 : Math.floor(1_000.0 * bytes / total) / 10;
     }
 
     /** Ends a restore that still runs. */

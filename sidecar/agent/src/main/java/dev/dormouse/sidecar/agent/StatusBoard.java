@@ -63,6 +63,11 @@ final class StatusBoard implements StatusFeed {
         return Math.addExact(Math.multiplyExact(now.getEpochSecond(), 1_000_000L), now.getNano() / 1_000);
     }
 
+    /** 0–100, in steps that are worth telling. */
+    static double percent(long bytes, long total) {
+        return total == 0 ? 100 : Math.floor(1_000.0 * bytes / total) / 10;
+    }
+
     /** Changes the status and wakes everybody who waits for that; an update that changes nothing is none. */
     synchronized void update(Consumer<Draft> change) {
         change.accept(draft);

@@ -6,12 +6,12 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** Bounds on what an engine says about itself: it ends up in manifests, in status and in logs. */
-final class HelloRules {
+final class EngineRules {
     private static final int MAX_ENTRIES = 64;
     private static final int MAX_TEXT = 256;
     private static final int MAX_ERROR = 2_000;
 
-    private HelloRules() {}
+    private EngineRules() {}
 
     static void check(EngineMessage.Hello hello) throws RefusedException {
         if (hello.protocol() < 1) {
