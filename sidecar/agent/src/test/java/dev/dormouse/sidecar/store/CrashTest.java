@@ -42,7 +42,7 @@ class CrashTest {
             1);
     /** Small enough that a save fills several. */
     private static final long PACK_BYTES = 5 * SnapshotFormat.ALIGNMENT;
-    private static final int STATES_PER_STEP = 40;
+    private static final int STATES_PER_STEP = 20;
 
     @TempDir
     Path scratch;
@@ -81,7 +81,7 @@ class CrashTest {
                 states++;
             }
         }
-        assertThat(states).isGreaterThan(1_000);
+        assertThat(states).isGreaterThan(500);
     }
 
     @Test
@@ -121,8 +121,9 @@ class CrashTest {
 
     private @Nullable String violationWhenForgetting(int sync) throws Exception {
         int steps = stepsOfASave();
-        for (int step = 0; step <= steps; step++) {
-            for (int seed = 0; seed < STATES_PER_STEP; seed++) {
+        for (int seed = 0; seed < 10 * STATES_PER_STEP; seed++) {
+            // Backwards: most forgotten syncs show when the save is done or nearly so.
+            for (int step = steps; step >= 0; step--) {
                 LossyFiles disk = volumeWithOldSnapshot();
                 disk.forgetSync(sync);
                 SnapshotStore store = open(disk, "first");
@@ -181,6 +182,8 @@ class CrashTest {
                 });
 
                 assertThat(violation(disk, saved)).as("error at %d, for good: %s", step, forGood).isNull();
+                save(open(disk, "later"), young);
+                assertThat(contentOfNewest(disk)).contains(2L);
             }
         }
     }
@@ -262,8 +265,7 @@ class CrashTest {
             if (!litter(disk).isEmpty()) {
                 return "litter: " + litter(disk);
             }
-            save(store, young);
-            return contentOfNewest(disk).equals(Optional.of(2L)) ? null : "cannot be saved to any more";
+            return null;
         } catch (IOException | AssertionError e) {
             return "unusable: " + e;
         } catch (Exception e) {

@@ -113,6 +113,11 @@ final class LossyFiles implements SnapshotFiles {
         this.usableBytes = bytes;
     }
 
+    /** Damages a file behind everybody's back. */
+    synchronized void replace(String path, byte[] bytes) throws NoSuchFileException {
+        content(path).bytes = bytes;
+    }
+
     /** One state in which the disk may be found. Each pending change survives with the given probability. */
     LossyFiles afterPowerCut(Random random, double survival) {
         var found = new LossyFiles();
