@@ -20,10 +20,7 @@ public interface Allocation extends AutoCloseable {
      */
     void sealForOthers();
 
-    /**
-     * Like {@link #sealForOthers}, and this process gives up writing too. No copy to or from it may be in flight. For
-     * good; sealing again does nothing.
-     */
+    /** Like {@link #sealForOthers}, and no lane writes any more. For good; sealing again does nothing. */
     void seal();
 
     /** Frees the memory here; engines that have it mapped keep it. No copy to or from it may be in flight. */

@@ -124,7 +124,7 @@ public final class HostDevice implements DeviceMemory {
         private final int id;
         private final BufferType type;
         private final MemoryFile memory;
-        private volatile Mapping mapping;
+        private final Mapping mapping;
         private volatile boolean sealed;
         private boolean sealedForOthers;
         private boolean closed;
@@ -190,20 +190,11 @@ public final class HostDevice implements DeviceMemory {
             sealedForOthers = true;
         }
 
+        /** The mapping stays as it is, for readers may hold it; {@link #writable} is the only way to write to it. */
         @Override
         public synchronized void seal() {
-            if (sealed) {
-                return;
-            }
             sealForOthers();
-            try {
-                Mapping writable = mapping;
-                mapping = memory.mapReadOnly();
-                sealed = true;
-                writable.close();
-            } catch (IOException e) {
-                throw new UncheckedIOException("allocation " + id + " cannot be mapped read-only", e);
-            }
+            sealed = true;
         }
 
         @Override

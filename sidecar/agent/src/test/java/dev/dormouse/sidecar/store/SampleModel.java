@@ -69,7 +69,7 @@ public final class SampleModel implements AutoCloseable {
     }
 
     public SampleModel file(String name, byte[] content) throws IOException {
-        Path path = Files.write(folder.resolve("file-" + files.size()), content);
+        Path path = Files.write(Files.createTempFile(folder, "file", ".bin"), content);
         files.add(new SavedFile(name, path));
         contents.put(name, content);
         return this;
