@@ -15,10 +15,12 @@ import java.util.Base64;
 /** The control plane of the local mode: an API server in this JVM, on loopback, gone when closed. */
 public final class EmbeddedControlPlane implements ControlPlane {
     private final ApiServer server;
+    private final Path stateFolder;
     private final Path kubeconfig;
 
-    private EmbeddedControlPlane(ApiServer server, Path kubeconfig) {
+    private EmbeddedControlPlane(ApiServer server, Path stateFolder, Path kubeconfig) {
         this.server = server;
+        this.stateFolder = stateFolder;
         this.kubeconfig = kubeconfig;
     }
 
@@ -30,15 +32,17 @@ public final class EmbeddedControlPlane implements ControlPlane {
     /**
      * Starts on a given port of 127.0.0.1; it answers when this returns.
      *
-     * @param stateFolder gets {@code kubeconfig}, readable by its owner only; created when missing
+     * @param stateFolder keeps everything: a control plane that starts there again goes on where this one ended. It gets a
+     *     {@code kubeconfig}, readable by its owner only; created when missing
      * @param port 0 for any free one
      * @throws UncheckedIOException when the port is taken or the folder cannot be written
      */
     public static EmbeddedControlPlane start(Path stateFolder, int port) {
         try {
-            ApiServer server = new ApiServer(port, Clock.systemUTC());
+            ApiServer server = new ApiServer(stateFolder, port, Clock.systemUTC());
             try {
-                return new EmbeddedControlPlane(server, writeKubeconfig(stateFolder, server));
+                return new EmbeddedControlPlane(server, stateFolder,
+                        writeKubeconfig(stateFolder.resolve("kubeconfig"), server, server.token()));
             } catch (IOException e) {
                 server.close();
                 throw e;
@@ -58,6 +62,22 @@ public final class EmbeddedControlPlane implements ControlPlane {
      */
     public void apply(String yaml) {
         server.apply(yaml);
+    }
+
+    /**
+     * A kubeconfig that speaks for a ServiceAccount, which may do what roles bound to it say and nothing else; the account
+     * is created when there is none.
+     *
+     * @return a file in the state folder, readable by its owner only
+     */
+    public Path kubeconfigOf(String namespace, String serviceAccount) {
+        String token = server.token(namespace, serviceAccount);
+        Path file = stateFolder.resolve("kubeconfig-" + namespace + "-" + serviceAccount);
+        try {
+            return writeKubeconfig(file, server, token);
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot write " + file, e);
+        }
     }
 
     /** Says where {@code kubectl logs} comes from; before, asking for a log is refused. */
@@ -90,7 +110,7 @@ public final class EmbeddedControlPlane implements ControlPlane {
         }
     }
 
-    private static Path writeKubeconfig(Path folder, ApiServer server) throws IOException {
+    private static Path writeKubeconfig(Path path, ApiServer server, String token) throws IOException {
         String authority = Base64.getEncoder().encodeToString(server.certificate().getBytes(StandardCharsets.UTF_8));
         String text = """
                       apiVersion: v1
@@ -111,9 +131,8 @@ public final class EmbeddedControlPlane implements ControlPlane {
                           cluster: dormouse
                           user: dormouse
                           namespace: default
-                      """.formatted(server.url(), authority, server.token());
-        Files.createDirectories(folder);
-        Path file = folder.resolve("kubeconfig").toAbsolutePath();
+                      """.formatted(server.url(), authority, token);
+        Path file = path.toAbsolutePath();
         Files.deleteIfExists(file);
         Files.createFile(file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
         return Files.writeString(file, text);

@@ -65,6 +65,24 @@ final class ApiException extends RuntimeException {
         return new ApiException(403, "Forbidden", quoted(type, name) + " is forbidden: " + message).about(type, name);
     }
 
+    static ApiException forbidden(Attributes wanted, String message) {
+        if (!wanted.path().isEmpty()) {
+            return new ApiException(403, "Forbidden", "forbidden: " + message);
+        }
+        String what = wanted.group().isEmpty() ? wanted.resource() : wanted.resource() + "." + wanted.group();
+        ApiException forbidden = new ApiException(403, "Forbidden",
+                what + (wanted.name().isEmpty() ? "" : " \"" + wanted.name() + "\"") + " is forbidden: " + message);
+        forbidden.details.put("name", wanted.name()).put("group", wanted.group()).put("kind", wanted.resource());
+        return forbidden;
+    }
+
+    /** An eviction that a disruption budget does not allow now: to be tried again. */
+    static ApiException disruptionBudget(ResourceType type, String name, String message) {
+        ApiException refused = new ApiException(429, "TooManyRequests",
+                "Cannot evict pod as it would violate the pod's disruption budget.").about(type, name);
+        return refused.because(List.of(new Cause("DisruptionBudget", message, "")));
+    }
+
     static ApiException noSuchPath(String path) {
         return new ApiException(404, "NotFound", "the server could not find the requested resource: " + path);
     }

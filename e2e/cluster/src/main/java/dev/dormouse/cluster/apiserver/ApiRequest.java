@@ -21,10 +21,10 @@ import java.util.Map;
  * @param headers by lower-case name
  * @param warnings what the answer will carry as {@code Warning} headers
  */
-record ApiRequest(String method, List<String> segments, Map<String, String> query, Map<String, String> headers,
-        byte[] body, List<String> warnings) {
+record ApiRequest(User user, String method, List<String> segments, Map<String, String> query,
+        Map<String, String> headers, byte[] body, List<String> warnings) {
 
-    static ApiRequest of(String method, URI uri, Map<String, String> headers, byte[] body) {
+    static ApiRequest of(User user, String method, URI uri, Map<String, String> headers, byte[] body) {
         List<String> segments = Arrays.stream(uri.getRawPath().split("/"))
                 .filter(part -> !part.isEmpty())
                 .map(ApiRequest::decode)
@@ -38,7 +38,7 @@ record ApiRequest(String method, List<String> segments, Map<String, String> quer
                         equals < 0 ? "" : decode(pair.substring(equals + 1)));
             }
         }
-        return new ApiRequest(method, segments, query, headers, body, new ArrayList<>());
+        return new ApiRequest(user, method, segments, query, headers, body, new ArrayList<>());
     }
 
     private static String decode(String text) {
@@ -84,25 +84,19 @@ record ApiRequest(String method, List<String> segments, Map<String, String> quer
     }
 
     ObjectNode bodyObject() {
-        return Json.parseObject(body, isYaml());
+        return switch (contentType()) {
+            case "application/json", "" -> Json.parseObject(body, false);
+            case "application/yaml" -> Json.parseObject(body, true);
+            case "application/vnd.kubernetes.protobuf" -> ProtobufBodies.parse(body);
+            default -> throw ApiException.unsupportedMediaType("the body of the request was in an unknown format -"
+                    + " accepted media types include: application/json, application/yaml,"
+                    + " application/vnd.kubernetes.protobuf; got " + contentType());
+        };
     }
 
     /** Missing when there is no body. */
     JsonNode optionalBody() {
         return body.length == 0 ? MissingNode.getInstance() : bodyObject();
-    }
-
-    private boolean isYaml() {
-        return switch (contentType()) {
-            case "application/json", "" -> false;
-            case "application/yaml" -> true;
-            case "application/vnd.kubernetes.protobuf" -> throw ApiException.unsupportedMediaType(
-                    "protobuf bodies are not supported by the embedded control plane: send application/json (with kubectl:"
-                            + " put the object into a file and use kubectl apply -f)");
-            default ->
-                throw ApiException.unsupportedMediaType("the body of the request was in an unknown format - accepted"
-                        + " media types include: application/json, application/yaml; got " + contentType());
-        };
     }
 
     /** Whether the client prefers a rendering such as {@code Table} over the plain object. */

@@ -4,88 +4,235 @@ import static dev.dormouse.cluster.apiserver.Column.path;
 import static dev.dormouse.cluster.apiserver.Column.text;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.dormouse.cluster.apiserver.ResourceType.ScalePaths;
 import java.util.List;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/** The kinds that are there without a CustomResourceDefinition, and the columns kubectl shows for them. */
+/**
+ * The kinds that are there without a CustomResourceDefinition, and the columns kubectl shows for them. Workloads, network
+ * policies and quotas are stored and validated like everything else, so that charts install; nothing acts on them.
+ */
 final class BuiltInTypes {
-    private static final String CORE = "";
-    private static final String RBAC = "rbac.authorization.k8s.io";
+    private static final String MODELS = "io.fabric8.kubernetes.api.model.";
+    private static final String RBAC = "rbac.authorization.k8s.io/v1";
+    private static final String RESOURCE = "resource.k8s.io/v1";
+    private static final Column CREATED = path("Created At", "string", 0, ".metadata.creationTimestamp");
+    private static final ScalePaths SCALE = new ScalePaths(".spec.replicas", ".status.replicas", null);
 
     private BuiltInTypes() {}
 
     static List<ResourceType> all() {
-        return List.of(
-                type(CORE, "v1", "Namespace", "namespaces", false, true, false, List.of("ns"),
-                        "io.fabric8.kubernetes.api.model.Namespace",
-                        path("Status", "string", 0, ".status.phase"), Column.AGE),
-                type(CORE, "v1", "Node", "nodes", false, true, false, List.of("no"),
-                        "io.fabric8.kubernetes.api.model.Node", text("Status", 0, PodColumns::nodeStatus),
-                        text("Roles", 0, _ -> "<none>"), Column.AGE,
-                        path("Version", "string", 0, ".status.nodeInfo.kubeletVersion"),
-                        path("Internal-IP", "string", 1, ".status.addresses[?(@.type==\"InternalIP\")].address")),
-                type(CORE, "v1", "Pod", "pods", true, true, true, List.of("po"), "io.fabric8.kubernetes.api.model.Pod",
-                        text("Ready", 0, PodColumns::ready), text("Status", 0, PodColumns::status),
-                        new Column("Restarts", "integer", 0, PodColumns::restarts), Column.AGE,
-                        path("IP", "string", 1, ".status.podIP"), path("Node", "string", 1, ".spec.nodeName")),
-                type(CORE, "v1", "Event", "events", true, false, false, List.of("ev"),
-                        "io.fabric8.kubernetes.api.model.Event", lastSeen(),
-                        path("Type", "string", 0, ".type"), path("Reason", "string", 0, ".reason"),
-                        text("Object", 0, PodColumns::eventObject),
-                        path("Source", "string", 1, ".reportingComponent"),
-                        path("Message", "string", 0, ".message")),
-                type(CORE, "v1", "ConfigMap", "configmaps", true, false, false, List.of("cm"),
-                        "io.fabric8.kubernetes.api.model.ConfigMap", size("Data", "data", "binaryData"), Column.AGE),
-                type(CORE, "v1", "Secret", "secrets", true, false, false, List.of(),
-                        "io.fabric8.kubernetes.api.model.Secret", path("Type", "string", 0, ".type"),
-                        size("Data", "data"), Column.AGE),
-                type(CORE, "v1", "Service", "services", true, true, false, List.of("svc"),
-                        "io.fabric8.kubernetes.api.model.Service", path("Type", "string", 0, ".spec.type"),
-                        text("Cluster-IP", 0, o -> o.json().at("/spec/clusterIP").asText("<none>")),
-                        text("Port(s)", 0, BuiltInTypes::ports), Column.AGE),
-                type(CORE, "v1", "ServiceAccount", "serviceaccounts", true, false, false, List.of("sa"),
-                        "io.fabric8.kubernetes.api.model.ServiceAccount", size("Secrets", "secrets"), Column.AGE),
-                type(CORE, "v1", "PersistentVolumeClaim", "persistentvolumeclaims", true, true, false,
-                        List.of("pvc"), "io.fabric8.kubernetes.api.model.PersistentVolumeClaim",
-                        path("Status", "string", 0, ".status.phase"),
-                        path("Volume", "string", 0, ".spec.volumeName"),
-                        path("Capacity", "string", 0, ".status.capacity.storage"),
-                        text("Access Modes", 0, BuiltInTypes::accessModes),
-                        path("StorageClass", "string", 0, ".spec.storageClassName"), Column.AGE),
-                type(CORE, "v1", "PersistentVolume", "persistentvolumes", false, true, false, List.of("pv"),
-                        "io.fabric8.kubernetes.api.model.PersistentVolume",
-                        path("Capacity", "string", 0, ".spec.capacity.storage"),
-                        text("Access Modes", 0, BuiltInTypes::accessModes),
-                        path("Reclaim Policy", "string", 0, ".spec.persistentVolumeReclaimPolicy"),
-                        path("Status", "string", 0, ".status.phase"),
-                        path("Claim", "string", 0, ".spec.claimRef.name"), Column.AGE),
-                type("coordination.k8s.io", "v1", "Lease", "leases", true, false, false, List.of(),
-                        "io.fabric8.kubernetes.api.model.coordination.v1.Lease",
-                        path("Holder", "string", 0, ".spec.holderIdentity"), Column.AGE),
-                type(RBAC, "v1", "Role", "roles", true, false, false, List.of(),
-                        "io.fabric8.kubernetes.api.model.rbac.Role",
-                        path("Created At", "string", 0, ".metadata.creationTimestamp")),
-                type(RBAC, "v1", "RoleBinding", "rolebindings", true, false, false, List.of(),
-                        "io.fabric8.kubernetes.api.model.rbac.RoleBinding",
-                        path("Role", "string", 0, ".roleRef.name"), Column.AGE),
-                type(RBAC, "v1", "ClusterRole", "clusterroles", false, false, false, List.of(),
-                        "io.fabric8.kubernetes.api.model.rbac.ClusterRole",
-                        path("Created At", "string", 0, ".metadata.creationTimestamp")),
-                type(RBAC, "v1", "ClusterRoleBinding", "clusterrolebindings", false, false, false, List.of(),
-                        "io.fabric8.kubernetes.api.model.rbac.ClusterRoleBinding",
-                        path("Role", "string", 0, ".roleRef.name"), Column.AGE),
-                type("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", false,
-                        true, true, List.of("crd", "crds"), null,
-                        path("Created At", "string", 0, ".metadata.creationTimestamp")));
+        return Stream.of(core(), accessControl(), workloads(), clusterWide()).flatMap(List::stream).toList();
     }
 
-    /** @param model the class its schema is read off, loaded at the first write; null when any content is allowed */
-    private static ResourceType type(String group, String version, String kind, String plural, boolean namespaced,
-            boolean status, boolean generations, List<String> shortNames, @Nullable String model, Column... columns) {
-        return new ResourceType(group, version, kind, plural, namespaced, shortNames, List.of(), status, null,
-                generations, false, List.of(columns), new LazySchema(model));
+    private static List<ResourceType> core() {
+        return List.of(
+                cluster("v1", "Namespace", "namespaces", "ns").status()
+                        .columns(path("Status", "string", 0, ".status.phase"), Column.AGE),
+                cluster("v1", "Node", "nodes", "no").status()
+                        .columns(text("Status", 0, PodColumns::nodeStatus), text("Roles", 0, _ -> "<none>"), Column.AGE,
+                                path("Version", "string", 0, ".status.nodeInfo.kubeletVersion"), path("Internal-IP",
+                                        "string", 1, ".status.addresses[?(@.type==\"InternalIP\")].address")),
+                namespaced("v1", "Pod", "pods", "po").status()
+                        .generations()
+                        .columns(text("Ready", 0, PodColumns::ready), text("Status", 0, PodColumns::status),
+                                new Column("Restarts", "integer", 0, PodColumns::restarts), Column.AGE,
+                                path("IP", "string", 1, ".status.podIP"), path("Node", "string", 1, ".spec.nodeName")),
+                namespaced("v1", "Event", "events", "ev").columns(lastSeen(), path("Type", "string", 0, ".type"),
+                        path("Reason", "string", 0, ".reason"), text("Object", 0, PodColumns::eventObject),
+                        path("Source", "string", 1, ".reportingComponent"), path("Message", "string", 0, ".message")),
+                namespaced("v1", "ConfigMap", "configmaps", "cm").columns(size("Data", "data", "binaryData"),
+                        Column.AGE),
+                namespaced("v1", "Secret", "secrets").columns(path("Type", "string", 0, ".type"), size("Data", "data"),
+                        Column.AGE),
+                namespaced("v1", "Service", "services", "svc").status()
+                        .columns(path("Type", "string", 0, ".spec.type"),
+                                text("Cluster-IP", 0, o -> o.json().at("/spec/clusterIP").asText("<none>")),
+                                text("Port(s)", 0, BuiltInTypes::ports), Column.AGE),
+                namespaced("v1", "Endpoints", "endpoints", "ep").columns(Column.AGE),
+                namespaced("v1", "ServiceAccount", "serviceaccounts", "sa").columns(size("Secrets", "secrets"),
+                        Column.AGE),
+                namespaced("v1", "PersistentVolumeClaim", "persistentvolumeclaims", "pvc").status()
+                        .columns(path("Status", "string", 0, ".status.phase"),
+                                path("Volume", "string", 0, ".spec.volumeName"),
+                                path("Capacity", "string", 0, ".status.capacity.storage"),
+                                text("Access Modes", 0, BuiltInTypes::accessModes),
+                                path("StorageClass", "string", 0, ".spec.storageClassName"), Column.AGE),
+                cluster("v1", "PersistentVolume", "persistentvolumes", "pv").status()
+                        .columns(path("Capacity", "string", 0, ".spec.capacity.storage"),
+                                text("Access Modes", 0, BuiltInTypes::accessModes),
+                                path("Reclaim Policy", "string", 0, ".spec.persistentVolumeReclaimPolicy"),
+                                path("Status", "string", 0, ".status.phase"),
+                                path("Claim", "string", 0, ".spec.claimRef.name"), Column.AGE))
+                .stream()
+                .map(Kind::type)
+                .toList();
+    }
+
+    private static List<ResourceType> accessControl() {
+        Column role = path("Role", "string", 0, ".roleRef.name");
+        return List.of(namespaced(RBAC, "Role", "roles").model("rbac.Role").columns(CREATED),
+                namespaced(RBAC, "RoleBinding", "rolebindings").model("rbac.RoleBinding").columns(role, Column.AGE),
+                cluster(RBAC, "ClusterRole", "clusterroles").model("rbac.ClusterRole").columns(CREATED),
+                cluster(RBAC, "ClusterRoleBinding", "clusterrolebindings").model("rbac.ClusterRoleBinding")
+                        .columns(role, Column.AGE))
+                .stream()
+                .map(Kind::type)
+                .toList();
+    }
+
+    private static List<ResourceType> workloads() {
+        Column ready = text("Ready", 0, object -> object.json().at("/status/readyReplicas").asInt() + "/"
+                + object.json().at("/spec/replicas").asInt(1));
+        Column desired = path("Desired", "integer", 0, ".spec.replicas");
+        return List.of(
+                namespaced("apps/v1", "Deployment", "deployments", "deploy").model("apps.Deployment")
+                        .status()
+                        .generations()
+                        .scale()
+                        .columns(ready, path("Up-to-date", "integer", 0, ".status.updatedReplicas"),
+                                path("Available", "integer", 0, ".status.availableReplicas"), Column.AGE),
+                namespaced("apps/v1", "ReplicaSet", "replicasets", "rs").model("apps.ReplicaSet")
+                        .status()
+                        .generations()
+                        .scale()
+                        .columns(desired, Column.AGE),
+                namespaced("apps/v1", "StatefulSet", "statefulsets", "sts").model("apps.StatefulSet")
+                        .status()
+                        .generations()
+                        .scale()
+                        .columns(ready, Column.AGE),
+                namespaced("apps/v1", "DaemonSet", "daemonsets", "ds").model("apps.DaemonSet")
+                        .status()
+                        .generations()
+                        .columns(path("Desired", "integer", 0, ".status.desiredNumberScheduled"), Column.AGE),
+                namespaced("batch/v1", "Job", "jobs").model("batch.v1.Job").status().generations().columns(Column.AGE),
+                namespaced("batch/v1", "CronJob", "cronjobs", "cj").model("batch.v1.CronJob")
+                        .status()
+                        .generations()
+                        .columns(path("Schedule", "string", 0, ".spec.schedule"), Column.AGE),
+                namespaced("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "hpa")
+                        .model("autoscaling.v2.HorizontalPodAutoscaler")
+                        .status()
+                        .columns(Column.AGE),
+                namespaced("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", "pdb")
+                        .model("policy.v1.PodDisruptionBudget")
+                        .status()
+                        .generations()
+                        .columns(path("Min Available", "string", 0, ".spec.minAvailable"),
+                                path("Max Unavailable", "string", 0, ".spec.maxUnavailable"), Column.AGE),
+                namespaced("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", "netpol")
+                        .model("networking.v1.NetworkPolicy")
+                        .generations()
+                        .columns(Column.AGE),
+                namespaced("networking.k8s.io/v1", "Ingress", "ingresses", "ing").model("networking.v1.Ingress")
+                        .status()
+                        .generations()
+                        .columns(path("Class", "string", 0, ".spec.ingressClassName"), Column.AGE),
+                namespaced("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
+                        .model("discovery.v1.EndpointSlice")
+                        .columns(path("AddressType", "string", 0, ".addressType"), Column.AGE),
+                namespaced("coordination.k8s.io/v1", "Lease", "leases").model("coordination.v1.Lease")
+                        .columns(path("Holder", "string", 0, ".spec.holderIdentity"), Column.AGE),
+                namespaced(RESOURCE, "ResourceClaim", "resourceclaims").model("resource.v1.ResourceClaim")
+                        .status()
+                        .columns(Column.AGE),
+                namespaced(RESOURCE, "ResourceClaimTemplate", "resourceclaimtemplates")
+                        .model("resource.v1.ResourceClaimTemplate")
+                        .columns(Column.AGE))
+                .stream()
+                .map(Kind::type)
+                .toList();
+    }
+
+    private static List<ResourceType> clusterWide() {
+        return List.of(
+                cluster(RESOURCE, "DeviceClass", "deviceclasses").model("resource.v1.DeviceClass")
+                        .generations()
+                        .columns(Column.AGE),
+                cluster("storage.k8s.io/v1", "StorageClass", "storageclasses", "sc").model("storage.StorageClass")
+                        .columns(path("Provisioner", "string", 0, ".provisioner"), Column.AGE),
+                cluster("scheduling.k8s.io/v1", "PriorityClass", "priorityclasses", "pc")
+                        .model("scheduling.v1.PriorityClass")
+                        .generations()
+                        .columns(path("Value", "integer", 0, ".value"), Column.AGE),
+                cluster("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", "crd",
+                        "crds").anyContent().status().generations().columns(CREATED))
+                .stream()
+                .map(Kind::type)
+                .toList();
+    }
+
+    private static Kind cluster(String apiVersion, String kind, String plural, String... shortNames) {
+        return new Kind(apiVersion, kind, plural, false, shortNames);
+    }
+
+    private static Kind namespaced(String apiVersion, String kind, String plural, String... shortNames) {
+        return new Kind(apiVersion, kind, plural, true, shortNames);
+    }
+
+    /** A built-in type being described. */
+    private static final class Kind {
+        private final String apiVersion;
+        private final String kind;
+        private final String plural;
+        private final boolean namespaced;
+        private final List<String> shortNames;
+        private @Nullable String model;
+        private boolean status;
+        private boolean generations;
+        private @Nullable ScalePaths scale;
+        private List<Column> columns = List.of();
+
+        Kind(String apiVersion, String kind, String plural, boolean namespaced, String... shortNames) {
+            this.apiVersion = apiVersion;
+            this.kind = kind;
+            this.plural = plural;
+            this.namespaced = namespaced;
+            this.shortNames = List.of(shortNames);
+            this.model = MODELS + kind;
+        }
+
+        /** The class its schema is read off, where it is not named like the kind. */
+        Kind model(String name) {
+            model = MODELS + name;
+            return this;
+        }
+
+        Kind anyContent() {
+            model = null;
+            return this;
+        }
+
+        Kind status() {
+            status = true;
+            return this;
+        }
+
+        Kind generations() {
+            generations = true;
+            return this;
+        }
+
+        Kind scale() {
+            scale = SCALE;
+            return this;
+        }
+
+        Kind columns(Column... shown) {
+            columns = List.of(shown);
+            return this;
+        }
+
+        ResourceType type() {
+            int slash = apiVersion.indexOf('/');
+            String group = slash < 0 ? "" : apiVersion.substring(0, slash);
+            return new ResourceType(group, apiVersion.substring(slash + 1), kind, plural, namespaced, shortNames,
+                    List.of(), status, scale, generations, false, columns, new LazySchema(model));
+        }
     }
 
     private static Column lastSeen() {

@@ -3,88 +3,30 @@ package dev.dormouse.cluster.apiserver;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.dormouse.cluster.apiserver.Store.Change;
-import dev.dormouse.cluster.apiserver.Store.Event;
 import dev.dormouse.cluster.apiserver.Store.Key;
 import dev.dormouse.cluster.apiserver.Store.Ref;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.ArrayBlockingQueue;
-import java.util.concurrent.BlockingQueue;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Finishes what deletions leave behind: objects whose owners are gone, contents of deleted namespaces and of deleted
- * CustomResourceDefinitions, and the foreground and orphan policies. One thread, fed by the store's changes; when it cannot
- * keep up it looks at everything once instead.
+ * CustomResourceDefinitions, and the foreground and orphan policies.
  */
-final class GarbageCollector {
-    private static final Logger LOG = LoggerFactory.getLogger(GarbageCollector.class);
+final class GarbageCollector implements Controllers.Controller {
     private static final WriteOptions OPTIONS = WriteOptions.internal("garbage-collector");
-    private static final Event LOOK_AT_EVERYTHING = new Event(Change.MODIFIED, "",
-            new ApiObject(Json.object()), null, 0);
 
     private final Store store;
     private final ResourceTypes types;
     private final ObjectLifecycle objects;
-    private final BlockingQueue<Event> changes;
 
-    /** @param changes what the store's listener offers; the collector is its only consumer */
-    GarbageCollector(Store store, ResourceTypes types, ObjectLifecycle objects, BlockingQueue<Event> changes) {
+    GarbageCollector(Store store, ResourceTypes types, ObjectLifecycle objects) {
         this.store = store;
         this.types = types;
         this.objects = objects;
-        this.changes = changes;
     }
 
-    static BlockingQueue<Event> newQueue() {
-        return new ArrayBlockingQueue<>(10_000);
-    }
-
-    /** Called by the store under its lock: never waits. */
-    static void note(BlockingQueue<Event> changes, Event event) {
-        if (!changes.offer(event)) {
-            changes.clear();
-            changes.add(LOOK_AT_EVERYTHING);
-        }
-    }
-
-    void run() {
-        try {
-            while (true) {
-                Event event = changes.take();
-                try {
-                    handle(event);
-                } catch (RuntimeException e) { // the collector must outlive one object it cannot deal with
-                    LOG.atError()
-                            .addKeyValue("resource", event.resource())
-                            .addKeyValue("name", event.object().name())
-                            .setCause(e)
-                            .log("garbage collection failed");
-                }
-            }
-        } catch (InterruptedException _) {
-            Thread.currentThread().interrupt(); // the server stops
-        }
-    }
-
-    private void handle(Event event) {
-        if (event == LOOK_AT_EVERYTHING) {
-            for (ResourceType type : types.all()) {
-                store.list(type.groupResource(), "")
-                        .objects()
-                        .forEach(object -> changed(type.groupResource(), object));
-            }
-        } else if (event.change() == Change.DELETED) {
-            deleted(event);
-        } else {
-            changed(event.resource(), event.object());
-        }
-    }
-
-    private void deleted(Event event) {
-        ApiObject object = event.object();
+    @Override
+    public void deleted(String resource, ApiObject object) {
         store.dependentsOf(object.uid()).forEach(this::releaseOrDelete);
         for (JsonNode owner : object.metadata().path("ownerReferences")) {
             store.find(owner.path("uid").asText())
@@ -95,13 +37,14 @@ final class GarbageCollector {
             store.get("namespaces", new Key("", object.namespace()))
                     .ifPresent(namespace -> changed("namespaces", namespace));
         }
-        types.find(event.resource())
+        types.find(resource)
                 .filter(ResourceType::custom)
                 .flatMap(type -> store.get(CustomResources.RESOURCE, new Key("", type.groupResource())))
                 .ifPresent(crd -> changed(CustomResources.RESOURCE, crd));
     }
 
-    private void changed(String resource, ApiObject object) {
+    @Override
+    public void changed(String resource, ApiObject object) {
         if (!object.metadata().path("ownerReferences").isEmpty()) {
             releaseOrDelete(new Ref(resource, object.key()));
         }

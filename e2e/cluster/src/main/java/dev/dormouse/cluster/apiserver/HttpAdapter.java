@@ -4,8 +4,6 @@ import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpHandler;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -18,11 +16,11 @@ final class HttpAdapter implements HttpHandler {
     private static final int MAX_BODY = 3 * 1024 * 1024;
 
     private final Routes routes;
-    private final byte[] authorization;
+    private final Authentication authentication;
 
-    HttpAdapter(Routes routes, String token) {
+    HttpAdapter(Routes routes, Authentication authentication) {
         this.routes = routes;
-        this.authorization = ("Bearer " + token).getBytes(StandardCharsets.UTF_8);
+        this.authentication = authentication;
     }
 
     @Override
@@ -39,7 +37,6 @@ final class HttpAdapter implements HttpHandler {
     private void answer(HttpExchange exchange) throws IOException, InterruptedException {
         Reply reply;
         try {
-            authenticate(exchange);
             ApiRequest request = read(exchange);
             reply = routes.handle(request);
             for (String warning : request.warnings()) {
@@ -59,22 +56,16 @@ final class HttpAdapter implements HttpHandler {
         write(exchange, reply);
     }
 
-    private void authenticate(HttpExchange exchange) {
-        String given = String.valueOf(exchange.getRequestHeaders().getFirst("Authorization"));
-        if (!MessageDigest.isEqual(given.getBytes(StandardCharsets.UTF_8), authorization)) {
-            throw ApiException.unauthorized();
-        }
-    }
-
-    private static ApiRequest read(HttpExchange exchange) throws IOException {
+    private ApiRequest read(HttpExchange exchange) throws IOException {
+        Map<String, String> headers = new HashMap<>();
+        exchange.getRequestHeaders()
+                .forEach((name, values) -> headers.put(name.toLowerCase(Locale.ROOT), String.join(",", values)));
+        User user = authentication.authenticate(headers); // before a byte of the body is read
         byte[] body = exchange.getRequestBody().readNBytes(MAX_BODY + 1);
         if (body.length > MAX_BODY) {
             throw ApiException.tooLarge(MAX_BODY);
         }
-        Map<String, String> headers = new HashMap<>();
-        exchange.getRequestHeaders()
-                .forEach((name, values) -> headers.put(name.toLowerCase(Locale.ROOT), String.join(",", values)));
-        return ApiRequest.of(exchange.getRequestMethod(), exchange.getRequestURI(), headers, body);
+        return ApiRequest.of(user, exchange.getRequestMethod(), exchange.getRequestURI(), headers, body);
     }
 
     private static void write(HttpExchange exchange, Reply reply) throws IOException, InterruptedException {

@@ -50,6 +50,10 @@ final class ObjectLifecycle {
         return store.get(type.groupResource(), key).orElseThrow(() -> ApiException.notFound(type, key.name()));
     }
 
+    Optional<ApiObject> find(ResourceType type, Key key) {
+        return store.get(type.groupResource(), key);
+    }
+
     ApiObject create(ResourceType type, String namespace, ObjectNode body, WriteOptions options) {
         ObjectNode json = body.deepCopy();
         ObjectNode metadata = ApiObject.metadataOf(json);

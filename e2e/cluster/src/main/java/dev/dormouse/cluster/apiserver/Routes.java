@@ -6,10 +6,15 @@ import dev.dormouse.cluster.apiserver.Store.Key;
 import java.nio.charset.StandardCharsets;
 import java.util.Base64;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.Predicate;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** Finds out what a request means, and has it done. */
 final class Routes {
+    private static final Pattern ONE_NAME = Pattern.compile("metadata\\.name==?([^,!=]+)");
+
     private final ResourceTypes types;
     private final Store store;
     private final ObjectLifecycle objects;
@@ -18,8 +23,11 @@ final class Routes {
     private final Tables tables;
     private final Watches watches;
     private final Subresources subresources;
+    private final Authorizer authorizer;
+    private final AccessReviews reviews;
 
-    Routes(ResourceTypes types, Store store, ObjectLifecycle objects, Tables tables, Subresources subresources) {
+    Routes(ResourceTypes types, Store store, ObjectLifecycle objects, Tables tables, Subresources subresources,
+            Authorizer authorizer, AccessReviews reviews) {
         this.types = types;
         this.store = store;
         this.objects = objects;
@@ -28,12 +36,18 @@ final class Routes {
         this.tables = tables;
         this.watches = new Watches(store);
         this.subresources = subresources;
+        this.authorizer = authorizer;
+        this.reviews = reviews;
     }
 
     Reply handle(ApiRequest request) {
         List<String> path = request.segments();
         if (path.isEmpty()) {
             throw ApiException.noSuchPath("/");
+        }
+        if (!isAboutResource(path)) {
+            String verb = request.method().toLowerCase(Locale.ROOT);
+            authorizer.check(request.user(), Attributes.ofPath(verb, request.path()));
         }
         return switch (path.getFirst()) {
             case "api" -> path.size() < 3
@@ -50,6 +64,10 @@ final class Routes {
                 new Reply.Stream("text/plain", out -> out.write("ok".getBytes(StandardCharsets.UTF_8)));
             default -> notFound(request);
         };
+    }
+
+    private static boolean isAboutResource(List<String> path) {
+        return path.getFirst().equals("api") && path.size() > 2 || path.getFirst().equals("apis") && path.size() > 3;
     }
 
     private static Reply notFound(ApiRequest request) {
@@ -111,8 +129,11 @@ final class Routes {
             path = path.subList(2, path.size());
         }
         String plural = path.getFirst();
-        if (AccessReviews.KINDS.containsKey(plural) && request.method().equals("POST")) {
-            return Reply.json(201, AccessReviews.answer(plural, request.bodyObject()));
+        String name = path.size() > 1 ? path.get(1) : "";
+        String subresource = path.size() > 2 ? path.get(2) : "";
+        authorizer.check(request.user(), attributes(request, group, plural, subresource, namespace, name));
+        if (AccessReviews.isOne(group, version, plural) && request.method().equals("POST") && path.size() == 1) {
+            return Reply.json(201, reviews.answer(plural, namespace, request.user(), request.bodyObject()));
         }
         ResourceType type = types.find(group, version, plural)
                 .orElseThrow(() -> ApiException.noSuchPath(request.path()));
@@ -122,9 +143,25 @@ final class Routes {
         request.checkAcceptable(); // before anything is written
         return switch (path.size()) {
             case 1 -> collection(request, type, namespace);
-            case 2 -> object(request, type, new Key(namespace, path.get(1)), "");
-            default -> subresource(request, type, new Key(namespace, path.get(1)), path.get(2));
+            case 2 -> object(request, type, new Key(namespace, name), "");
+            default -> subresource(request, type, new Key(namespace, name), subresource);
         };
+    }
+
+    private static Attributes attributes(ApiRequest request, String group, String resource, String subresource,
+            String namespace, String name) {
+        boolean one = !name.isEmpty();
+        String verb = switch (request.method()) {
+            case "GET" -> one ? "get" : request.flag("watch") ? "watch" : "list";
+            case "POST" -> "create";
+            case "PUT" -> "update";
+            case "DELETE" -> one ? "delete" : "deletecollection";
+            default -> request.method().toLowerCase(Locale.ROOT);
+        };
+        // Who may see one object by its name may also list and watch it, and only it, by that name.
+        Matcher field = ONE_NAME.matcher(request.query("fieldSelector"));
+        String about = !one && field.matches() ? field.group(1) : name;
+        return new Attributes(verb, group, resource, subresource, namespace, about, "");
     }
 
     private Reply collection(ApiRequest request, ResourceType type, String namespace) {
@@ -173,6 +210,10 @@ final class Routes {
                                 + " is required for apply patch");
             }
             boolean existed = store.get(type.groupResource(), key).isPresent();
+            if (!existed) { // who may patch may not for that reason create
+                authorizer.check(request.user(), new Attributes("create", type.group(), type.plural(),
+                        options.subresource(), key.namespace(), key.name(), ""));
+            }
             ApiObject applied = objects.apply(type, key, Json.parseObject(request.body(), true), options);
             return shown(request, type, existed ? 200 : 201, applied);
         }

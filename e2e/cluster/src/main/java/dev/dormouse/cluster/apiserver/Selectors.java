@@ -1,6 +1,7 @@
 package dev.dormouse.cluster.apiserver;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -8,6 +9,7 @@ import java.util.Set;
 import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /** Label and field selectors. What a selector asks that cannot be answered is a 400, never "all". */
 final class Selectors {
@@ -35,6 +37,25 @@ final class Selectors {
             all = all.and(object -> one.test(object.labels()));
         }
         return all;
+    }
+
+    /** @param selector a LabelSelector object; an empty one selects everything */
+    static Predicate<ApiObject> byLabelSelector(JsonNode selector) {
+        List<String> requirements = new ArrayList<>();
+        selector.path("matchLabels").forEachEntry((key, value) -> requirements.add(key + "=" + value.asText()));
+        for (JsonNode expression : selector.path("matchExpressions")) {
+            String key = expression.path("key").asText();
+            String values = Json.strings(expression.path("values")).collect(Collectors.joining(","));
+            requirements.add(switch (expression.path("operator").asText()) {
+                case "In" -> key + " in (" + values + ")";
+                case "NotIn" -> key + " notin (" + values + ")";
+                case "Exists" -> key;
+                case "DoesNotExist" -> "!" + key;
+                default -> throw ApiException.unprocessable("not a valid label selector operator: "
+                        + expression.path("operator"));
+            });
+        }
+        return byLabels(String.join(",", requirements));
     }
 
     private static Predicate<JsonNode> labelRequirement(String text) {

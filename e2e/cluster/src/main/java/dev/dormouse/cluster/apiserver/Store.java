@@ -2,11 +2,14 @@ package dev.dormouse.cluster.apiserver;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -20,12 +23,12 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * All objects, in memory, and for each resource a log of its last changes.
+ * All objects, in memory, and for each resource a log of its last changes; every change is in the journal first.
  *
  * <p>INVARIANT: every change happens under {@code lock} and gets the next resource version; the objects, the logs and the
  * owner index always describe the same version. Writers compute outside the lock and commit with the version they read.
  */
-final class Store {
+final class Store implements AutoCloseable {
     private static final int LOG_LENGTH = 4096;
 
     private final ReentrantLock lock = new ReentrantLock();
@@ -33,6 +36,7 @@ final class Store {
     private final Map<String, Ref> byUid = new HashMap<>();
     private final Map<String, Set<Ref>> dependentsByOwner = new HashMap<>();
     private final Consumer<Event> listener;
+    private final @Nullable Journal journal;
     private long version;
 
     /** Identifies an object within its resource; the namespace of cluster-scoped objects is empty. */
@@ -71,6 +75,8 @@ final class Store {
     private final long firstVersion;
 
     /**
+     * A store that forgets everything when the process ends.
+     *
      * @param firstVersion above every version an earlier server handed out, so that clients of that one are told to list
      *     again instead of waiting for versions that come back
      * @param listener called under the lock, in order, with every change: it must only take note
@@ -79,6 +85,47 @@ final class Store {
         this.firstVersion = firstVersion;
         this.version = firstVersion;
         this.listener = listener;
+        this.journal = null;
+    }
+
+    /**
+     * A store that goes on where the one before it ended, in the same folder; watchers of that one list again.
+     *
+     * @param firstVersion of a folder that holds nothing yet
+     * @param listener is told of the objects that are there, too
+     * @throws IOException when another store uses the folder, or its journal is damaged
+     */
+    Store(Path folder, long firstVersion, Consumer<Event> listener) throws IOException {
+        this.listener = listener;
+        Map<Ref, ApiObject> living = new LinkedHashMap<>();
+        long[] newest = {0};
+        journal = Journal.open(folder, entry -> {
+            newest[0] = Math.max(newest[0], entry.version());
+            Ref ref = new Ref(entry.resource(), entry.object().key());
+            living.remove(ref); // an object's place is that of its last change
+            if (entry.change() != Change.DELETED) {
+                living.put(ref, entry.object());
+            }
+        });
+        version = newest[0] == 0 ? firstVersion : newest[0];
+        this.firstVersion = version;
+        living.forEach((ref, object) -> {
+            collection(ref.resource()).objects.put(ref.key(), object);
+            index(ref, null, object);
+            listener.accept(new Event(Change.ADDED, ref.resource(), object, null, version));
+        });
+    }
+
+    @Override
+    public void close() {
+        lock.lock();
+        try {
+            if (journal != null) {
+                journal.close();
+            }
+        } finally {
+            lock.unlock();
+        }
     }
 
     Optional<ApiObject> get(String resource, Key key) {
@@ -141,9 +188,12 @@ final class Store {
     }
 
     private ApiObject commit(Change change, String resource, Key key, ObjectNode json, @Nullable ApiObject previous) {
-        version++;
-        ApiObject.metadataOf(json).put("resourceVersion", Long.toString(version));
+        ApiObject.metadataOf(json).put("resourceVersion", Long.toString(version + 1));
         ApiObject object = new ApiObject(json);
+        if (journal != null) {
+            journal.append(new Journal.Entry(change, resource, object, version + 1));
+        }
+        version++;
         Collection collection = collection(resource);
         index(new Ref(resource, key), previous, change == Change.DELETED ? null : object);
         if (change == Change.DELETED) {
@@ -158,7 +208,22 @@ final class Store {
         }
         collection.changed.signalAll();
         listener.accept(event);
+        if (journal != null && journal.isDue()) {
+            journal.compact(living());
+        }
         return object;
+    }
+
+    private List<Journal.Entry> living() {
+        List<Journal.Entry> entries = new ArrayList<>();
+        collections.forEach((resource, collection) -> collection.objects.values()
+                .forEach(object -> entries
+                        .add(new Journal.Entry(Change.ADDED, resource, object,
+                                Long.parseLong(object.resourceVersion())))));
+        entries.sort(Comparator.comparingLong(Journal.Entry::version));
+        // The newest version may be that of a deletion.
+        entries.add(new Journal.Entry(Change.DELETED, "", new ApiObject(Json.object()), version));
+        return entries;
     }
 
     private void index(Ref ref, @Nullable ApiObject before, @Nullable ApiObject after) {

@@ -24,15 +24,23 @@ final class Subresources {
     private final ObjectLifecycle objects;
     private final Supplier<PodLogs> logs;
 
-    Subresources(ObjectLifecycle objects, Supplier<PodLogs> logs) {
+    private final Evictions evictions;
+    private final ServiceAccountTokens tokens;
+
+    Subresources(ObjectLifecycle objects, Supplier<PodLogs> logs, Evictions evictions, ServiceAccountTokens tokens) {
         this.objects = objects;
         this.logs = logs;
+        this.evictions = evictions;
+        this.tokens = tokens;
     }
 
     Reply handle(ApiRequest request, ResourceType type, Key key, String subresource) {
         ScalePaths scale = type.scale();
         if (subresource.equals("scale") && scale != null) {
             return scale(request, type, key, scale);
+        }
+        if (type.is("serviceaccounts") && subresource.equals("token") && request.method().equals("POST")) {
+            return Reply.json(201, tokens.request(type, objects.get(type, key), request.bodyObject()));
         }
         if (!type.is("pods")) {
             throw ApiException.noSuchPath(request.path());
@@ -102,7 +110,7 @@ final class Subresources {
 
     private Reply evict(ApiRequest request, ResourceType type, Key key) {
         JsonNode options = request.optionalBody().path("deleteOptions");
-        objects.delete(type, key, DeleteOptions.parse(options, request.query()));
+        evictions.evict(type, key, DeleteOptions.parse(options, request.query()));
         ObjectNode status = Json.object().put("kind", "Status").put("apiVersion", "v1").put("status", "Success");
         return Reply.json(201, status);
     }

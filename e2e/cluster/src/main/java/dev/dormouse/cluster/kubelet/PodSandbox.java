@@ -5,13 +5,16 @@ import io.fabric8.kubernetes.api.model.Pod;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Clock;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** What a pod has of its own before and after its containers: an address, folders for volumes, a folder for logs. */
 final class PodSandbox implements AutoCloseable {
     private final NodeConfig config;
-    private final Launch.ConfigSource configs;
+    private final PodApi api;
+    private final ImagePulls imagePulls;
+    private final Clock clock;
     private final ContainerProcesses processes;
     private final String id;
     private final Path folder;
@@ -25,7 +28,9 @@ final class PodSandbox implements AutoCloseable {
 
     private PodSandbox(PodWorker.Services node, Pod pod, Optional<PodAddresses.Lease> lease) {
         this.config = node.config();
-        this.configs = node.api();
+        this.api = node.api();
+        this.imagePulls = node.imagePulls();
+        this.clock = node.clock();
         this.processes = node.processes();
         this.id = shortId(pod.getMetadata().getUid());
         this.folder = config.folder().resolve("pods").resolve(id);
@@ -56,16 +61,18 @@ final class PodSandbox implements AutoCloseable {
      */
     Prepared prepare(Pod pod, Container container) throws NotRunnable, IOException {
         ImageTable images = config.images();
+        imagePulls.require(container.getImage());
         ImageTable.Image image = images.find(container.getImage())
                 .orElseThrow(() -> new NotRunnable("ErrImagePull", images.missing(container.getImage())));
         Launch.Downward downward = new Launch.Downward(pod, address(), NodeConfig.HOST_IP);
         if (volumes == null) {
-            volumes = PodVolumes.prepare(pod.getSpec().getVolumes(), downward, configs,
+            ClaimAccess.check(pod, api, clock.instant());
+            volumes = PodVolumes.prepare(pod.getSpec().getVolumes(), downward, api,
                     new PodVolumes.Roots(folder, config.folder().resolve("root"), config.claims()));
         }
         MountPaths mounts = volumes.mountsOf(container);
         Path scratch = Files.createDirectories(folder.resolve(".cwd").resolve(container.getName()));
-        Launch launch = Launch.of(container, image, downward, configs, mounts, scratch);
+        Launch launch = Launch.of(container, image, downward, api, mounts, scratch);
         String unique = id + "." + container.getName();
         ContainerProbes probes = ContainerProbes.of(container, address(), launch, mounts, processes.markOf(unique));
         return new Prepared(launch, probes, unique);

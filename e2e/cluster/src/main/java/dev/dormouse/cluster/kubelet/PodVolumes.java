@@ -1,24 +1,19 @@
 package dev.dormouse.cluster.kubelet;
 
 import io.fabric8.kubernetes.api.model.Container;
-import io.fabric8.kubernetes.api.model.DownwardAPIVolumeFile;
 import io.fabric8.kubernetes.api.model.HostPathVolumeSource;
-import io.fabric8.kubernetes.api.model.KeyToPath;
 import io.fabric8.kubernetes.api.model.Volume;
 import io.fabric8.kubernetes.api.model.VolumeMount;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
-import java.util.TreeMap;
 
 /**
- * A pod's volumes as folders. Files of config maps, secrets and the downward API are written once, when the pod starts.
- * Nothing enforces {@code readOnly}, {@code sizeLimit} or file modes.
+ * A pod's volumes as folders. Files of config maps, secrets, tokens and the downward API are written once, when the pod
+ * starts. Nothing enforces {@code readOnly} or {@code sizeLimit}.
  *
  * @param folders volume name to folder
  */
@@ -39,6 +34,7 @@ record PodVolumes(Map<String, Path> folders) {
             throws NotRunnable, IOException {
         String namespace = downward.pod().getMetadata().getNamespace();
         Path own = roots.pod().resolve(volume.getName());
+        VolumeFiles files = new VolumeFiles(volume.getName(), downward, configs);
         if (volume.getEmptyDir() != null) {
             return Files.createDirectories(own);
         }
@@ -50,32 +46,23 @@ record PodVolumes(Map<String, Path> folders) {
             return hostPath(volume.getName(), volume.getHostPath(), roots.host());
         }
         if (volume.getConfigMap() != null) {
-            var source = volume.getConfigMap();
-            return write(own, volume.getName(), "configmap " + source.getName(), source.getItems(),
-                    Boolean.TRUE.equals(source.getOptional()), configs.configMap(namespace, source.getName()));
+            return files.of(volume.getConfigMap()).write(own);
         }
         if (volume.getSecret() != null) {
-            var source = volume.getSecret();
-            return write(own, volume.getName(), "secret " + source.getSecretName(), source.getItems(),
-                    Boolean.TRUE.equals(source.getOptional()), configs.secret(namespace, source.getSecretName()));
+            return files.of(volume.getSecret()).write(own);
         }
         if (volume.getDownwardAPI() != null) {
-            Map<String, byte[]> files = new TreeMap<>();
-            for (DownwardAPIVolumeFile file : volume.getDownwardAPI().getItems()) {
-                if (file.getFieldRef() == null) {
-                    throw refused(volume.getName(), "resourceFieldRef");
-                }
-                String value = downward.field(file.getFieldRef().getFieldPath());
-                files.put(file.getPath(), value.getBytes(StandardCharsets.UTF_8));
-            }
-            return write(own, volume.getName(), "downwardAPI", List.of(), false, Optional.of(files));
+            return files.of(volume.getDownwardAPI()).write(own);
+        }
+        if (volume.getProjected() != null) {
+            return files.of(volume.getProjected()).write(own);
         }
         throw refused(volume.getName(), "this kind of volume");
     }
 
     private static NotRunnable refused(String volume, String what) {
         return NotRunnable.config("volume %s: %s is not supported by a process node; emptyDir, hostPath, "
-                + "persistentVolumeClaim, configMap, secret and downwardAPI fieldRefs are", volume, what);
+                + "persistentVolumeClaim, configMap, secret, downwardAPI and projected are", volume, what);
     }
 
     /** Never the real host: a path under a folder that stands for it. */
@@ -95,35 +82,6 @@ record PodVolumes(Map<String, Path> folders) {
             }
             default -> throw refused(volume, "hostPath type " + type);
         };
-    }
-
-    private static Path write(Path folder, String volume, String origin, List<KeyToPath> items, boolean optional,
-            Optional<Map<String, byte[]>> data) throws NotRunnable, IOException {
-        Files.createDirectories(folder);
-        if (data.isEmpty()) {
-            if (optional) {
-                return folder;
-            }
-            throw NotRunnable.config("volume %s: %s not found", volume, origin);
-        }
-        Map<String, String> files = new TreeMap<>();
-        if (items.isEmpty()) {
-            data.get().keySet().forEach(key -> files.put(key, key));
-        } else {
-            items.forEach(item -> files.put(item.getKey(), item.getPath()));
-        }
-        for (Map.Entry<String, String> file : files.entrySet()) {
-            byte[] content = data.get().get(file.getKey());
-            if (content == null && !optional) {
-                throw NotRunnable.config("volume %s: %s has no key %s", volume, origin, file.getKey());
-            }
-            if (content != null) {
-                Path target = inside(folder, file.getValue(), "path in volume " + volume);
-                Files.createDirectories(Optional.ofNullable(target.getParent()).orElse(folder));
-                Files.write(target, content);
-            }
-        }
-        return folder;
     }
 
     /** What one container sees where. */
@@ -159,7 +117,7 @@ record PodVolumes(Map<String, Path> folders) {
         return Files.exists(below) ? below : Files.createDirectories(below);
     }
 
-    private static Path inside(Path root, String path, String what) throws NotRunnable {
+    static Path inside(Path root, String path, String what) throws NotRunnable {
         Path resolved = root.resolve(path.replaceFirst("^/+", "")).normalize();
         if (!resolved.startsWith(root)) {
             throw NotRunnable.config("%s: %s leads out of its folder", what, path);

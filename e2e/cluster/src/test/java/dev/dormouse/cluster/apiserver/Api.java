@@ -33,6 +33,8 @@ final class Api implements AutoCloseable {
     static final String MODELS = "/apis/dormouse.dev/v1alpha1/namespaces/default/inferencemodels";
     static final String PODS = "/api/v1/namespaces/default/pods";
     static final String CONFIG_MAPS = "/api/v1/namespaces/default/configmaps";
+    /** Without the one that every namespace has. */
+    static final String OURS = "fieldSelector=metadata.name!%3Dkube-root-ca.crt";
 
     private final EmbeddedControlPlane controlPlane;
     private final HttpClient http;
@@ -58,7 +60,11 @@ final class Api implements AutoCloseable {
     }
 
     Api(Path folder) {
-        controlPlane = EmbeddedControlPlane.start(folder);
+        this(folder, 0);
+    }
+
+    Api(Path folder, int port) {
+        controlPlane = EmbeddedControlPlane.start(folder, port);
         JsonNode kubeconfig = yaml(folder.resolve("kubeconfig"));
         token = kubeconfig.at("/users/0/user/token").asText();
         http = HttpClient.newBuilder()
@@ -147,6 +153,16 @@ final class Api implements AutoCloseable {
 
     Answer getAs(String path, String otherToken) {
         return send(request(path, otherToken));
+    }
+
+    Answer sendAs(String otherToken, String method, String path, String contentType, String body) {
+        return send(request(path, otherToken).method(method, BodyPublishers.ofString(body))
+                .header("Content-Type", contentType));
+    }
+
+    /** As the administrator acting as somebody else. */
+    Answer getImpersonating(String user, String path) {
+        return send(request(path, token).header("Impersonate-User", user));
     }
 
     private Answer send(HttpRequest.Builder request) {

@@ -201,7 +201,7 @@ class DeletionTest {
 
         assertThat(api.delete(maps + "?labelSelector=sweep%3Dyes").code()).isEqualTo(200);
 
-        assertThat(api.get(maps).at("/items").findValuesAsText("name")).containsExactly("y");
+        assertThat(api.get(maps + "?" + Api.OURS).at("/items").findValuesAsText("name")).containsExactly("y");
     }
 
     private static String owned(String name, Answer... owners) {

@@ -113,9 +113,30 @@ class KubectlTest {
                 .contains("The InferenceModel \"minilm\" is invalid: spec.scaling:")
                 .contains("scaling.minReplicas must not exceed scaling.maxReplicas");
         assertThat(run("apply", "-f", kind.toString()).exit()).isEqualTo(1);
-        assertThat(run("create", "configmap", "c", "--from-literal=a=b").output())
-                .contains("protobuf bodies are not supported")
-                .contains("kubectl apply -f");
+    }
+
+    /** kubectl's typed commands send protobuf, and nothing else. */
+    @Test
+    void objectsAreCreatedFromTheCommandLine() {
+        ok("create", "namespace", "team");
+        ok("create", "configmap", "c", "--from-literal=a=b", "-n", "team");
+        ok("create", "secret", "generic", "s", "--from-literal=key=value", "-n", "team");
+        ok("create", "deployment", "d", "--image=web:1", "--replicas=2", "--port=80", "-n", "team");
+        ok("create", "clusterrole", "reader", "--verb=get,list", "--resource=pods");
+        ok("create", "rolebinding", "read", "--clusterrole=reader", "--user=jane", "-n", "team");
+        ok("run", "p", "--image=main:1", "--labels=app=p", "-n", "team");
+        ok("expose", "pod", "p", "--port=8000", "-n", "team");
+
+        assertThat(ok("get", "configmap", "c", "-n", "team", "-o", "jsonpath={.data.a}")).isEqualTo("b");
+        assertThat(ok("get", "secret", "s", "-n", "team", "-o", "jsonpath={.data.key} {.type}"))
+                .isEqualTo("dmFsdWU= Opaque");
+        assertThat(ok("get", "deploy", "d", "-n", "team", "-o",
+                "jsonpath={.spec.replicas} {.spec.template.spec.containers[0].image} {.spec.selector.matchLabels.app}"))
+                .isEqualTo("2 web:1 d");
+        assertThat(ok("get", "service", "p", "-n", "team", "-o", "jsonpath={.spec.ports[0].port} {.spec.selector.app}"))
+                .isEqualTo("8000 p");
+        ok("delete", "namespace", "team");
+        assertThat(run("get", "namespace", "team").output()).contains("NotFound");
     }
 
     @Test

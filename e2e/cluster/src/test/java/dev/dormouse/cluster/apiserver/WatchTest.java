@@ -28,7 +28,7 @@ class WatchTest {
     @Test
     void beginsWithWhatIsThereAndGoesOnWithWhatChanges() throws IOException {
         api.post(Api.CONFIG_MAPS, Api.configMap("a", ""));
-        try (BufferedReader watch = api.watch(Api.CONFIG_MAPS + "?watch=true")) {
+        try (BufferedReader watch = api.watch(Api.CONFIG_MAPS + "?watch=true&" + Api.OURS)) {
             assertThat(seen(watch)).isEqualTo("ADDED a");
             api.post(Api.CONFIG_MAPS, Api.configMap("b", ""));
             assertThat(seen(watch)).isEqualTo("ADDED b");
@@ -68,7 +68,7 @@ class WatchTest {
 
     @Test
     void otherNamespacesAreNotSeen() throws IOException {
-        try (BufferedReader watch = api.watch(Api.CONFIG_MAPS + "?watch=true")) {
+        try (BufferedReader watch = api.watch(Api.CONFIG_MAPS + "?watch=true&" + Api.OURS)) {
             api.post("/api/v1/namespaces/kube-system/configmaps", Api.configMap("elsewhere", ""));
             api.post(Api.CONFIG_MAPS, Api.configMap("here", ""));
             assertThat(seen(watch)).isEqualTo("ADDED here");
