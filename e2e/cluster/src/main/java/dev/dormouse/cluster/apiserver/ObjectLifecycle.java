@@ -253,6 +253,7 @@ final class ObjectLifecycle {
         checkFields(type, json, options);
         ObjectRules.prepareCreate(type, json, clock.instant());
         validate(type, json, null);
+        options.admission().check(type, json);
         if (operation == Operation.Update) {
             ManagedFields.read(Json.object())
                     .afterUpdate(manager(type, operation, options), null, json, type, now())
@@ -277,6 +278,7 @@ final class ObjectLifecycle {
         ObjectRules.prepareUpdate(type, next);
         checkNewFinalizers(type, old, next);
         validate(type, next, old);
+        options.admission().check(type, next);
         if (type.countsGenerations() && !sameSpec(old.json(), next)) {
             ApiObject.metadataOf(next).put("generation", old.metadata().path("generation").asLong() + 1);
         }

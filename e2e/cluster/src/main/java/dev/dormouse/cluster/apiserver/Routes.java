@@ -24,6 +24,7 @@ final class Routes {
     private final Subresources subresources;
     private final Authorizer authorizer;
     private final AccessReviews reviews;
+    private final Escalation escalation;
 
     Routes(ResourceTypes types, Store store, ObjectLifecycle objects, Tables tables, Subresources subresources,
             Authorizer authorizer, AccessReviews reviews) {
@@ -37,6 +38,7 @@ final class Routes {
         this.subresources = subresources;
         this.authorizer = authorizer;
         this.reviews = reviews;
+        this.escalation = new Escalation(authorizer);
     }
 
     Reply handle(ApiRequest request) {
@@ -171,7 +173,7 @@ final class Routes {
                     throw ApiException.methodNotAllowed("POST without a namespace: " + request.path());
                 }
                 yield shown(request, type, 201,
-                        objects.create(type, namespace, bodyOf(request, type), request.writeOptions("")));
+                        objects.create(type, namespace, bodyOf(request, type), options(request, "")));
             }
             case "DELETE" -> {
                 if (type.is("namespaces")) {
@@ -181,6 +183,11 @@ final class Routes {
             }
             default -> throw ApiException.methodNotAllowed(request.method() + " " + request.path());
         };
+    }
+
+    private WriteOptions options(ApiRequest request, String subresource) {
+        return request.writeOptions(subresource)
+                .admittedBy((type, next) -> escalation.check(request.user(), type, next));
     }
 
     /** Custom resources are decoded by what they say they are; built-in ones by where they are sent. */
@@ -196,7 +203,7 @@ final class Routes {
     }
 
     private Reply object(ApiRequest request, ResourceType type, Key key, String subresource) {
-        WriteOptions options = request.writeOptions(subresource);
+        WriteOptions options = options(request, subresource);
         return switch (request.method()) {
             case "GET" -> shown(request, type, 200, objects.get(type, key));
             case "PUT" -> shown(request, type, 200, objects.update(type, key, bodyOf(request, type), options));
