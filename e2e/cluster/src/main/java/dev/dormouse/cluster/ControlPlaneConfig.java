@@ -2,10 +2,12 @@ package dev.dormouse.cluster;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.Properties;
 
 /**
- * Which control plane to run against: {@code -Dcluster=embedded}, the default.
+ * Which control plane to run against: {@code -Dcluster=embedded} (the default), {@code binaries} or {@code kubeconfig}, each
+ * with settings of its own.
  */
 public sealed interface ControlPlaneConfig {
 
@@ -18,6 +20,31 @@ public sealed interface ControlPlaneConfig {
     }
 
     /**
+     * A real etcd and kube-apiserver, as processes of this machine.
+     *
+     * @param folder {@code -Dcluster.binaries}: holds {@code k8s/<version>-linux-amd64/{etcd,kube-apiserver,kubectl}}
+     * @param version {@code -Dcluster.version}, such as {@code 1.34.1}; empty: the newest one in the folder
+     */
+    record Binaries(Path folder, Optional<String> version) implements ControlPlaneConfig {
+        @Override
+        public ControlPlane start(Path stateFolder) throws IOException {
+            return BinaryControlPlane.start(ApiServerBinaries.find(folder, version), stateFolder);
+        }
+    }
+
+    /**
+     * Somebody else's cluster.
+     *
+     * @param file {@code -Dcluster.kubeconfig}, whose current context is meant
+     */
+    record Kubeconfig(Path file) implements ControlPlaneConfig {
+        @Override
+        public ControlPlane start(Path stateFolder) throws IOException {
+            return KubeconfigControlPlane.start(file, stateFolder);
+        }
+    }
+
+    /**
      * Reads the system properties named above.
      *
      * @throws IllegalArgumentException naming the key, its value and what it may be
@@ -26,9 +53,23 @@ public sealed interface ControlPlaneConfig {
         String kind = properties.getProperty("cluster", "embedded");
         return switch (kind) {
             case "embedded" -> new Embedded();
+            case "binaries" -> new Binaries(path(properties, "cluster.binaries",
+                    "the folder that holds k8s/<version>-linux-amd64/ with etcd, kube-apiserver and kubectl"),
+                    Optional.ofNullable(properties.getProperty("cluster.version")));
+            case "kubeconfig" ->
+                new Kubeconfig(path(properties, "cluster.kubeconfig", "the kubeconfig of the cluster"));
             default -> throw new IllegalArgumentException(
-                    "cluster=" + kind + ": use embedded");
+                    "cluster=" + kind + ": use embedded, binaries or kubeconfig");
         };
+    }
+
+    private static Path path(Properties properties, String key, String meaning) {
+        String value = properties.getProperty(key, "");
+        if (value.isEmpty()) {
+            throw new IllegalArgumentException("cluster=" + properties.getProperty("cluster") + " needs " + key + ", "
+                    + meaning + ": add -D" + key + "=…");
+        }
+        return Path.of(value);
     }
 
     /**

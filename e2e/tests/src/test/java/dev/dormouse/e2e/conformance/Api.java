@@ -23,6 +23,9 @@ import java.security.GeneralSecurityException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 
@@ -102,14 +105,16 @@ final class Api implements AutoCloseable {
         try {
             HttpRequest request = request(path, headers)
                     .method(method, body.length == 0 ? BodyPublishers.noBody() : BodyPublishers.ofByteArray(body))
-                    .timeout(PATIENCE)
                     .build();
-            HttpResponse<byte[]> response = http.send(request, BodyHandlers.ofByteArray());
+            HttpResponse<byte[]> response = http.sendAsync(request, BodyHandlers.ofByteArray())
+                    .get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
             String text = new String(response.body(), StandardCharsets.UTF_8);
             String type = response.headers().firstValue("Content-Type").orElse("");
             return new Answer(response.statusCode(), parse(type, text), text, response.headers());
-        } catch (IOException e) {
-            throw new UncheckedIOException(method + " " + path, e);
+        } catch (IOException | ExecutionException e) {
+            throw new IllegalStateException(method + " " + path + ": " + e.getMessage(), e);
+        } catch (TimeoutException e) {
+            throw new AssertionError(method + " " + path + " hangs: no whole answer within " + PATIENCE, e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IllegalStateException(e);
