@@ -70,6 +70,8 @@ public final class GatewayMain {
                 HoldLimits.ofRequests(config.maxQueuedPerModel(), config.maxQueued()).withBytes(config.maxHeldBytes()),
                 config.gateways(), config.peekBytes(), config.formPeekBytes(),
                 config.drainDelay(), config.drain(), PodConventions.SIDECAR_PORT,
-                new Timeouts(config.requestTimeout(), config.upstreamIdle(), config.totalTimeout()), config.h2c());
+                new Timeouts(config.requestTimeout(), config.upstreamIdle(), config.totalTimeout()), config.h2c(),
+                config.accessLog(),
+                config.adminPort().map(port -> new ServerSettings.Admin(config.adminBind(), port)));
     }
 }

@@ -127,6 +127,11 @@ record OpenAiError(int status, String type, String code, String message, @Nullab
                 + seconds + " s (spec.requests.queueTimeoutSeconds). " + why, null, OptionalInt.empty());
     }
 
+    static OpenAiError cancelled() {
+        return new OpenAiError(503, SERVER, "cancelled", "This request was ended by the gateway's operator.", null,
+                OptionalInt.empty());
+    }
+
     static OpenAiError totalTimeout(ModelKey model, long seconds) {
         return new OpenAiError(504, SERVER, "total_timeout", "The model " + model + " did not answer within " + seconds
                 + " s, which is this gateway's limit for a request.", null, OptionalInt.empty());

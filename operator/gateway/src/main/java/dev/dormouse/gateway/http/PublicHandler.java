@@ -47,7 +47,7 @@ final class PublicHandler implements Handler<HttpServerRequest> {
         this.surroundings = surroundings;
         this.connections = connections;
         this.dispatcher = surroundings.dispatcher();
-        this.metrics = surroundings.metrics();
+        this.metrics = surroundings.dispatcher().metrics();
         this.peekBytes = peekBytes;
         this.formPeekBytes = formPeekBytes;
     }
@@ -234,7 +234,7 @@ final class PublicHandler implements Handler<HttpServerRequest> {
     }
 
     private void refuse(HttpServerRequest request, RequestBody body, OpenAiError error) {
-        metrics.answered(error.status());
+        metrics.refused(error.status());
         body.discard();
         error.send(request.response());
     }
@@ -272,7 +272,6 @@ final class PublicHandler implements Handler<HttpServerRequest> {
     }
 
     private void answer(HttpServerRequest request, ObjectNode json) {
-        metrics.answered(200);
         try {
             request.response().putHeader("Content-Type", "application/json").end(JSON.writeValueAsString(json));
         } catch (JsonProcessingException e) {

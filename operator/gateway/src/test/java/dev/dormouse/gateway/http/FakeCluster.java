@@ -47,7 +47,8 @@ final class FakeCluster implements AutoCloseable {
 
     FakeCluster(int sidecarPort, Duration drainDelay, Duration drain, int peekBytes, Timeouts timeouts) {
         ServerSettings settings = new ServerSettings("127.0.0.1", 0, 0, "gw-0", HoldLimits.ofRequests(1000, 5000), 1,
-                peekBytes, 1 << 20, drainDelay, drain, sidecarPort, timeouts, timeouts.equals(Timeouts.DEFAULT));
+                peekBytes, 1 << 20, drainDelay, drain, sidecarPort, timeouts, timeouts.equals(Timeouts.DEFAULT), true,
+                Optional.of(new ServerSettings.Admin("127.0.0.1", 0)));
         gateway = GatewayServer.start(settings, (model, at) -> {
             demands.add(model);
             return CompletableFuture.completedFuture(null);
@@ -116,6 +117,12 @@ final class FakeCluster implements AutoCloseable {
 
     HttpResponse<String> get(String path) {
         return http.sendAsync(request(path).build(), HttpResponse.BodyHandlers.ofString()).join();
+    }
+
+    HttpResponse<String> admin(String method, String path) {
+        URI uri = URI.create("http://127.0.0.1:" + gateway.adminPort().orElseThrow() + path);
+        HttpRequest request = HttpRequest.newBuilder(uri).method(method, HttpRequest.BodyPublishers.noBody()).build();
+        return http.sendAsync(request, HttpResponse.BodyHandlers.ofString()).join();
     }
 
     HttpResponse<String> internal(String path) {
