@@ -45,13 +45,15 @@ import org.jspecify.annotations.Nullable;
  * <tr><td>DORMOUSE_ACCESS_LOG</td><td>false</td><td>whether every request is worth a line in the log</td></tr>
  * <tr><td>DORMOUSE_ADMIN_PORT</td><td>(off)</td><td>where requests may be looked at and ended; 0 takes a free port</td></tr>
  * <tr><td>DORMOUSE_ADMIN_BIND</td><td>127.0.0.1</td><td>its address; kubectl port-forward reaches loopback</td></tr>
+ * <tr><td>DORMOUSE_API_KEYS_NAMESPACE</td><td>(none)</td><td>only clients with a key from a Secret of this namespace that
+ * carries the label dormouse.dev/api-key: "true" are served; without it, everybody is</td></tr>
  * </table>
  */
 public record GatewayConfig(String bind, int port, int internalPort, Set<String> watchNamespaces, String name,
         int gateways, Duration drain, int peekBytes, int maxQueuedPerModel, int maxQueued, int maxHeldBytes,
         int formPeekBytes, Duration requestTimeout, Duration upstreamIdle, Duration totalTimeout, boolean h2c,
         Optional<Service> service, Duration drainDelay, boolean accessLog, Optional<Integer> adminPort,
-        String adminBind) {
+        String adminBind, Optional<String> apiKeysNamespace) {
 
     public GatewayConfig {
         watchNamespaces = Set.copyOf(watchNamespaces);
@@ -78,7 +80,7 @@ public record GatewayConfig(String bind, int port, int internalPort, Set<String>
                         env.value("DORMOUSE_GATEWAY_SERVICE").isPresent() ? 5 : 0, 0, 3600)),
                 env.flag("DORMOUSE_ACCESS_LOG", false),
                 env.value("DORMOUSE_ADMIN_PORT").map(text -> env.number("DORMOUSE_ADMIN_PORT", 0, 0, 65_535)),
-                env.text("DORMOUSE_ADMIN_BIND", "127.0.0.1"));
+                env.text("DORMOUSE_ADMIN_BIND", "127.0.0.1"), env.value("DORMOUSE_API_KEYS_NAMESPACE"));
     }
 
     /** A Kubernetes service. */

@@ -8,7 +8,6 @@ import dev.dormouse.domain.hold.HoldLimits;
 import dev.dormouse.gateway.load.GatewayMetrics;
 import dev.dormouse.gateway.load.LoadLog;
 import dev.dormouse.gateway.load.RequestTrace;
-import dev.dormouse.gateway.route.ClusterListener;
 import dev.dormouse.gateway.route.ModelRoute;
 import dev.dormouse.gateway.route.PodRoute;
 import dev.dormouse.gateway.route.ReplicaHealth;
@@ -43,7 +42,7 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Owned by the event loop: every method must be called there.
  */
-final class Dispatcher implements ClusterListener {
+final class Dispatcher {
     private static final Logger LOG = LoggerFactory.getLogger(Dispatcher.class);
     /** Waiters are told so often how far the wake is. */
     private static final Duration NEWS = Duration.ofSeconds(1);
@@ -185,8 +184,7 @@ final class Dispatcher implements ClusterListener {
 
     // What the cluster does.
 
-    @Override
-    public void modelSeen(ModelRoute model) {
+    void modelSeen(ModelRoute model) {
         if (routes.model(model.key()).filter(before -> !before.traffic().equals(model.traffic())).isPresent()) {
             health.forget(model.key());
         }
@@ -199,8 +197,7 @@ final class Dispatcher implements ClusterListener {
         pump();
     }
 
-    @Override
-    public void modelGone(ModelKey model) {
+    void modelGone(ModelKey model) {
         // The table still knows it, so that the waiters are told its name.
         apply(core.removed(model));
         routes.remove(model);
@@ -210,27 +207,23 @@ final class Dispatcher implements ClusterListener {
         refresh(model);
     }
 
-    @Override
-    public void podSeen(PodRoute pod) {
+    void podSeen(PodRoute pod) {
         routes.put(pod);
         health.seen(pod);
         refresh(pod.model());
     }
 
-    @Override
-    public void podGone(String uid) {
+    void podGone(String uid) {
         health.gone(uid);
         sidecars.forget(uid);
         routes.removePod(uid).ifPresent(pod -> refresh(pod.model()));
     }
 
-    @Override
-    public void gatewaysSeen(int ready) {
+    void gatewaysSeen(int ready) {
         core.gateways(Math.max(1, ready));
     }
 
-    @Override
-    public void synced() {
+    void synced() {
         load.synced(clock.instant());
         LOG.info("the gateway knows the cluster");
     }

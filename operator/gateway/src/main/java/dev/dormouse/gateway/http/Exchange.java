@@ -31,6 +31,8 @@ final class Exchange implements Dispatcher.Ticket {
     /** Ours, or written anew for the next connection. */
     private static final Set<String> REQUEST_HEADERS_NOT_COPIED = Set.of("host", "content-length", "expect",
             "x-dormouse-model", "http2-settings");
+    private static final Set<String> KEYED_REQUEST_HEADERS_NOT_COPIED = Set.of("host", "content-length", "expect",
+            "x-dormouse-model", "http2-settings", "authorization", "x-api-key");
     private static final Set<String> RESPONSE_HEADERS_NOT_COPIED = Set.of("x-dormouse-wake");
     /** Longest error of an engine that is told inside a stream. */
     private static final int LONGEST_ERROR_BYTES = 64 << 10;
@@ -46,6 +48,9 @@ final class Exchange implements Dispatcher.Ticket {
     private final Arrival arrival;
     private final String upstreamUri;
     private final RequestBody body;
+    /** Its credentials are the gateway's, and none of the engine's business. */
+    private final boolean keyed;
+    private final Runnable ended;
     private final Dispatcher dispatcher;
     private final Vertx vertx;
     private final HttpClient client;
@@ -58,15 +63,19 @@ final class Exchange implements Dispatcher.Ticket {
     private boolean over;
     private @Nullable HttpClientRequest upstream;
 
-    /** @param upstreamUri path and query as the engine shall see them */
-    Exchange(HttpServerRequest request, Arrival arrival, String upstreamUri, RequestBody body,
-            Surroundings surroundings) {
-        this.request = request;
-        this.response = request.response();
+    /**
+     * @param upstreamUri path and query as the engine shall see them
+     * @param ended run once, at the end
+     */
+    Exchange(Inbound in, Arrival arrival, String upstreamUri, Surroundings surroundings, Runnable ended) {
+        this.request = in.request();
+        this.keyed = in.key().isPresent();
+        this.ended = ended;
+        this.response = in.request().response();
         this.arrival = arrival;
         this.model = arrival.model();
         this.upstreamUri = upstreamUri;
-        this.body = body;
+        this.body = in.body();
         this.dispatcher = surroundings.dispatcher();
         this.vertx = surroundings.vertx();
         this.client = surroundings.client();
@@ -207,7 +216,8 @@ final class Exchange implements Dispatcher.Ticket {
         opened.exceptionHandler(error -> {
             // The response fails with the same connection, and is where it is answered.
         });
-        HopByHop.copy(request.headers(), opened.headers(), REQUEST_HEADERS_NOT_COPIED);
+        HopByHop.copy(request.headers(), opened.headers(),
+                keyed ? KEYED_REQUEST_HEADERS_NOT_COPIED : REQUEST_HEADERS_NOT_COPIED);
         addForwarded(opened);
         opened.response().onSuccess(answer -> answered(answer, pod)).onFailure(error -> {
             if (!over) {
@@ -321,6 +331,7 @@ final class Exchange implements Dispatcher.Ticket {
             vertx.cancelTimer(totalTimer);
         }
         dispatcher.ended(id);
+        ended.run();
     }
 
     private boolean mayHaveBody(HttpClientResponse answer) {

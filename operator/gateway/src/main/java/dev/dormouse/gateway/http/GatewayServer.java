@@ -3,6 +3,7 @@ package dev.dormouse.gateway.http;
 import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.gateway.load.AccessLog;
 import dev.dormouse.gateway.load.LoadLog;
+import dev.dormouse.gateway.route.ApiKey;
 import dev.dormouse.gateway.route.ClusterListener;
 import dev.dormouse.gateway.route.ModelRoute;
 import dev.dormouse.gateway.route.PodRoute;
@@ -49,6 +50,7 @@ public final class GatewayServer implements AutoCloseable {
     private final ServerSettings settings;
     private final Clock clock;
     private final Dispatcher dispatcher;
+    private final ApiKeys keys;
     private final Connections connections;
     private final PublicHandler publicHandler;
     private final InternalHandler internalHandler;
@@ -95,11 +97,12 @@ public final class GatewayServer implements AutoCloseable {
         this.dispatcher = new Dispatcher(settings.limits(), settings.gateways(), demands,
                 new SidecarWatches(vertx, settings.sidecarPort()),
                 new LoadLog(settings.name(), UUID.randomUUID().toString()), clock, this::onLoop);
+        this.keys = new ApiKeys(settings.apiKeys());
         this.connections = new Connections(settings.timeouts().request());
         this.publicHandler = new PublicHandler(
                 new Exchange.Surroundings(vertx, dispatcher, client, new AccessLog(settings.accessLog()),
                         settings.timeouts()),
-                connections,
+                connections, keys,
                 settings.peekBytes(), settings.formPeekBytes());
         this.internalHandler = new InternalHandler(dispatcher);
         this.publicServer = vertx.createHttpServer(options().setPort(settings.port()))
@@ -192,6 +195,16 @@ public final class GatewayServer implements AutoCloseable {
             @Override
             public void gatewaysSeen(int ready) {
                 onLoop(() -> dispatcher.gatewaysSeen(ready));
+            }
+
+            @Override
+            public void apiKeySeen(ApiKey key) {
+                onLoop(() -> keys.put(key));
+            }
+
+            @Override
+            public void apiKeyGone(String name) {
+                onLoop(() -> keys.remove(name));
             }
 
             @Override

@@ -46,9 +46,19 @@ final class FakeCluster implements AutoCloseable {
     }
 
     FakeCluster(int sidecarPort, Duration drainDelay, Duration drain, int peekBytes, Timeouts timeouts) {
+        this(sidecarPort, drainDelay, drain, peekBytes, timeouts, false);
+    }
+
+    /** Where only those are served who have a key. */
+    static FakeCluster withApiKeys() {
+        return new FakeCluster(1, Duration.ZERO, Duration.ofSeconds(20), 1 << 20, Timeouts.DEFAULT, true);
+    }
+
+    private FakeCluster(int sidecarPort, Duration drainDelay, Duration drain, int peekBytes, Timeouts timeouts,
+            boolean apiKeys) {
         ServerSettings settings = new ServerSettings("127.0.0.1", 0, 0, "gw-0", HoldLimits.ofRequests(1000, 5000), 1,
                 peekBytes, 1 << 20, drainDelay, drain, sidecarPort, timeouts, timeouts.equals(Timeouts.DEFAULT), true,
-                Optional.of(new ServerSettings.Admin("127.0.0.1", 0)));
+                Optional.of(new ServerSettings.Admin("127.0.0.1", 0)), apiKeys);
         gateway = GatewayServer.start(settings, (model, at) -> {
             demands.add(model);
             return CompletableFuture.completedFuture(null);
