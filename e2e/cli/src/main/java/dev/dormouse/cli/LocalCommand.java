@@ -17,12 +17,15 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-@Command(name = "local", mixinStandardHelpOptions = true, description = "A whole Dormouse on this machine, until Ctrl-C, for kubectl, helm and curl.")
+@Command(name = "local", mixinStandardHelpOptions = true, subcommands = FaultCommand.class, description = "A whole Dormouse on this machine, until Ctrl-C, for kubectl, helm and curl.")
 final class LocalCommand implements Callable<Integer> {
     @Option(names = "--port", defaultValue = "8080", paramLabel = "PORT", description = "Port of the gateway on 127.0.0.1; 0 for any free one. Default: ${DEFAULT-VALUE}.")
     private int port;
 
-    @Option(names = "--gpus", defaultValue = "2", paramLabel = "N", description = "Fake nvidia.com/gpu of the node. Default: ${DEFAULT-VALUE}.")
+    @Option(names = "--nodes", defaultValue = "1", paramLabel = "N", description = "Nodes: local, local-2, local-3 ... Default: ${DEFAULT-VALUE}.")
+    private int nodes;
+
+    @Option(names = "--gpus", defaultValue = "2", paramLabel = "N", description = "Fake nvidia.com/gpu of each node. Default: ${DEFAULT-VALUE}.")
     private int gpus;
 
     @Option(names = "--image", paramLabel = "NAME=COMMAND", description = "What else an image name means: a local command. Repeatable.")
@@ -42,7 +45,8 @@ final class LocalCommand implements Callable<Integer> {
         checkOptions();
         Path state = Files.createTempDirectory("dormouse-");
         try (Teardown teardown = new Teardown()) {
-            LocalCluster.Options options = new LocalCluster.Options(Dormouse.home(), state.resolve("s"), port, gpus,
+            LocalCluster.Options options = new LocalCluster.Options(Dormouse.home(), state.resolve("s"), port, nodes,
+                    gpus,
                     commands(), Map.of(), Map.of());
             LocalCluster cluster = teardown.owns(LocalCluster.start(options, System.out::println), state);
             for (Path file : apply) {
@@ -75,6 +79,9 @@ final class LocalCommand implements Callable<Integer> {
     private void checkOptions() {
         if (port < 0 || port > 65535) {
             throw new ParameterException(commandLine(), "--port " + port + ": must be 0 to 65535");
+        }
+        if (nodes < 1 || nodes > 50) {
+            throw new ParameterException(commandLine(), "--nodes " + nodes + ": must be 1 to 50");
         }
         if (gpus < 0) {
             throw new ParameterException(commandLine(), "--gpus " + gpus + ": must not be negative");

@@ -15,6 +15,17 @@ public interface ControlPlane extends AutoCloseable {
     /** What it is, in a few words for a person: a user must never mistake an embedded server for Kubernetes. */
     String description();
 
+    /**
+     * Creates an empty namespace in which pods may be created, whoever else uses the cluster.
+     *
+     * @param prefix of its name
+     * @return its name
+     */
+    String createNamespace(String prefix);
+
+    /** Whether the kubeconfig may write what belongs to no namespace, such as CustomResourceDefinitions. */
+    boolean clusterScope();
+
     @Override
     void close();
 }

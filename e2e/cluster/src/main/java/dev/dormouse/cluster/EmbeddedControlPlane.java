@@ -11,6 +11,8 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Clock;
 import java.util.Base64;
+import java.util.HexFormat;
+import java.util.concurrent.ThreadLocalRandom;
 
 /** The control plane of the local mode: an API server in this JVM, on loopback, gone when closed. */
 public final class EmbeddedControlPlane implements ControlPlane {
@@ -98,6 +100,18 @@ public final class EmbeddedControlPlane implements ControlPlane {
     @Override
     public String description() {
         return ApiServer.VERSION + ", an embedded control plane, not Kubernetes";
+    }
+
+    @Override
+    public String createNamespace(String prefix) {
+        String name = prefix + HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextInt());
+        server.apply("{apiVersion: v1, kind: Namespace, metadata: {name: %s}}".formatted(name));
+        return name;
+    }
+
+    @Override
+    public boolean clusterScope() {
+        return true;
     }
 
     @Override

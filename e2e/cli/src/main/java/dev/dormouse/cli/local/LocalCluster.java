@@ -3,9 +3,10 @@ package dev.dormouse.cli.local;
 import dev.dormouse.cluster.EmbeddedControlPlane;
 import dev.dormouse.cluster.kubelet.ClaimBinder;
 import dev.dormouse.cluster.kubelet.ImageTable;
+import dev.dormouse.cluster.kubelet.LocalNodes;
 import dev.dormouse.cluster.kubelet.LocalScheduler;
 import dev.dormouse.cluster.kubelet.NodeConfig;
-import dev.dormouse.cluster.kubelet.ProcessNode;
+import dev.dormouse.cluster.kubelet.NodeLifecycle;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.PersistentVolumeClaimBuilder;
 import io.fabric8.kubernetes.api.model.Quantity;
@@ -21,15 +22,18 @@ import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 
@@ -40,6 +44,10 @@ import java.util.stream.Stream;
 public final class LocalCluster implements AutoCloseable {
     private static final Duration START = Duration.ofSeconds(60);
     private static final Duration DRAIN = Duration.ofSeconds(30);
+    /** A node that is silent for four of them is not ready; a cluster waits 40 s. */
+    private static final Duration HEARTBEAT = Duration.ofSeconds(2);
+    /** A kubelet takes up to a minute and more. */
+    private static final Duration VOLUME_REFRESH = Duration.ofSeconds(2);
     private static final String MODELS_CLAIM = "models";
     private static final String DEMO_MODEL = "all-minilm-l6-v2";
 
@@ -47,12 +55,13 @@ public final class LocalCluster implements AutoCloseable {
      * @param home the checkout with the built processes
      * @param state an empty or absent folder; short, because sockets lie below it
      * @param gatewayPort 0 for any free one
-     * @param gpus fake {@code nvidia.com/gpu} of the node
+     * @param nodes how many; the first is called local, the others local-2, local-3 …
+     * @param gpus fake {@code nvidia.com/gpu} of each node
      * @param images image name → local command, beside our own
      * @param operatorSettings extra environment of the operator
      * @param gatewaySettings extra environment of the gateway
      */
-    public record Options(Path home, Path state, int gatewayPort, int gpus, Map<String, List<String>> images,
+    public record Options(Path home, Path state, int gatewayPort, int nodes, int gpus, Map<String, List<String>> images,
             Map<String, String> operatorSettings, Map<String, String> gatewaySettings) {
         public Options {
             images = Map.copyOf(images);
@@ -61,19 +70,23 @@ public final class LocalCluster implements AutoCloseable {
         }
 
         public static Options of(Path home, Path state) {
-            return new Options(home, state, 0, 2, Map.of(), Map.of(), Map.of());
+            return new Options(home, state, 0, 1, 2, Map.of(), Map.of(), Map.of());
+        }
+
+        public Options withNodes(int count) {
+            return new Options(home, state, gatewayPort, count, gpus, images, operatorSettings, gatewaySettings);
         }
 
         public Options withGatewaySetting(String key, String value) {
             Map<String, String> more = new HashMap<>(gatewaySettings);
             more.put(key, value);
-            return new Options(home, state, gatewayPort, gpus, images, operatorSettings, more);
+            return new Options(home, state, gatewayPort, nodes, gpus, images, operatorSettings, more);
         }
 
         public Options withOperatorSetting(String key, String value) {
             Map<String, String> more = new HashMap<>(operatorSettings);
             more.put(key, value);
-            return new Options(home, state, gatewayPort, gpus, images, more, gatewaySettings);
+            return new Options(home, state, gatewayPort, nodes, gpus, images, more, gatewaySettings);
         }
     }
 
@@ -112,8 +125,9 @@ public final class LocalCluster implements AutoCloseable {
             client = client(controlPlane.kubeconfig());
             open.push(client);
             applyResource("/crds/inferencemodels.dormouse.dev.yaml");
+            applyResource("rbac.yaml");
             provideModels();
-            startNode();
+            startNodes();
             gatewayPort = options.gatewayPort() == 0 ? freePort() : options.gatewayPort();
             gatewayInternalPort = freePort();
             operatorPort = freePort();
@@ -212,7 +226,7 @@ public final class LocalCluster implements AutoCloseable {
             if (in == null) {
                 throw new IOException(name + " is not on the class path");
             }
-            client.load(in).items().forEach(object -> client.resource(object).create());
+            controlPlane.apply(new String(in.readAllBytes(), StandardCharsets.UTF_8));
         }
     }
 
@@ -222,20 +236,26 @@ public final class LocalCluster implements AutoCloseable {
         return new KubernetesClientBuilder().withConfig(config).build();
     }
 
-    private void startNode() throws IOException {
+    private void startNodes() throws IOException {
         ImageTable images = ImageTable.of(image("dormouse/sidecar", App.Sidecar.command(home())),
                 image("dormouse/engine-onnx", App.OnnxEngine.command(home())));
         for (Map.Entry<String, List<String>> image : options.images().entrySet()) {
             images = images.with(image(image.getKey(), image.getValue()));
         }
-        NodeConfig node = NodeConfig.of("local", options.state(), images)
-                .withCapacity("nvidia.com/gpu", Integer.toString(options.gpus()))
-                .withStartupProbeInterval(Duration.ofMillis(10));
+        List<NodeConfig> nodes = new ArrayList<>();
+        for (int i = 1; i <= options.nodes(); i++) {
+            nodes.add(NodeConfig.of(i == 1 ? "local" : "local-" + i, options.state(), images)
+                    .withCapacity("nvidia.com/gpu", Integer.toString(options.gpus()))
+                    .withHeartbeat(Optional.of(HEARTBEAT))
+                    .withVolumeRefresh(VOLUME_REFRESH)
+                    .withStartupProbeInterval(Duration.ofMillis(10)));
+        }
         open.push(ClaimBinder.start(client, options.state()));
         open.push(LocalScheduler.start(client));
-        ProcessNode running = ProcessNode.start(client, node);
+        LocalNodes running = LocalNodes.start(client, nodes);
         open.push(running);
-        controlPlane.registerPodLogs(ProcessNode.logsOf(List.of(running)));
+        open.push(NodeLifecycle.start(client, HEARTBEAT.multipliedBy(4)));
+        controlPlane.registerPodLogs(running.logs());
     }
 
     private static ImageTable.Image image(String name, List<String> command) {
@@ -251,7 +271,7 @@ public final class LocalCluster implements AutoCloseable {
                         .withNamespace("default")
                         .endMetadata()
                         .withNewSpec()
-                        .withAccessModes("ReadWriteOnce")
+                        .withAccessModes("ReadWriteMany")
                         .withNewResources()
                         .addToRequests("storage", new Quantity("1Gi"))
                         .endResources()
@@ -267,8 +287,13 @@ public final class LocalCluster implements AutoCloseable {
         Files.createSymbolicLink(claim.resolve(DEMO_MODEL), source);
     }
 
+    /** Each process may do what the chart's roles grant it, and nothing else. */
+    private String kubeconfigOf(String process) {
+        return controlPlane.kubeconfigOf("dormouse-system", "dormouse-" + process).toString();
+    }
+
     private ChildProcess startOperator() throws IOException {
-        Map<String, String> environment = new HashMap<>(Map.of("KUBECONFIG", kubeconfig().toString(), "DORMOUSE_BIND",
+        Map<String, String> environment = new HashMap<>(Map.of("KUBECONFIG", kubeconfigOf("operator"), "DORMOUSE_BIND",
                 "127.0.0.1", "DORMOUSE_HTTP_PORT", Integer.toString(operatorPort), "DORMOUSE_GATEWAY_URL",
                 "http://127.0.0.1:" + gatewayInternalPort));
         environment.put("DORMOUSE_LEADER_ELECTION", "false"); // there is one operator, and nobody to wait for
@@ -277,7 +302,7 @@ public final class LocalCluster implements AutoCloseable {
     }
 
     private ChildProcess startGateway() throws IOException {
-        Map<String, String> environment = new HashMap<>(Map.of("KUBECONFIG", kubeconfig().toString(), "DORMOUSE_BIND",
+        Map<String, String> environment = new HashMap<>(Map.of("KUBECONFIG", kubeconfigOf("gateway"), "DORMOUSE_BIND",
                 "127.0.0.1", "DORMOUSE_PORT", Integer.toString(gatewayPort), "DORMOUSE_INTERNAL_PORT",
                 Integer.toString(gatewayInternalPort)));
         environment.putAll(options.gatewaySettings());

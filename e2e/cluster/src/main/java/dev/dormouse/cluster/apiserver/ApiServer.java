@@ -31,7 +31,8 @@ public final class ApiServer implements AutoCloseable {
     /** What {@code /version} says: the Kubernetes release whose behaviour is followed, and that this is not it. */
     public static final String VERSION = "v1.34.1+embedded";
 
-    private static final List<String> NAMESPACES = List.of("default", "kube-system", "dormouse-system");
+    private static final List<String> NAMESPACES = List.of("default", "kube-system", "kube-public", "kube-node-lease",
+            "dormouse-system");
     private static final WriteOptions OPTIONS = WriteOptions.internal("dormouse-control-plane");
 
     private final HttpsServer server;

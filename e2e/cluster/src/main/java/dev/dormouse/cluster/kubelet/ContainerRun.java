@@ -97,6 +97,13 @@ record ContainerRun(String name, Role role, State state, int restarts, int crash
         return new ContainerRun(name, role, blocked, restarts, inARow, everReady, before);
     }
 
+    /** Waits for something outside: no failure, so that no back-off grows. */
+    ContainerRun waiting(String reason, String message, Instant retryAt) {
+        Optional<Ended> before = state instanceof Ended ended ? Optional.of(ended) : last;
+        return new ContainerRun(name, role, new Blocked(reason, message, retryAt), restarts, crashes, everReady,
+                before);
+    }
+
     /** The process has ended. The first restart is at once, the second after {@code base}, then twice that, and so on. */
     ContainerRun ended(int exitCode, String reason, String message, Instant now, Duration base, Duration max) {
         if (!(state instanceof Running running)) {

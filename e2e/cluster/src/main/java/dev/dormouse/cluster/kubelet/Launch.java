@@ -2,20 +2,31 @@ package dev.dormouse.cluster.kubelet;
 
 import io.fabric8.kubernetes.api.model.ConfigMapKeySelector;
 import io.fabric8.kubernetes.api.model.Container;
+import io.fabric8.kubernetes.api.model.EnvFromSource;
 import io.fabric8.kubernetes.api.model.EnvVar;
 import io.fabric8.kubernetes.api.model.EnvVarSource;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.Quantity;
+import io.fabric8.kubernetes.api.model.ResourceFieldSelector;
+import io.fabric8.kubernetes.api.model.ResourceRequirements;
 import io.fabric8.kubernetes.api.model.SecretKeySelector;
+import io.fabric8.kubernetes.api.model.ServiceAccountTokenProjection;
+import java.math.BigDecimal;
+import java.math.RoundingMode;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A container turned into a command line.
@@ -32,6 +43,9 @@ record Launch(List<String> command, Map<String, String> environment, Path workin
         Optional<Map<String, byte[]>> configMap(String namespace, String name);
 
         Optional<Map<String, byte[]>> secret(String namespace, String name);
+
+        /** A token of the pod's ServiceAccount, bound to the pod. */
+        String token(Pod pod, ServiceAccountTokenProjection projection);
     }
 
     /** What the downward API can tell. */
@@ -52,8 +66,56 @@ record Launch(List<String> command, Map<String, String> environment, Path workin
                 case "spec.nodeName" -> pod.getSpec().getNodeName();
                 case "status.podIP", "status.podIPs" -> podIp;
                 case "status.hostIP", "status.hostIPs" -> hostIp;
+                case "spec.serviceAccountName" ->
+                    Objects.requireNonNullElse(pod.getSpec().getServiceAccountName(), "default");
+                case "metadata.labels" -> lines(pod.getMetadata().getLabels());
+                case "metadata.annotations" -> lines(pod.getMetadata().getAnnotations());
                 default -> throw NotRunnable.config("fieldRef %s is not supported by a process node", path);
             };
+        }
+
+        /** One line per entry, as files of a downward API volume have it. */
+        private static String lines(@Nullable Map<String, String> map) {
+            return map == null
+                    ? ""
+                    : map.entrySet()
+                            .stream()
+                            .sorted(Map.Entry.comparingByKey())
+                            .map(e -> e.getKey() + "=\"" + e.getValue().replace("\"", "\\\"") + "\"")
+                            .collect(Collectors.joining("\n"));
+        }
+
+        /**
+         * A request or limit of a container, in units of the divisor, rounded up; a limit that is not set is what this
+         * machine has.
+         */
+        String resource(String ownContainer, ResourceFieldSelector selector) throws NotRunnable {
+            String name = Objects.requireNonNullElse(selector.getContainerName(), ownContainer);
+            Container container = Stream
+                    .concat(pod.getSpec().getContainers().stream(), pod.getSpec().getInitContainers().stream())
+                    .filter(each -> each.getName().equals(name))
+                    .findFirst()
+                    .orElseThrow(() -> NotRunnable.config("resourceFieldRef: there is no container %s", name));
+            String[] field = selector.getResource().split("\\.", 2);
+            ResourceRequirements resources = Objects.requireNonNullElseGet(container.getResources(),
+                    ResourceRequirements::new);
+            Map<String, Quantity> amounts = switch (field[0]) {
+                case "limits" -> resources.getLimits();
+                case "requests" -> resources.getRequests();
+                default -> throw NotRunnable.config("resourceFieldRef %s is not supported by a process node",
+                        selector.getResource());
+            };
+            Quantity amount = amounts == null ? null : amounts.get(field[1]);
+            BigDecimal value = amount != null ? amount.getNumericalAmount() : switch (selector.getResource()) {
+                case "limits.cpu" -> BigDecimal.valueOf(Runtime.getRuntime().availableProcessors());
+                case "limits.memory" -> BigDecimal.valueOf(Runtime.getRuntime().maxMemory());
+                default -> BigDecimal.ZERO;
+            };
+            BigDecimal divisor = selector.getDivisor() == null
+                    ? BigDecimal.ZERO
+                    : selector.getDivisor().getNumericalAmount();
+            return value.divide(divisor.signum() == 0 ? BigDecimal.ONE : divisor, 0, RoundingMode.CEILING)
+                    .toPlainString();
         }
     }
 
@@ -99,25 +161,53 @@ record Launch(List<String> command, Map<String, String> environment, Path workin
     /** The image's variables, then the container's in order; each may refer to those before it. */
     private static Map<String, String> variables(Container container, ImageTable.Image image, Downward downward,
             ConfigSource configs) throws NotRunnable {
-        if (!container.getEnvFrom().isEmpty()) {
-            throw NotRunnable.config("envFrom is not supported by a process node: list the variables under env");
-        }
         Map<String, String> variables = new LinkedHashMap<>(image.environment());
+        for (EnvFromSource source : container.getEnvFrom()) {
+            String prefix = source.getPrefix() == null ? "" : source.getPrefix();
+            everything(source, downward.pod().getMetadata().getNamespace(), configs)
+                    .forEach((key, value) -> variables.put(prefix + key, new String(value, StandardCharsets.UTF_8)));
+        }
         for (EnvVar variable : container.getEnv()) {
             if (variable.getValueFrom() == null) {
                 String value = variable.getValue() == null ? "" : variable.getValue();
                 variables.put(variable.getName(), expand(value, variables));
             } else {
-                valueFrom(variable.getName(), variable.getValueFrom(), downward, configs)
+                valueFrom(container, variable.getName(), variable.getValueFrom(), downward, configs)
                         .ifPresent(value -> variables.put(variable.getName(), value));
             }
         }
         return variables;
     }
 
-    private static Optional<String> valueFrom(String variable, EnvVarSource source, Downward downward,
-            ConfigSource configs) throws NotRunnable {
+    private static Map<String, byte[]> everything(EnvFromSource source, String namespace, ConfigSource configs)
+            throws NotRunnable {
+        String kind = source.getConfigMapRef() == null ? "secret" : "configmap";
+        String name;
+        boolean optional;
+        Optional<Map<String, byte[]>> data;
+        if (source.getConfigMapRef() != null) {
+            name = source.getConfigMapRef().getName();
+            optional = Boolean.TRUE.equals(source.getConfigMapRef().getOptional());
+            data = configs.configMap(namespace, name);
+        } else if (source.getSecretRef() != null) {
+            name = source.getSecretRef().getName();
+            optional = Boolean.TRUE.equals(source.getSecretRef().getOptional());
+            data = configs.secret(namespace, name);
+        } else {
+            return Map.of();
+        }
+        if (data.isEmpty() && !optional) {
+            throw NotRunnable.config("%s \"%s\" not found", kind, name);
+        }
+        return data.orElse(Map.of());
+    }
+
+    private static Optional<String> valueFrom(Container container, String variable, EnvVarSource source,
+            Downward downward, ConfigSource configs) throws NotRunnable {
         String namespace = downward.pod().getMetadata().getNamespace();
+        if (source.getResourceFieldRef() != null) {
+            return Optional.of(downward.resource(container.getName(), source.getResourceFieldRef()));
+        }
         if (source.getFieldRef() != null) {
             return Optional.of(downward.field(source.getFieldRef().getFieldPath()));
         }
@@ -132,7 +222,7 @@ record Launch(List<String> command, Map<String, String> environment, Path workin
                     configs.secret(namespace, ref.getName()));
         }
         throw NotRunnable.config("env %s: this kind of valueFrom is not supported by a process node; fieldRef, "
-                + "configMapKeyRef and secretKeyRef are", variable);
+                + "resourceFieldRef, configMapKeyRef and secretKeyRef are", variable);
     }
 
     private static Optional<String> key(String kind, String name, String key, boolean optional,

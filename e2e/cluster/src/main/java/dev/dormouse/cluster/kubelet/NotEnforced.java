@@ -26,6 +26,7 @@ final class NotEnforced {
                 "lifecycle.preStop");
         add(fields, any(spec, c -> c.getLifecycle() != null && c.getLifecycle().getPostStart() != null),
                 "lifecycle.postStart");
+        add(fields, !spec.getResourceClaims().isEmpty(), "resourceClaims (they count as satisfied)");
         add(fields, spec.getRuntimeClassName() != null, "runtimeClassName");
         add(fields, spec.getActiveDeadlineSeconds() != null, "activeDeadlineSeconds");
         add(fields, !spec.getImagePullSecrets().isEmpty(), "imagePullSecrets");

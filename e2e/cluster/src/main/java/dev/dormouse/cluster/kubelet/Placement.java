@@ -99,7 +99,7 @@ sealed interface Placement {
                 .anyMatch(c -> "DoNotSchedule".equals(c.getWhenUnsatisfiable()))) {
             return Optional.of("topologySpreadConstraints with DoNotSchedule");
         }
-        return spec.getResourceClaims().isEmpty() ? Optional.empty() : Optional.of("resourceClaims");
+        return Optional.empty(); // resource claims count as satisfied; the node says so
     }
 
     private static List<PodAffinityTerm> affinityTerms(PodSpec spec) {

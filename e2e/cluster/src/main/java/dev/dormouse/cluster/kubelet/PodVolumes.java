@@ -1,44 +1,76 @@
 package dev.dormouse.cluster.kubelet;
 
 import io.fabric8.kubernetes.api.model.Container;
-import io.fabric8.kubernetes.api.model.DownwardAPIVolumeFile;
 import io.fabric8.kubernetes.api.model.HostPathVolumeSource;
-import io.fabric8.kubernetes.api.model.KeyToPath;
 import io.fabric8.kubernetes.api.model.Volume;
 import io.fabric8.kubernetes.api.model.VolumeMount;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
-import java.util.TreeMap;
 
 /**
- * A pod's volumes as folders. Files of config maps, secrets and the downward API are written once, when the pod starts.
- * Nothing enforces {@code readOnly}, {@code sizeLimit} or file modes.
- *
- * @param folders volume name to folder
+ * A pod's volumes as folders. Files of config maps, secrets, tokens and the downward API follow their source. Nothing
+ * enforces {@code readOnly} or {@code sizeLimit}.
  */
-record PodVolumes(Map<String, Path> folders) {
+final class PodVolumes {
+    private final Launch.ConfigSource configs;
+    /** Volume name to folder. */
+    private final Map<String, Path> folders = new HashMap<>();
+    /** What was written last of those volumes that are made of files. */
+    private final Map<Volume, Map<String, VolumeFiles.File>> written = new LinkedHashMap<>();
+
     /** Where a node keeps what volumes are made of. */
     record Roots(Path pod, Path host, Path claims) {}
 
-    static PodVolumes prepare(List<Volume> volumes, Launch.Downward downward, Launch.ConfigSource configs, Roots roots)
-            throws NotRunnable, IOException {
-        Map<String, Path> folders = new LinkedHashMap<>();
-        for (Volume volume : volumes) {
-            folders.put(volume.getName(), folder(volume, downward, configs, roots));
-        }
-        return new PodVolumes(folders);
+    private PodVolumes(Launch.ConfigSource configs) {
+        this.configs = configs;
     }
 
-    private static Path folder(Volume volume, Launch.Downward downward, Launch.ConfigSource configs, Roots roots)
+    static PodVolumes prepare(List<Volume> volumes, Launch.Downward downward, Launch.ConfigSource configs, Roots roots)
             throws NotRunnable, IOException {
-        String namespace = downward.pod().getMetadata().getNamespace();
-        Path own = roots.pod().resolve(volume.getName());
+        PodVolumes prepared = new PodVolumes(configs);
+        for (Volume volume : volumes) {
+            Path own = roots.pod().resolve(volume.getName());
+            Optional<Map<String, VolumeFiles.File>> files = VolumeFiles.of(volume, downward, configs);
+            if (files.isPresent()) {
+                new SwappedFolder(own).replace(files.get());
+                prepared.written.put(volume, files.get());
+            }
+            String namespace = downward.pod().getMetadata().getNamespace();
+            prepared.folders.put(volume.getName(), files.isPresent() ? own : folder(volume, namespace, own, roots));
+        }
+        return prepared;
+    }
+
+    /** Whether there is anything that may change under a running pod. */
+    boolean followSources() {
+        return !written.isEmpty();
+    }
+
+    /**
+     * Writes what has changed since.
+     *
+     * @throws NotRunnable when something is missing now; the files of that volume stay as they are
+     */
+    void refresh(Launch.Downward downward) throws NotRunnable, IOException {
+        for (Map.Entry<Volume, Map<String, VolumeFiles.File>> volume : written.entrySet()) {
+            Map<String, VolumeFiles.File> now = VolumeFiles.of(volume.getKey(), downward, configs)
+                    .orElseThrow();
+            if (!now.equals(volume.getValue())) {
+                new SwappedFolder(Objects.requireNonNull(folders.get(volume.getKey().getName()))).replace(now);
+                volume.setValue(now);
+            }
+        }
+    }
+
+    private static Path folder(Volume volume, String namespace, Path own, Roots roots)
+            throws NotRunnable, IOException {
         if (volume.getEmptyDir() != null) {
             return Files.createDirectories(own);
         }
@@ -49,33 +81,12 @@ record PodVolumes(Map<String, Path> folders) {
         if (volume.getHostPath() != null) {
             return hostPath(volume.getName(), volume.getHostPath(), roots.host());
         }
-        if (volume.getConfigMap() != null) {
-            var source = volume.getConfigMap();
-            return write(own, volume.getName(), "configmap " + source.getName(), source.getItems(),
-                    Boolean.TRUE.equals(source.getOptional()), configs.configMap(namespace, source.getName()));
-        }
-        if (volume.getSecret() != null) {
-            var source = volume.getSecret();
-            return write(own, volume.getName(), "secret " + source.getSecretName(), source.getItems(),
-                    Boolean.TRUE.equals(source.getOptional()), configs.secret(namespace, source.getSecretName()));
-        }
-        if (volume.getDownwardAPI() != null) {
-            Map<String, byte[]> files = new TreeMap<>();
-            for (DownwardAPIVolumeFile file : volume.getDownwardAPI().getItems()) {
-                if (file.getFieldRef() == null) {
-                    throw refused(volume.getName(), "resourceFieldRef");
-                }
-                String value = downward.field(file.getFieldRef().getFieldPath());
-                files.put(file.getPath(), value.getBytes(StandardCharsets.UTF_8));
-            }
-            return write(own, volume.getName(), "downwardAPI", List.of(), false, Optional.of(files));
-        }
         throw refused(volume.getName(), "this kind of volume");
     }
 
     private static NotRunnable refused(String volume, String what) {
         return NotRunnable.config("volume %s: %s is not supported by a process node; emptyDir, hostPath, "
-                + "persistentVolumeClaim, configMap, secret and downwardAPI fieldRefs are", volume, what);
+                + "persistentVolumeClaim, configMap, secret, downwardAPI and projected are", volume, what);
     }
 
     /** Never the real host: a path under a folder that stands for it. */
@@ -95,35 +106,6 @@ record PodVolumes(Map<String, Path> folders) {
             }
             default -> throw refused(volume, "hostPath type " + type);
         };
-    }
-
-    private static Path write(Path folder, String volume, String origin, List<KeyToPath> items, boolean optional,
-            Optional<Map<String, byte[]>> data) throws NotRunnable, IOException {
-        Files.createDirectories(folder);
-        if (data.isEmpty()) {
-            if (optional) {
-                return folder;
-            }
-            throw NotRunnable.config("volume %s: %s not found", volume, origin);
-        }
-        Map<String, String> files = new TreeMap<>();
-        if (items.isEmpty()) {
-            data.get().keySet().forEach(key -> files.put(key, key));
-        } else {
-            items.forEach(item -> files.put(item.getKey(), item.getPath()));
-        }
-        for (Map.Entry<String, String> file : files.entrySet()) {
-            byte[] content = data.get().get(file.getKey());
-            if (content == null && !optional) {
-                throw NotRunnable.config("volume %s: %s has no key %s", volume, origin, file.getKey());
-            }
-            if (content != null) {
-                Path target = inside(folder, file.getValue(), "path in volume " + volume);
-                Files.createDirectories(Optional.ofNullable(target.getParent()).orElse(folder));
-                Files.write(target, content);
-            }
-        }
-        return folder;
     }
 
     /** What one container sees where. */
@@ -159,7 +141,7 @@ record PodVolumes(Map<String, Path> folders) {
         return Files.exists(below) ? below : Files.createDirectories(below);
     }
 
-    private static Path inside(Path root, String path, String what) throws NotRunnable {
+    static Path inside(Path root, String path, String what) throws NotRunnable {
         Path resolved = root.resolve(path.replaceFirst("^/+", "")).normalize();
         if (!resolved.startsWith(root)) {
             throw NotRunnable.config("%s: %s leads out of its folder", what, path);

@@ -22,11 +22,13 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -44,7 +46,7 @@ final class PodWorker implements Runnable {
 
     /** What a worker needs from its node. */
     record Services(NodeConfig config, PodApi api, EventRecorder events, ContainerProcesses processes,
-            ContainerLogs logs, Clock clock) {}
+            ContainerLogs logs, ImagePulls imagePulls, Clock clock) {}
 
     private sealed interface Message {}
 
@@ -81,6 +83,10 @@ final class PodWorker implements Runnable {
     private Optional<Instant> stopBy = Optional.empty();
     private Optional<Instant> writeAgainAt = Optional.empty();
     private Optional<Verdict> evicted = Optional.empty();
+    /** The last value of {@link Faults#OOM_KILL} that was obeyed. */
+    private String killedFor = "";
+    private final Set<ContainerProcess> outOfMemory = new HashSet<>();
+    private volatile boolean abandoned;
     private boolean gone;
     private boolean deleted;
 
@@ -138,6 +144,11 @@ final class PodWorker implements Runnable {
         mailbox.add(new Evict(why, grace));
     }
 
+    /** The node has lost its power: nothing of the pod is written any more. The thread is interrupted after this. */
+    void abandon() {
+        abandoned = true;
+    }
+
     @Override
     public void run() {
         try {
@@ -170,14 +181,22 @@ final class PodWorker implements Runnable {
     }
 
     private void live() throws InterruptedException, IOException {
-        while (true) {
+        while (!abandoned) {
             PodPlan plan = PodPlan.next(List.copyOf(runs.values()), terms, stopBy, node.clock().instant());
             if (plan.steps().isEmpty()) {
                 write(plan.finished());
                 if (plan.finished() && wrapUp()) {
                     return;
                 }
-                receive(Stream.of(plan.lookAgainAt(), writeAgainAt).flatMap(Optional::stream).min(Instant::compareTo));
+                if (!plan.finished()) {
+                    sandbox.refresh(pod).ifPresent(problem -> event(Type.WARNING, "FailedMount", problem, ""));
+                }
+                receive(Stream
+                        .of(plan.lookAgainAt(), writeAgainAt, plan.finished()
+                                ? Optional.<Instant>empty()
+                                : sandbox.refreshAt())
+                        .flatMap(Optional::stream)
+                        .min(Instant::compareTo));
             } else {
                 for (Step step : plan.steps()) {
                     perform(step);
@@ -223,6 +242,14 @@ final class PodWorker implements Runnable {
 
     private void see(Pod latest) {
         pod = latest;
+        String kill = Faults.of(latest, Faults.OOM_KILL).orElse("");
+        if (!kill.isEmpty() && !kill.equals(killedFor)) {
+            killedFor = kill;
+            Optional.ofNullable(live.get(kill.split("/", 2)[0])).ifPresent(victim -> {
+                outOfMemory.add(victim.process());
+                victim.process().kill();
+            });
+        }
         if (latest.getMetadata().getDeletionTimestamp() != null) {
             Long seconds = latest.getMetadata().getDeletionGracePeriodSeconds();
             stopWithin(seconds == null ? terms.grace() : Duration.ofSeconds(seconds));
@@ -259,7 +286,12 @@ final class PodWorker implements Runnable {
         try {
             launch(Objects.requireNonNull(containers.get(name)), run);
         } catch (NotRunnable e) {
-            block(run, e.reason(), e.explanation());
+            if (e.retryAt().isPresent()) {
+                runs.put(name, run.waiting(e.reason(), e.explanation(), e.retryAt().get()));
+                event(Type.WARNING, e.event(), e.explanation(), field(name));
+            } else {
+                block(run, e.reason(), e.explanation());
+            }
         } catch (KubernetesClientException e) {
             block(run, NotRunnable.CONFIG, "reading configuration: " + e.getMessage());
         } catch (IOException e) {
@@ -294,8 +326,10 @@ final class PodWorker implements Runnable {
     private void block(ContainerRun run, String reason, String message) {
         boolean again = run.state() instanceof ContainerRun.Blocked;
         String shown = again && reason.equals("ErrImagePull") ? "ImagePullBackOff" : reason;
-        runs.put(run.name(), run.blocked(shown, message, node.clock().instant(), node.config().backOffBase(),
-                node.config().backOffMax()));
+        // What is missing may come at any moment: a kubelet looks for it again at every sync, without backing off.
+        Duration most = reason.equals(NotRunnable.CONFIG) ? node.config().backOffBase() : node.config().backOffMax();
+        runs.put(run.name(),
+                run.blocked(shown, message, node.clock().instant(), node.config().backOffBase(), most));
         event(Type.WARNING, "Failed", "Error: " + reason + ": " + message, field(run.name()));
     }
 
@@ -311,7 +345,8 @@ final class PodWorker implements Runnable {
         ContainerLogs.close(was.log());
         boolean ours = running(name).killed();
         Optional<Integer> signal = ContainerProcess.signal(exited.exitCode());
-        boolean oom = !ours && signal.equals(Optional.of(9)) && exited.process().oomSinceStart();
+        boolean oom = outOfMemory.remove(exited.process())
+                || !ours && signal.equals(Optional.of(9)) && exited.process().oomSinceStart();
         String reason = exited.exitCode() == 0 ? "Completed" : oom ? "OOMKilled" : "Error";
         String message = signal.map(s -> "ended by signal " + s + (ours ? " after its grace period" : "")).orElse("");
         runs.put(name, runOf(name).ended(exited.exitCode(), reason, message, node.clock().instant(),
@@ -350,7 +385,7 @@ final class PodWorker implements Runnable {
 
     private void write(boolean finished) {
         boolean tooEarly = writeAgainAt.filter(node.clock().instant()::isBefore).isPresent();
-        if (gone || deleted || tooEarly) {
+        if (gone || deleted || abandoned || tooEarly) {
             return;
         }
         writeAgainAt = Optional.empty();
@@ -400,7 +435,7 @@ final class PodWorker implements Runnable {
     }
 
     private void event(Type type, String reason, String message, String fieldPath) {
-        if (!gone) {
+        if (!gone && !abandoned) {
             node.events().record(pod, type, reason, message, fieldPath);
         }
     }

@@ -1,6 +1,7 @@
 package dev.dormouse.cluster.kubelet;
 
 import dev.dormouse.cluster.apiserver.PodLogs;
+import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
@@ -47,6 +48,7 @@ public final class ProcessNode implements AutoCloseable {
     private final Map<String, Running> pods = new ConcurrentHashMap<>();
     private final Optional<Thread> heartbeat;
     private final SharedIndexInformer<Pod> informer;
+    private boolean ended;
 
     /**
      * Registers the node and runs what is bound to it, until closed. Set {@code withOnlyHttpWatches(true)} in the client's
@@ -72,7 +74,7 @@ public final class ProcessNode implements AutoCloseable {
         }
         this.services = new PodWorker.Services(config, new PodApi(client),
                 new EventRecorder(client, "kubelet", config.name(), clock), processes,
-                new ContainerLogs(config.folder().resolve("logs")), clock);
+                new ContainerLogs(config.folder().resolve("logs")), new ImagePulls(clock), clock);
         this.registration = new NodeRegistration(client, config, clock);
         this.shutdownHook = new Thread(() -> processes.endAll(CLOSING_GRACE), "end-containers-" + config.name());
         Runtime.getRuntime().addShutdownHook(shutdownHook);
@@ -86,6 +88,11 @@ public final class ProcessNode implements AutoCloseable {
                 .inAnyNamespace()
                 .withField("spec.nodeName", config.name())
                 .inform(new PodEvents());
+    }
+
+    /** What its Node object says of faults. */
+    void obey(Node node) {
+        services.imagePulls().fault(Faults.readableImagePull(Faults.of(node, Faults.IMAGE_PULL).orElse("")));
     }
 
     private static FileChannel lock(NodeConfig config) throws IOException {
@@ -231,8 +238,31 @@ public final class ProcessNode implements AutoCloseable {
         }
     }
 
+    /** As if the power were cut: every process dies and nothing is written. Another node may then start in its place. */
+    synchronized void crash() {
+        if (ended) {
+            return;
+        }
+        ended = true;
+        informer.stop();
+        heartbeat.ifPresent(Thread::interrupt);
+        List<Running> last = List.copyOf(pods.values());
+        last.forEach(pod -> {
+            pod.worker().abandon();
+            pod.thread().interrupt();
+        });
+        services.processes().endAll(Duration.ZERO);
+        services.events().close();
+        forgetHook();
+        unlock();
+    }
+
     @Override
-    public void close() {
+    public synchronized void close() {
+        if (ended) {
+            return;
+        }
+        ended = true;
         informer.stop();
         heartbeat.ifPresent(Thread::interrupt);
         List<Running> last = List.copyOf(pods.values());
@@ -252,6 +282,10 @@ public final class ProcessNode implements AutoCloseable {
         farewell.interrupt();
         services.events().close();
         forgetHook();
+        unlock();
+    }
+
+    private void unlock() {
         try {
             lock.close();
         } catch (IOException e) {

@@ -7,6 +7,7 @@ import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.ContainerBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.api.model.ServiceAccountTokenProjection;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
@@ -39,6 +40,11 @@ class LaunchTest {
         @Override
         public Optional<Map<String, byte[]>> secret(String namespace, String name) {
             return Optional.of(Map.of("token", "s3cret".getBytes(StandardCharsets.UTF_8)));
+        }
+
+        @Override
+        public String token(Pod pod, ServiceAccountTokenProjection projection) {
+            return "token for " + projection.getAudience();
         }
     };
     private static final MountPaths MOUNTS = MountPaths.of(Map.of("/mnt/models", Path.of("/s/claims/n/c"),
@@ -136,7 +142,7 @@ class LaunchTest {
                 .withName("CPU")
                 .withNewValueFrom()
                 .withNewResourceFieldRef()
-                .withResource("limits.cpu")
+                .withResource("annotations.cpu")
                 .endResourceFieldRef()
                 .endValueFrom()
                 .endEnv()
@@ -149,7 +155,8 @@ class LaunchTest {
                 .endEnv()
                 .build();
 
-        assertThatThrownBy(() -> launch(resourceField)).isInstanceOf(NotRunnable.class).hasMessageContaining("env CPU");
+        assertThatThrownBy(() -> launch(resourceField)).isInstanceOf(NotRunnable.class)
+                .hasMessageContaining("resourceFieldRef");
         assertThatThrownBy(() -> launch(missing)).isInstanceOf(NotRunnable.class)
                 .hasMessage("configmap \"absent\" not found");
         assertThatThrownBy(() -> launch(container().withWorkingDir("/app").build())).isInstanceOf(NotRunnable.class)
