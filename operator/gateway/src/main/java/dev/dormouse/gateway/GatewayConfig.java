@@ -42,12 +42,18 @@ import org.jspecify.annotations.Nullable;
  * holding included; 0 for no limit</td></tr>
  * <tr><td>DORMOUSE_H2C</td><td>true</td><td>whether clients may speak HTTP/2 without TLS; with false, a client that never
  * completes its request's headers is timed out, which matters where strangers connect</td></tr>
+ * <tr><td>DORMOUSE_ACCESS_LOG</td><td>false</td><td>whether every request is worth a line in the log</td></tr>
+ * <tr><td>DORMOUSE_ADMIN_PORT</td><td>(off)</td><td>where requests may be looked at and ended; 0 takes a free port</td></tr>
+ * <tr><td>DORMOUSE_ADMIN_BIND</td><td>127.0.0.1</td><td>its address; kubectl port-forward reaches loopback</td></tr>
+ * <tr><td>DORMOUSE_API_KEYS_NAMESPACE</td><td>(none)</td><td>only clients with a key from a Secret of this namespace that
+ * carries the label dormouse.dev/api-key: "true" are served; without it, everybody is</td></tr>
  * </table>
  */
 public record GatewayConfig(String bind, int port, int internalPort, Set<String> watchNamespaces, String name,
         int gateways, Duration drain, int peekBytes, int maxQueuedPerModel, int maxQueued, int maxHeldBytes,
         int formPeekBytes, Duration requestTimeout, Duration upstreamIdle, Duration totalTimeout, boolean h2c,
-        Optional<Service> service, Duration drainDelay) {
+        Optional<Service> service, Duration drainDelay, boolean accessLog, Optional<Integer> adminPort,
+        String adminBind, Optional<String> apiKeysNamespace) {
 
     public GatewayConfig {
         watchNamespaces = Set.copyOf(watchNamespaces);
@@ -71,7 +77,10 @@ public record GatewayConfig(String bind, int port, int internalPort, Set<String>
                 Duration.ofSeconds(env.number("DORMOUSE_TOTAL_TIMEOUT_SECONDS", 0, 0, 604_800)),
                 env.flag("DORMOUSE_H2C", true), env.service("DORMOUSE_GATEWAY_SERVICE"),
                 Duration.ofSeconds(env.number("DORMOUSE_DRAIN_DELAY_SECONDS",
-                        env.value("DORMOUSE_GATEWAY_SERVICE").isPresent() ? 5 : 0, 0, 3600)));
+                        env.value("DORMOUSE_GATEWAY_SERVICE").isPresent() ? 5 : 0, 0, 3600)),
+                env.flag("DORMOUSE_ACCESS_LOG", false),
+                env.value("DORMOUSE_ADMIN_PORT").map(text -> env.number("DORMOUSE_ADMIN_PORT", 0, 0, 65_535)),
+                env.text("DORMOUSE_ADMIN_BIND", "127.0.0.1"), env.value("DORMOUSE_API_KEYS_NAMESPACE"));
     }
 
     /** A Kubernetes service. */

@@ -4,6 +4,7 @@ import dev.dormouse.domain.hold.HoldLimits;
 import dev.dormouse.gateway.http.GatewayServer;
 import dev.dormouse.gateway.http.ServerSettings;
 import dev.dormouse.gateway.http.Timeouts;
+import dev.dormouse.gateway.kube.ApiKeyWatcher;
 import dev.dormouse.gateway.kube.ClusterWatcher;
 import dev.dormouse.gateway.kube.GatewayCounter;
 import dev.dormouse.gateway.kube.KubernetesDemandWriter;
@@ -50,12 +51,15 @@ public final class GatewayMain {
         ClusterWatcher watcher = new ClusterWatcher(client, config.watchNamespaces(), server.cluster());
         Optional<GatewayCounter> counter = config.service()
                 .map(service -> new GatewayCounter(client, service.namespace(), service.name(), server.cluster()));
+        Optional<ApiKeyWatcher> keys = config.apiKeysNamespace()
+                .map(namespace -> new ApiKeyWatcher(client, namespace, server.cluster()));
         Runtime.getRuntime().addShutdownHook(Thread.ofPlatform().unstarted(() -> {
             LOG.info("ending: what is held and running has {} s to finish", config.drain().toSeconds());
             // The cluster is watched until the end: held requests still need to hear of their replica.
             server.drain();
             watcher.close();
             counter.ifPresent(GatewayCounter::close);
+            keys.ifPresent(ApiKeyWatcher::close);
             demands.close();
             server.close();
             client.close();
@@ -63,6 +67,7 @@ public final class GatewayMain {
         }));
         watcher.start();
         counter.ifPresent(GatewayCounter::start);
+        keys.ifPresent(ApiKeyWatcher::start);
     }
 
     private static ServerSettings settings(GatewayConfig config) {
@@ -70,6 +75,9 @@ public final class GatewayMain {
                 HoldLimits.ofRequests(config.maxQueuedPerModel(), config.maxQueued()).withBytes(config.maxHeldBytes()),
                 config.gateways(), config.peekBytes(), config.formPeekBytes(),
                 config.drainDelay(), config.drain(), PodConventions.SIDECAR_PORT,
-                new Timeouts(config.requestTimeout(), config.upstreamIdle(), config.totalTimeout()), config.h2c());
+                new Timeouts(config.requestTimeout(), config.upstreamIdle(), config.totalTimeout()), config.h2c(),
+                config.accessLog(),
+                config.adminPort().map(port -> new ServerSettings.Admin(config.adminBind(), port)),
+                config.apiKeysNamespace().isPresent());
     }
 }

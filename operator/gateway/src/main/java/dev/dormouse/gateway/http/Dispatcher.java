@@ -7,7 +7,7 @@ import dev.dormouse.domain.hold.HoldCore;
 import dev.dormouse.domain.hold.HoldLimits;
 import dev.dormouse.gateway.load.GatewayMetrics;
 import dev.dormouse.gateway.load.LoadLog;
-import dev.dormouse.gateway.route.ClusterListener;
+import dev.dormouse.gateway.load.RequestTrace;
 import dev.dormouse.gateway.route.ModelRoute;
 import dev.dormouse.gateway.route.PodRoute;
 import dev.dormouse.gateway.route.ReplicaHealth;
@@ -42,7 +42,7 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Owned by the event loop: every method must be called there.
  */
-final class Dispatcher implements ClusterListener {
+final class Dispatcher {
     private static final Logger LOG = LoggerFactory.getLogger(Dispatcher.class);
     /** Waiters are told so often how far the wake is. */
     private static final Duration NEWS = Duration.ofSeconds(1);
@@ -59,7 +59,18 @@ final class Dispatcher implements ClusterListener {
 
         /** End with this error. */
         void rejected(OpenAiError error);
+
+        /** Somebody else wants it ended, wherever it is. */
+        void cancelled();
+
+        RequestTrace trace();
     }
+
+    /** A request that is here. @param position in its model's queue, while it waits; 1 is next */
+    record Carried(long id, RequestTrace trace, OptionalInt position) {}
+
+    /** One model that is awake or wanted. */
+    record Overview(ModelKey key, int replicas, int serving, int waiting, int limit, String phase) {}
 
     private record Open(Ticket ticket, Arrival arrival) {
 
@@ -88,14 +99,14 @@ final class Dispatcher implements ClusterListener {
     private boolean applying;
     private long lastId;
 
-    Dispatcher(HoldLimits limits, int gateways, DemandWriter writer, SidecarWatches sidecars, LoadLog load,
-            GatewayMetrics metrics, Clock clock, Executor loop) {
+    Dispatcher(HoldLimits limits, int gateways, DemandWriter writer, SidecarWatches sidecars, LoadLog load, Clock clock,
+            Executor loop) {
         this.core = new HoldCore(limits);
         core.gateways(gateways);
         this.writer = writer;
         this.sidecars = sidecars;
         this.load = load;
-        this.metrics = metrics;
+        this.metrics = new GatewayMetrics(core);
         this.clock = clock;
         this.loop = loop;
     }
@@ -173,8 +184,7 @@ final class Dispatcher implements ClusterListener {
 
     // What the cluster does.
 
-    @Override
-    public void modelSeen(ModelRoute model) {
+    void modelSeen(ModelRoute model) {
         if (routes.model(model.key()).filter(before -> !before.traffic().equals(model.traffic())).isPresent()) {
             health.forget(model.key());
         }
@@ -187,37 +197,33 @@ final class Dispatcher implements ClusterListener {
         pump();
     }
 
-    @Override
-    public void modelGone(ModelKey model) {
+    void modelGone(ModelKey model) {
         // The table still knows it, so that the waiters are told its name.
         apply(core.removed(model));
         routes.remove(model);
         wakes.forget(model);
+        metrics.forget(model);
         health.forget(model);
         refresh(model);
     }
 
-    @Override
-    public void podSeen(PodRoute pod) {
+    void podSeen(PodRoute pod) {
         routes.put(pod);
         health.seen(pod);
         refresh(pod.model());
     }
 
-    @Override
-    public void podGone(String uid) {
+    void podGone(String uid) {
         health.gone(uid);
         sidecars.forget(uid);
         routes.removePod(uid).ifPresent(pod -> refresh(pod.model()));
     }
 
-    @Override
-    public void gatewaysSeen(int ready) {
+    void gatewaysSeen(int ready) {
         core.gateways(Math.max(1, ready));
     }
 
-    @Override
-    public void synced() {
+    void synced() {
         load.synced(clock.instant());
         LOG.info("the gateway knows the cluster");
     }
@@ -396,7 +402,7 @@ final class Dispatcher implements ClusterListener {
     }
 
     private void demand(ModelKey model) {
-        metrics.wake();
+        metrics.wake(model);
         Instant now = clock.instant();
         wakes.demanded(model, now);
         if (core.waiting(model) == 0) {
@@ -468,7 +474,53 @@ final class Dispatcher implements ClusterListener {
     }
 
     String metricsText() {
-        return metrics.text(core);
+        return metrics.text();
+    }
+
+    GatewayMetrics metrics() {
+        return metrics;
+    }
+
+    /** Every request that is here, those that wait in the order in which they will go. */
+    List<Carried> carried() {
+        Map<Long, Integer> positions = new HashMap<>();
+        for (ModelKey model : followed) {
+            int position = 0;
+            for (HeldRequest held : core.queued(model)) {
+                position++;
+                positions.put(held.id(), position);
+            }
+        }
+        return open.entrySet()
+                .stream()
+                .map(each -> new Carried(each.getKey(), each.getValue().ticket.trace(),
+                        positions.containsKey(each.getKey())
+                                ? OptionalInt.of(positions.getOrDefault(each.getKey(), 0))
+                                : OptionalInt.empty()))
+                .sorted(Comparator.comparing((Carried each) -> each.position().orElse(0)).thenComparing(Carried::id))
+                .toList();
+    }
+
+    /** Whether there was such a request. */
+    boolean cancel(long id) {
+        Open request = open.get(id);
+        if (request != null) {
+            request.ticket.cancelled();
+        }
+        return request != null;
+    }
+
+    List<Overview> overview() {
+        return routes.listing()
+                .map(entry -> entry.getValue())
+                .filter(model -> core.hasReplica(model.key()) || core.waiting(model.key()) > 0
+                        || core.serving(model.key()) > 0)
+                .map(model -> new Overview(model.key(), (int) routes.pods(model.key())
+                        .stream()
+                        .filter(health::routable)
+                        .count(), core.serving(model.key()), core.waiting(model.key()), core.limit(model.key()),
+                        core.hasReplica(model.key()) ? "Ready" : progress(model.key()).phase()))
+                .toList();
     }
 
     // How it ends.

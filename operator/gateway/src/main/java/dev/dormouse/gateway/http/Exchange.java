@@ -1,6 +1,7 @@
 package dev.dormouse.gateway.http;
 
-import dev.dormouse.gateway.load.GatewayMetrics;
+import dev.dormouse.gateway.load.AccessLog;
+import dev.dormouse.gateway.load.RequestTrace;
 import dev.dormouse.gateway.route.ModelRoute;
 import dev.dormouse.gateway.route.PodRoute;
 import io.vertx.core.Vertx;
@@ -15,7 +16,6 @@ import io.vertx.core.http.HttpVersion;
 import io.vertx.core.http.RequestOptions;
 import io.vertx.core.net.SocketAddress;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.Set;
 import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
@@ -31,13 +31,15 @@ final class Exchange implements Dispatcher.Ticket {
     /** Ours, or written anew for the next connection. */
     private static final Set<String> REQUEST_HEADERS_NOT_COPIED = Set.of("host", "content-length", "expect",
             "x-dormouse-model", "http2-settings");
+    private static final Set<String> KEYED_REQUEST_HEADERS_NOT_COPIED = Set.of("host", "content-length", "expect",
+            "x-dormouse-model", "http2-settings", "authorization", "x-api-key");
     private static final Set<String> RESPONSE_HEADERS_NOT_COPIED = Set.of("x-dormouse-wake");
     /** Longest error of an engine that is told inside a stream. */
     private static final int LONGEST_ERROR_BYTES = 64 << 10;
     private static final int NOT_IMPLEMENTED = 501;
 
     /** What every exchange of one gateway needs. */
-    record Surroundings(Vertx vertx, Dispatcher dispatcher, HttpClient client, GatewayMetrics metrics,
+    record Surroundings(Vertx vertx, Dispatcher dispatcher, HttpClient client, AccessLog accessLog,
             Timeouts timeouts) {}
 
     private final HttpServerRequest request;
@@ -46,37 +48,43 @@ final class Exchange implements Dispatcher.Ticket {
     private final Arrival arrival;
     private final String upstreamUri;
     private final RequestBody body;
+    /** Its credentials are the gateway's, and none of the engine's business. */
+    private final boolean keyed;
+    private final Runnable ended;
     private final Dispatcher dispatcher;
     private final Vertx vertx;
     private final HttpClient client;
-    private final GatewayMetrics metrics;
+    private final AccessLog accessLog;
     private final Timeouts timeouts;
     private final WakeStream wakeStream;
     private final long id;
-    private final Instant arrivedAt;
+    private final RequestTrace trace;
     private long totalTimer = -1;
-    private boolean held;
-    private @Nullable Instant grantedAt;
     private boolean over;
     private @Nullable HttpClientRequest upstream;
 
-    /** @param upstreamUri path and query as the engine shall see them */
-    Exchange(HttpServerRequest request, Arrival arrival, String upstreamUri, RequestBody body,
-            Surroundings surroundings) {
-        this.request = request;
-        this.response = request.response();
+    /**
+     * @param upstreamUri path and query as the engine shall see them
+     * @param ended run once, at the end
+     */
+    Exchange(Inbound in, Arrival arrival, String upstreamUri, Surroundings surroundings, Runnable ended) {
+        this.request = in.request();
+        this.keyed = in.key().isPresent();
+        this.ended = ended;
+        this.response = in.request().response();
         this.arrival = arrival;
         this.model = arrival.model();
         this.upstreamUri = upstreamUri;
-        this.body = body;
+        this.body = in.body();
         this.dispatcher = surroundings.dispatcher();
         this.vertx = surroundings.vertx();
         this.client = surroundings.client();
-        this.metrics = surroundings.metrics();
+        this.accessLog = surroundings.accessLog();
         this.timeouts = surroundings.timeouts();
         this.wakeStream = new WakeStream(response, model.clientName(), upstreamUri.contains("/chat/completions"));
         this.id = dispatcher.nextId();
-        this.arrivedAt = dispatcher.now();
+        this.trace = new RequestTrace(model.key(), request.method().name(), String.valueOf(request.path()),
+                request.remoteAddress().hostAddress(), dispatcher.now());
     }
 
     void begin() {
@@ -87,7 +95,9 @@ final class Exchange implements Dispatcher.Ticket {
             totalTimer = vertx.setTimer(timeouts.total().toMillis(), timer -> tooLong());
         }
         dispatcher.arrived(id, arrival, this);
-        held |= !over && grantedAt == null;
+        if (!over && trace.pod().isEmpty()) {
+            trace.held();
+        }
     }
 
     private void tooLong() {
@@ -99,7 +109,7 @@ final class Exchange implements Dispatcher.Ticket {
             upstream.reset();
         }
         if (response.headWritten()) {
-            metrics.answered(response.getStatusCode());
+            tell(response.getStatusCode());
             breakOff();
         } else {
             answer(OpenAiError.totalTimeout(model.key(), timeouts.total().toSeconds()));
@@ -108,7 +118,8 @@ final class Exchange implements Dispatcher.Ticket {
 
     private void clientGone() {
         if (!over) {
-            metrics.disconnected();
+            dispatcher.metrics().disconnected(model.key());
+            accessLog.write(trace, "gone", took());
             if (upstream != null) {
                 upstream.reset();
             }
@@ -118,7 +129,7 @@ final class Exchange implements Dispatcher.Ticket {
 
     @Override
     public void waiting(Progress progress, int position) {
-        if (!over && arrival.heartbeat() && grantedAt == null) {
+        if (!over && arrival.heartbeat() && trace.pod().isEmpty()) {
             wakeStream.tell(progress, position);
         }
     }
@@ -131,8 +142,40 @@ final class Exchange implements Dispatcher.Ticket {
         }
     }
 
+    @Override
+    public void cancelled() {
+        if (over) {
+            return;
+        }
+        leave();
+        if (upstream != null) {
+            upstream.reset();
+        }
+        if (response.headWritten() && !wakeStream.begun()) {
+            tell(response.getStatusCode());
+            breakOff();
+        } else {
+            answer(OpenAiError.cancelled());
+        }
+    }
+
+    @Override
+    public RequestTrace trace() {
+        return trace;
+    }
+
+    private Duration took() {
+        return Duration.between(trace.arrivedAt(), dispatcher.now());
+    }
+
+    private void tell(int status) {
+        Duration took = took();
+        dispatcher.metrics().finished(trace, status, took);
+        accessLog.write(trace, Integer.toString(status), took);
+    }
+
     private void answer(OpenAiError error) {
-        metrics.answered(error.status());
+        tell(error.status());
         body.discard();
         if (wakeStream.begun()) {
             wakeStream.fail(error.body()).onFailure(gone -> {
@@ -145,7 +188,7 @@ final class Exchange implements Dispatcher.Ticket {
 
     @Override
     public void granted(PodRoute pod) {
-        grantedAt = dispatcher.now();
+        trace.granted(pod.uid(), dispatcher.now());
         String ip = pod.ip().orElseThrow(() -> new IllegalStateException("pod " + pod.uid() + " has no address"));
         RequestOptions to = new RequestOptions().setServer(SocketAddress.inetSocketAddress(pod.enginePort(), ip))
                 .setHost(ip)
@@ -158,8 +201,7 @@ final class Exchange implements Dispatcher.Ticket {
                 connected(opened.result(), pod);
             } else if (!over) {
                 LOG.debug("pod {} of {} cannot be reached: {}", pod.uid(), model.key(), opened.cause().getMessage());
-                held = true;
-                grantedAt = null;
+                trace.returned();
                 dispatcher.unreachable(id, pod);
             }
         });
@@ -174,7 +216,8 @@ final class Exchange implements Dispatcher.Ticket {
         opened.exceptionHandler(error -> {
             // The response fails with the same connection, and is where it is answered.
         });
-        HopByHop.copy(request.headers(), opened.headers(), REQUEST_HEADERS_NOT_COPIED);
+        HopByHop.copy(request.headers(), opened.headers(),
+                keyed ? KEYED_REQUEST_HEADERS_NOT_COPIED : REQUEST_HEADERS_NOT_COPIED);
         addForwarded(opened);
         opened.response().onSuccess(answer -> answered(answer, pod)).onFailure(error -> {
             if (!over) {
@@ -258,19 +301,15 @@ final class Exchange implements Dispatcher.Ticket {
         if (!wakeStream.begun()) {
             response.setStatusCode(answer.statusCode()).setStatusMessage(answer.statusMessage());
             HopByHop.copy(answer.headers(), response.headers(), RESPONSE_HEADERS_NOT_COPIED);
-            if (held && grantedAt != null) {
-                Duration waited = Duration.between(arrivedAt, grantedAt);
-                response.putHeader("X-Dormouse-Wake", Progress.header(dispatcher.rung(pod).orElse("Unknown"), waited));
+            if (trace.wasHeld()) {
+                response.putHeader("X-Dormouse-Wake", Progress.header(dispatcher.rung(pod).orElse("Unknown"),
+                        trace.waited().orElse(Duration.ZERO)));
             }
             if (answer.getHeader("Content-Length") == null && mayHaveBody(answer)) {
                 response.setChunked(true);
             }
         }
-        if (held && grantedAt != null) {
-            metrics.waited(Duration.between(arrivedAt, grantedAt));
-        }
-        Transfer.start(answer, response, piece -> {
-        }, end -> {
+        Transfer.start(answer, response, piece -> trace.answering(piece.getBytes(), dispatcher.now()), end -> {
             switch (end) {
                 case Transfer.End.Whole() -> ended(answer.statusCode());
                 case Transfer.End.BrokenOff(Throwable cause) -> cut(answer, pod, cause);
@@ -280,7 +319,7 @@ final class Exchange implements Dispatcher.Ticket {
 
     private void ended(int status) {
         if (!over) {
-            metrics.answered(status);
+            tell(status);
             leave();
         }
     }
@@ -292,6 +331,7 @@ final class Exchange implements Dispatcher.Ticket {
             vertx.cancelTimer(totalTimer);
         }
         dispatcher.ended(id);
+        ended.run();
     }
 
     private boolean mayHaveBody(HttpClientResponse answer) {

@@ -1,8 +1,9 @@
 package dev.dormouse.gateway.http;
 
 import dev.dormouse.domain.fleet.ModelKey;
-import dev.dormouse.gateway.load.GatewayMetrics;
+import dev.dormouse.gateway.load.AccessLog;
 import dev.dormouse.gateway.load.LoadLog;
+import dev.dormouse.gateway.route.ApiKey;
 import dev.dormouse.gateway.route.ClusterListener;
 import dev.dormouse.gateway.route.ModelRoute;
 import dev.dormouse.gateway.route.PodRoute;
@@ -20,6 +21,8 @@ import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.PoolOptions;
 import java.time.Clock;
 import java.time.Instant;
+import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -47,11 +50,13 @@ public final class GatewayServer implements AutoCloseable {
     private final ServerSettings settings;
     private final Clock clock;
     private final Dispatcher dispatcher;
+    private final ApiKeys keys;
     private final Connections connections;
     private final PublicHandler publicHandler;
     private final InternalHandler internalHandler;
     private final HttpServer publicServer;
     private final HttpServer internalServer;
+    private final Optional<HttpServer> adminServer;
     private final Promise<Void> drained = Promise.promise();
     private @Nullable Instant drainUntil;
 
@@ -89,13 +94,15 @@ public final class GatewayServer implements AutoCloseable {
                         .setMaxHeaderSize(MAX_HEADER_BYTES))
                 .with(new PoolOptions().setHttp1MaxSize(POOL_SIZE))
                 .build();
-        GatewayMetrics metrics = new GatewayMetrics();
         this.dispatcher = new Dispatcher(settings.limits(), settings.gateways(), demands,
                 new SidecarWatches(vertx, settings.sidecarPort()),
-                new LoadLog(settings.name(), UUID.randomUUID().toString()), metrics, clock, this::onLoop);
+                new LoadLog(settings.name(), UUID.randomUUID().toString()), clock, this::onLoop);
+        this.keys = new ApiKeys(settings.apiKeys());
         this.connections = new Connections(settings.timeouts().request());
         this.publicHandler = new PublicHandler(
-                new Exchange.Surroundings(vertx, dispatcher, client, metrics, settings.timeouts()), connections,
+                new Exchange.Surroundings(vertx, dispatcher, client, new AccessLog(settings.accessLog()),
+                        settings.timeouts()),
+                connections, keys,
                 settings.peekBytes(), settings.formPeekBytes());
         this.internalHandler = new InternalHandler(dispatcher);
         this.publicServer = vertx.createHttpServer(options().setPort(settings.port()))
@@ -103,6 +110,10 @@ public final class GatewayServer implements AutoCloseable {
                 .connectionHandler(connection -> connections.opened(connection, clock.instant()));
         this.internalServer = vertx.createHttpServer(options().setPort(settings.internalPort()))
                 .requestHandler(internalHandler);
+        this.adminServer = settings.admin()
+                .map(admin -> vertx
+                        .createHttpServer(new HttpServerOptions().setHost(admin.bind()).setPort(admin.port()))
+                        .requestHandler(new AdminHandler(dispatcher)));
     }
 
     private HttpServerOptions options() {
@@ -120,11 +131,17 @@ public final class GatewayServer implements AutoCloseable {
 
     private void listen() {
         Promise<Void> listening = Promise.promise();
-        onLoop(() -> Future.all(publicServer.listen(), internalServer.listen()).<Void>mapEmpty().onComplete(listening));
+        onLoop(() -> Future.all(publicServer.listen(), internalServer.listen(), listenForAdmin())
+                .<Void>mapEmpty()
+                .onComplete(listening));
         listening.future().await();
         vertx.setPeriodic(TICK_MILLIS, timer -> onLoop(this::tick));
         vertx.setPeriodic(SWEEP_MILLIS, timer -> onLoop(() -> connections.sweep(clock.instant())));
         LOG.info("clients are served on {}:{}, the operator on port {}", settings.bind(), port(), internalPort());
+    }
+
+    private Future<?> listenForAdmin() {
+        return adminServer.<Future<?>>map(HttpServer::listen).orElseGet(Future::succeededFuture);
     }
 
     private void tick() {
@@ -145,6 +162,11 @@ public final class GatewayServer implements AutoCloseable {
 
     public int internalPort() {
         return internalServer.actualPort();
+    }
+
+    /** Absent when nobody wants one. */
+    public OptionalInt adminPort() {
+        return adminServer.isEmpty() ? OptionalInt.empty() : OptionalInt.of(adminServer.get().actualPort());
     }
 
     /** Tell it what the cluster looks like, from any thread. */
@@ -173,6 +195,16 @@ public final class GatewayServer implements AutoCloseable {
             @Override
             public void gatewaysSeen(int ready) {
                 onLoop(() -> dispatcher.gatewaysSeen(ready));
+            }
+
+            @Override
+            public void apiKeySeen(ApiKey key) {
+                onLoop(() -> keys.put(key));
+            }
+
+            @Override
+            public void apiKeyGone(String name) {
+                onLoop(() -> keys.remove(name));
             }
 
             @Override

@@ -49,6 +49,23 @@ record OpenAiError(int status, String type, String code, String message, @Nullab
                 OptionalInt.empty());
     }
 
+    static OpenAiError unauthorized() {
+        return new OpenAiError(401, INVALID, "invalid_api_key",
+                "This gateway wants an API key that it knows: Authorization: Bearer <key>.", null, OptionalInt.empty());
+    }
+
+    static OpenAiError forbidden(String name) {
+        return new OpenAiError(403, INVALID, "model_not_allowed",
+                "This API key may not use the model \"" + name + "\".",
+                "model", OptionalInt.empty());
+    }
+
+    static OpenAiError overKeyLimit(int limit) {
+        return new OpenAiError(429, "rate_limit_error", "key_limit_exceeded",
+                "This API key has " + limit + " requests at once already, which is its limit. Try again shortly.", null,
+                OptionalInt.of(1));
+    }
+
     static OpenAiError unknownPath(String path) {
         return new OpenAiError(404, INVALID, "path_not_found",
                 "There is nothing at " + path
@@ -125,6 +142,11 @@ record OpenAiError(int status, String type, String code, String message, @Nullab
     static OpenAiError wakeTimeout(ModelKey model, long seconds, String why) {
         return new OpenAiError(504, SERVER, "wake_timeout", "The model " + model + " did not become ready within "
                 + seconds + " s (spec.requests.queueTimeoutSeconds). " + why, null, OptionalInt.empty());
+    }
+
+    static OpenAiError cancelled() {
+        return new OpenAiError(503, SERVER, "cancelled", "This request was ended by the gateway's operator.", null,
+                OptionalInt.empty());
     }
 
     static OpenAiError totalTimeout(ModelKey model, long seconds) {

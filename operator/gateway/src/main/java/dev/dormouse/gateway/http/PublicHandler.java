@@ -1,13 +1,10 @@
 package dev.dormouse.gateway.http;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ArrayNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.dormouse.domain.balance.Strategy;
 import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.domain.traffic.CanarySplit;
 import dev.dormouse.gateway.load.GatewayMetrics;
+import dev.dormouse.gateway.route.ApiKey;
 import dev.dormouse.gateway.route.ModelRoute;
 import dev.dormouse.gateway.route.Selection;
 import io.vertx.core.Handler;
@@ -18,7 +15,6 @@ import io.vertx.core.http.HttpVersion;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.regex.Matcher;
@@ -26,7 +22,6 @@ import java.util.regex.Pattern;
 
 /** Where clients come: finds out which model a request means, and begins its {@link Exchange}. */
 final class PublicHandler implements Handler<HttpServerRequest> {
-    private static final ObjectMapper JSON = new ObjectMapper();
     private static final String MODELS = "/v1/models";
     private static final String MODEL_HEADER = "X-Dormouse-Model";
     private static final Pattern BY_PATH = Pattern.compile("/models/([^/?]+)/([^/?]+)(/.*)?");
@@ -35,6 +30,8 @@ final class PublicHandler implements Handler<HttpServerRequest> {
     private final Dispatcher dispatcher;
     private final Connections connections;
     private final Exchange.Surroundings surroundings;
+    private final ApiKeys keys;
+    private final ModelListing listing;
     private final GatewayMetrics metrics;
     private final int peekBytes;
     private final int formPeekBytes;
@@ -43,11 +40,14 @@ final class PublicHandler implements Handler<HttpServerRequest> {
     private boolean leaving;
     private boolean closed;
 
-    PublicHandler(Exchange.Surroundings surroundings, Connections connections, int peekBytes, int formPeekBytes) {
+    PublicHandler(Exchange.Surroundings surroundings, Connections connections, ApiKeys keys, int peekBytes,
+            int formPeekBytes) {
         this.surroundings = surroundings;
         this.connections = connections;
+        this.keys = keys;
+        this.listing = new ModelListing(surroundings.dispatcher());
         this.dispatcher = surroundings.dispatcher();
-        this.metrics = surroundings.metrics();
+        this.metrics = surroundings.dispatcher().metrics();
         this.peekBytes = peekBytes;
         this.formPeekBytes = formPeekBytes;
     }
@@ -87,7 +87,7 @@ final class PublicHandler implements Handler<HttpServerRequest> {
         connections.heard(connection, dispatcher.now());
         RequestBody.peek(request, peekBytes(request), () -> connections.heard(connection, dispatcher.now()), body -> {
             connections.begun(connection);
-            route(request, body);
+            route(new Inbound(request, body, keys.wanted() ? keys.find(request.headers()) : Optional.empty()));
         });
     }
 
@@ -105,92 +105,83 @@ final class PublicHandler implements Handler<HttpServerRequest> {
                 : peekBytes;
     }
 
-    private void route(HttpServerRequest request, RequestBody body) {
-        String path = request.path() == null ? "" : request.path();
+    private void route(Inbound in) {
+        String path = in.request().path() == null ? "" : in.request().path();
         Matcher byPath = BY_PATH.matcher(path);
         if (closed) {
-            refuse(request, body, OpenAiError.shuttingDown());
+            refuse(in, OpenAiError.shuttingDown());
         } else if (!dispatcher.knowsTheCluster()) {
-            refuse(request, body, OpenAiError.notSynced());
-        } else if (request.method() == HttpMethod.GET && path.equals(MODELS)) {
-            list(request);
-        } else if (request.method() == HttpMethod.GET && path.startsWith(MODELS + "/")) {
-            show(request, body, decoded(path.substring(MODELS.length() + 1)));
+            refuse(in, OpenAiError.notSynced());
+        } else if (keys.wanted() && in.key().isEmpty()) {
+            in.request().response().putHeader("WWW-Authenticate", "Bearer realm=\"dormouse\"");
+            refuse(in, OpenAiError.unauthorized());
+        } else if (in.request().method() == HttpMethod.GET && path.equals(MODELS)) {
+            listing.all(in);
+        } else if (in.request().method() == HttpMethod.GET && path.startsWith(MODELS + "/")) {
+            show(in, decoded(path.substring(MODELS.length() + 1)));
         } else if (byPath.matches()) {
             ModelKey key = new ModelKey(decoded(byPath.group(1)), decoded(byPath.group(2)));
             String rest = Optional.ofNullable(byPath.group(3)).orElse("/");
-            String query = request.query() == null ? "" : "?" + request.query();
-            select(request, body, dispatcher.routes().select(key), key.toString(), rest + query);
-        } else if (request.getHeader(MODEL_HEADER) != null) {
-            byName(request, body, request.getHeader(MODEL_HEADER));
-        } else if (WITH_BODY.contains(request.method())) {
-            byBody(request, body);
-        } else if (request.getParam("model") != null) {
-            byName(request, body, request.getParam("model"));
+            String query = in.request().query() == null ? "" : "?" + in.request().query();
+            select(in, dispatcher.routes().select(key), key.toString(), rest + query);
+        } else if (in.request().getHeader(MODEL_HEADER) != null) {
+            byName(in, in.request().getHeader(MODEL_HEADER));
+        } else if (WITH_BODY.contains(in.request().method())) {
+            byBody(in);
+        } else if (in.request().getParam("model") != null) {
+            byName(in, in.request().getParam("model"));
         } else {
-            refuse(request, body, OpenAiError.unknownPath(path));
+            refuse(in, OpenAiError.unknownPath(path));
         }
     }
 
-    private void byName(HttpServerRequest request, RequestBody body, String name) {
-        select(request, body, dispatcher.routes().select(name), name, originForm(request));
+    private void byName(Inbound in, String name) {
+        select(in, dispatcher.routes().select(name), name, in.originForm());
     }
 
-    /** Path and query: a proxy must understand a whole URI, and its engine need not (RFC 9112, 3.2.2). */
-    private static String originForm(HttpServerRequest request) {
-        return request.uri().startsWith("/")
-                ? request.uri()
-                : request.path() + (request.query() == null ? "" : "?" + request.query());
-    }
-
-    private void byBody(HttpServerRequest request, RequestBody body) {
-        String encoding = request.getHeader("Content-Encoding");
+    private void byBody(Inbound in) {
+        String encoding = in.request().getHeader("Content-Encoding");
         if (encoding != null && !encoding.equalsIgnoreCase("identity")) {
-            refuse(request, body, OpenAiError.invalid("unreadable_body", "A body with Content-Encoding " + encoding
+            refuse(in, OpenAiError.invalid("unreadable_body", "A body with Content-Encoding " + encoding
                     + " cannot be searched for its model: use the path /models/<namespace>/<name>/...", null));
             return;
         }
-        String type = Objects.requireNonNullElse(request.getHeader("Content-Type"), "");
-        String inQuery = request.getParam("model");
-        switch (ModelField.in(type, body.beginning(), body.complete())) {
-            case ModelField.Named(String name) -> byBody(request, body, name);
-            case ModelField.Missing() when inQuery != null -> byName(request, body, inQuery);
-            case ModelField.Missing() -> refuse(request, body, OpenAiError.missingModel());
-            case ModelField.NotYet() -> refuse(request, body, OpenAiError.tooLarge(peekBytes(request)));
-            case ModelField.Malformed(String problem) -> refuse(request, body,
+        String type = Objects.requireNonNullElse(in.request().getHeader("Content-Type"), "");
+        String inQuery = in.request().getParam("model");
+        switch (ModelField.in(type, in.body().beginning(), in.body().complete())) {
+            case ModelField.Named(String name) -> byBody(in, name);
+            case ModelField.Missing() when inQuery != null -> byName(in, inQuery);
+            case ModelField.Missing() -> refuse(in, OpenAiError.missingModel());
+            case ModelField.NotYet() -> refuse(in, OpenAiError.tooLarge(peekBytes(in.request())));
+            case ModelField.Malformed(String problem) -> refuse(in,
                     OpenAiError.invalid("invalid_json", "The request cannot be routed: " + problem + ".", null));
         }
     }
 
     /** An engine knows its model by one name, and refuses others: an alias, a full name, the one a canary stands in for. */
-    private void byBody(HttpServerRequest request, RequestBody body, String name) {
+    private void byBody(Inbound in, String name) {
         if (dispatcher.routes().select(name) instanceof Selection.Found(ModelRoute model)) {
-            ModelRoute serving = canary(request, body, model);
-            if (!serving.clientName().equals(name) && isJson(request)) {
-                body.replace(JsonBody.renamed(body.beginning(), serving.clientName()));
+            ModelRoute serving = canary(in, model);
+            if (!serving.clientName().equals(name) && in.isJson()) {
+                in.body().replace(JsonBody.renamed(in.body().beginning(), serving.clientName()));
             }
-            begin(request, body, serving, originForm(request));
+            begin(in, serving, in.originForm());
         } else {
-            byName(request, body, name);
+            byName(in, name);
         }
     }
 
-    private static boolean isJson(HttpServerRequest request) {
-        String type = request.getHeader("Content-Type");
-        return type == null || !type.startsWith("multipart/") && !type.startsWith("application/x-www-form-urlencoded");
-    }
-
-    private void select(HttpServerRequest request, RequestBody body, Selection selection, String name, String uri) {
+    private void select(Inbound in, Selection selection, String name, String uri) {
         switch (selection) {
-            case Selection.Found(ModelRoute model) -> begin(request, body, canary(request, body, model), uri);
-            case Selection.Unknown() -> refuse(request, body, OpenAiError.unknownModel(name));
-            case Selection.Ambiguous(List<ModelKey> candidates) -> refuse(request, body,
+            case Selection.Found(ModelRoute model) -> begin(in, canary(in, model), uri);
+            case Selection.Unknown() -> refuse(in, OpenAiError.unknownModel(name));
+            case Selection.Ambiguous(List<ModelKey> candidates) -> refuse(in,
                     OpenAiError.ambiguousModel(name, candidates));
         }
     }
 
     /** The model itself, or the one that answers for it. */
-    private ModelRoute canary(HttpServerRequest request, RequestBody body, ModelRoute model) {
+    private ModelRoute canary(Inbound in, ModelRoute model) {
         Optional<ModelRoute.Canary> canary = model.traffic().canary();
         Optional<ModelRoute> other = canary.flatMap(each -> dispatcher.routes().model(each.model()));
         if (canary.isEmpty() || other.isEmpty()) {
@@ -199,85 +190,62 @@ final class PublicHandler implements Handler<HttpServerRequest> {
         CanarySplit split = canary.get().split();
         Optional<String> identity = canary.get()
                 .stickyHeader()
-                .map(request::getHeader)
-                .or(() -> JsonBody.scalar("user", body.beginning()));
+                .map(in.request()::getHeader)
+                .or(() -> JsonBody.scalar("user", in.body().beginning()));
         turn++;
-        return split.takes(split.header().map(rule -> request.getHeader(rule.name())), identity, turn)
+        return split.takes(split.header().map(rule -> in.request().getHeader(rule.name())), identity, turn)
                 ? other.get()
                 : model;
     }
 
-    private static long affinity(HttpServerRequest request, RequestBody body, ModelRoute model) {
+    private static long affinity(Inbound in, ModelRoute model) {
         if (!(model.traffic().strategy() instanceof Strategy.PrefixHash)) {
             return 0;
         }
-        String session = request.getHeader("X-Session-Id");
+        String session = in.request().getHeader("X-Session-Id");
         String alike = session == null
-                ? JsonBody.promptBeginning(body.beginning(), model.traffic().prefixChars())
+                ? JsonBody.promptBeginning(in.body().beginning(), model.traffic().prefixChars())
                 : session;
         return alike.isEmpty() ? 0 : alike.hashCode() * 0x9e3779b97f4a7c15L | 1;
     }
 
-    private void begin(HttpServerRequest request, RequestBody body, ModelRoute model, String uri) {
+    private void begin(Inbound in, ModelRoute model, String uri) {
+        if (!in.maySee(model)) {
+            refuse(in, OpenAiError.forbidden(model.clientName()));
+            return;
+        }
         Wishes wishes;
         try {
-            wishes = Wishes.of(request.headers());
+            wishes = Wishes.of(in.request().headers());
         } catch (Wishes.Unreadable e) {
-            refuse(request, body, OpenAiError.invalid("invalid_header", e.problem, null));
+            refuse(in, OpenAiError.invalid("invalid_header", e.problem, null));
             return;
         }
         boolean heartbeat = model.admission().coldStart() == ModelRoute.ColdStart.Heartbeat
-                && JsonBody.scalar("stream", body.beginning()).filter("true"::equals).isPresent();
-        Arrival arrival = new Arrival(model, wishes, body.bytes(), quiet.matches(request, uri), heartbeat,
-                affinity(request, body, model));
-        new Exchange(request, arrival, uri, body, surroundings).begin();
+                && JsonBody.scalar("stream", in.body().beginning()).filter("true"::equals).isPresent();
+        Arrival arrival = new Arrival(model, wishes.raisedBy(in.key().map(ApiKey::priority).orElse(0)),
+                in.body().bytes(), quiet.matches(in.request(), uri), heartbeat, affinity(in, model));
+        if (in.key().isPresent() && !keys.entered(in.key().get())) {
+            refuse(in, OpenAiError.overKeyLimit(in.key().get().concurrencyLimit()));
+            return;
+        }
+        new Exchange(in, arrival, uri, surroundings, () -> in.key().ifPresent(keys::left)).begin();
+    }
+
+    private void show(Inbound in, String name) {
+        if (!listing.one(in, name)) {
+            refuse(in, OpenAiError.unknownModel(name));
+        }
+    }
+
+    private void refuse(Inbound in, OpenAiError error) {
+        refuse(in.request(), in.body(), error);
     }
 
     private void refuse(HttpServerRequest request, RequestBody body, OpenAiError error) {
-        metrics.answered(error.status());
+        metrics.refused(error.status());
         body.discard();
         error.send(request.response());
-    }
-
-    private void list(HttpServerRequest request) {
-        ArrayNode data = JSON.createArrayNode();
-        dispatcher.routes().listing().forEach(entry -> data.add(entry(entry)));
-        ObjectNode list = JSON.createObjectNode().put("object", "list");
-        list.set("data", data);
-        answer(request, list);
-    }
-
-    private void show(HttpServerRequest request, RequestBody body, String name) {
-        Optional<Map.Entry<String, ModelRoute>> found = dispatcher.routes()
-                .listing()
-                .filter(entry -> entry.getKey().equals(name) || entry.getValue().key().toString().equals(name)
-                        || entry.getValue().aliases().contains(name))
-                .findFirst();
-        if (found.isPresent()) {
-            answer(request, entry(found.get()));
-        } else {
-            refuse(request, body, OpenAiError.unknownModel(name));
-        }
-    }
-
-    private ObjectNode entry(Map.Entry<String, ModelRoute> model) {
-        ObjectNode entry = JSON.createObjectNode()
-                .put("id", model.getKey())
-                .put("object", "model")
-                .put("created", model.getValue().createdAt().getEpochSecond())
-                .put("owned_by", model.getValue().key().namespace())
-                .put("status", dispatcher.awake(model.getValue().key()) ? "loaded" : "unloaded");
-        model.getValue().aliases().forEach(entry.withArray("aliases")::add);
-        return entry;
-    }
-
-    private void answer(HttpServerRequest request, ObjectNode json) {
-        metrics.answered(200);
-        try {
-            request.response().putHeader("Content-Type", "application/json").end(JSON.writeValueAsString(json));
-        } catch (JsonProcessingException e) {
-            throw new IllegalStateException("a tree of strings could not be written", e);
-        }
     }
 
     /** A part of a path; one that is wrongly encoded names nothing, and is looked up as it is. */

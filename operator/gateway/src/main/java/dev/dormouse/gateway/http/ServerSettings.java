@@ -2,6 +2,7 @@ package dev.dormouse.gateway.http;
 
 import dev.dormouse.domain.hold.HoldLimits;
 import java.time.Duration;
+import java.util.Optional;
 
 /**
  * @param bind address of both servers
@@ -16,7 +17,15 @@ import java.time.Duration;
  * @param h2c whether clients may speak HTTP/2 without TLS. Vert.x then shows a connection only when its first request's
  *        headers are complete, so that a client that never completes them is not timed out
  * @param sidecarPort where every pod's sidecar listens
+ * @param accessLog whether every request is worth a line
+ * @param admin where requests may be looked at and ended; absent for nowhere
+ * @param apiKeys whether only those may come in who have a key
  */
 public record ServerSettings(String bind, int port, int internalPort, String name, HoldLimits limits, int gateways,
         int peekBytes, int formPeekBytes,
-        Duration drainDelay, Duration drain, int sidecarPort, Timeouts timeouts, boolean h2c) {}
+        Duration drainDelay, Duration drain, int sidecarPort, Timeouts timeouts, boolean h2c, boolean accessLog,
+        Optional<Admin> admin, boolean apiKeys) {
+
+    /** @param port 0 takes a free one */
+    public record Admin(String bind, int port) {}
+}

@@ -48,6 +48,11 @@ record Wishes(Optional<Duration> patience, int priority) {
         return new Wishes(patience, Math.min(0, asked));
     }
 
+    /** The same, for a caller whose requests are worth so much more. */
+    Wishes raisedBy(int points) {
+        return points == 0 ? this : new Wishes(patience, priority + points);
+    }
+
     private static int number(String header, String value, int least, int most) throws Unreadable {
         try {
             int number = Integer.parseInt(value.strip());

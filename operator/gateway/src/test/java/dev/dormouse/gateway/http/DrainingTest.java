@@ -10,6 +10,7 @@ import dev.dormouse.domain.hold.HoldLimits;
 import java.net.http.HttpResponse;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -86,7 +87,7 @@ class DrainingTest {
         try (FakeCluster other = new FakeCluster(1)) {
             ServerSettings settings = new ServerSettings("127.0.0.1", other.gateway.port(), 0, "gw",
                     HoldLimits.ofRequests(1, 1), 1, 1024, 1024, Duration.ZERO, Duration.ofSeconds(1), 1,
-                    Timeouts.DEFAULT, true);
+                    Timeouts.DEFAULT, true, false, Optional.empty(), false);
 
             assertThatThrownBy(() -> GatewayServer.start(settings, (model, at) -> new CompletableFuture<>(),
                     Clock.systemUTC())).isInstanceOf(IllegalStateException.class)

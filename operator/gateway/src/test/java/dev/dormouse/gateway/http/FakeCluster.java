@@ -46,8 +46,19 @@ final class FakeCluster implements AutoCloseable {
     }
 
     FakeCluster(int sidecarPort, Duration drainDelay, Duration drain, int peekBytes, Timeouts timeouts) {
+        this(sidecarPort, drainDelay, drain, peekBytes, timeouts, false);
+    }
+
+    /** Where only those are served who have a key. */
+    static FakeCluster withApiKeys() {
+        return new FakeCluster(1, Duration.ZERO, Duration.ofSeconds(20), 1 << 20, Timeouts.DEFAULT, true);
+    }
+
+    private FakeCluster(int sidecarPort, Duration drainDelay, Duration drain, int peekBytes, Timeouts timeouts,
+            boolean apiKeys) {
         ServerSettings settings = new ServerSettings("127.0.0.1", 0, 0, "gw-0", HoldLimits.ofRequests(1000, 5000), 1,
-                peekBytes, 1 << 20, drainDelay, drain, sidecarPort, timeouts, timeouts.equals(Timeouts.DEFAULT));
+                peekBytes, 1 << 20, drainDelay, drain, sidecarPort, timeouts, timeouts.equals(Timeouts.DEFAULT), true,
+                Optional.of(new ServerSettings.Admin("127.0.0.1", 0)), apiKeys);
         gateway = GatewayServer.start(settings, (model, at) -> {
             demands.add(model);
             return CompletableFuture.completedFuture(null);
@@ -116,6 +127,12 @@ final class FakeCluster implements AutoCloseable {
 
     HttpResponse<String> get(String path) {
         return http.sendAsync(request(path).build(), HttpResponse.BodyHandlers.ofString()).join();
+    }
+
+    HttpResponse<String> admin(String method, String path) {
+        URI uri = URI.create("http://127.0.0.1:" + gateway.adminPort().orElseThrow() + path);
+        HttpRequest request = HttpRequest.newBuilder(uri).method(method, HttpRequest.BodyPublishers.noBody()).build();
+        return http.sendAsync(request, HttpResponse.BodyHandlers.ofString()).join();
     }
 
     HttpResponse<String> internal(String path) {

@@ -215,7 +215,10 @@ class ForwardingTest {
                 assertThat(cluster.inFlight()).isEqualTo(1);
             }
 
-            await().atMost(PATIENCE).until(() -> cluster.internal("/metrics").body().contains("disconnects_total 1"));
+            await().atMost(PATIENCE)
+                    .until(() -> cluster.internal("/metrics")
+                            .body()
+                            .contains("disconnects_total{model=\"default/minilm\"} 1.0"));
             assertThat(noticed.await(PATIENCE.toSeconds(), java.util.concurrent.TimeUnit.SECONDS)).isTrue();
             await().atMost(PATIENCE).until(() -> cluster.inFlight() == 0);
         }

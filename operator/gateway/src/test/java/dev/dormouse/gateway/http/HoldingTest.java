@@ -87,9 +87,10 @@ class HoldingTest {
                     .matches("Volume;waited=\\d+\\.\\d{3}");
         });
         assertThat(cluster.demands).containsExactly(FakeCluster.MODEL);
-        assertThat(cluster.internal("/metrics").body()).contains("dormouse_gateway_wait_seconds_count 50",
-                "dormouse_gateway_wakes_total 1", "dormouse_gateway_held_requests 0",
-                "dormouse_gateway_requests_total{code=\"200\"} 50");
+        assertThat(cluster.internal("/metrics").body()).contains(
+                "dormouse_gateway_wait_seconds_count{model=\"default/minilm\"} 50",
+                "dormouse_gateway_wakes_total{model=\"default/minilm\"} 1.0", "dormouse_gateway_held_requests 0.0",
+                "dormouse_gateway_requests_total{code=\"200\",model=\"default/minilm\"} 50.0");
     }
 
     @Test
@@ -151,7 +152,8 @@ class HoldingTest {
 
         assertThat(next.join().statusCode()).isEqualTo(200);
         assertThat(engine.seen()).hasSize(1);
-        assertThat(cluster.internal("/metrics").body()).contains("dormouse_gateway_client_disconnects_total 1");
+        assertThat(cluster.internal("/metrics").body())
+                .contains("dormouse_gateway_client_disconnects_total{model=\"default/minilm\"} 1.0");
     }
 
     @Test

@@ -76,8 +76,9 @@ final class PuppetEngine implements AutoCloseable {
         /** Whether the other side has closed or reset it. */
         boolean ended() {
             try {
-                while (socket.getInputStream().read() >= 0) {
-                    // What was still under way.
+                byte[] stillUnderWay = new byte[64 << 10];
+                while (socket.getInputStream().read(stillUnderWay) >= 0) {
+                    // Nobody asks for it.
                 }
                 return true;
             } catch (java.net.SocketTimeoutException e) {

@@ -7,12 +7,15 @@ import static org.awaitility.Awaitility.await;
 import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.cluster.apiserver.ApiServer;
 import dev.dormouse.domain.fleet.ModelKey;
+import dev.dormouse.gateway.route.ApiKey;
 import dev.dormouse.gateway.route.ClusterListener;
 import dev.dormouse.gateway.route.ModelRoute;
 import dev.dormouse.gateway.route.PodRoute;
 import dev.dormouse.sidecar.api.PodConventions;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.api.model.Secret;
+import io.fabric8.kubernetes.api.model.SecretBuilder;
 import io.fabric8.kubernetes.api.model.discovery.v1.Endpoint;
 import io.fabric8.kubernetes.api.model.discovery.v1.EndpointBuilder;
 import io.fabric8.kubernetes.api.model.discovery.v1.EndpointSlice;
@@ -51,6 +54,7 @@ class WatchAndDemandTest {
     private static final class Seen implements ClusterListener {
         private final Map<ModelKey, ModelRoute> models = new ConcurrentHashMap<>();
         private final Map<String, PodRoute> pods = new ConcurrentHashMap<>();
+        private final Map<String, ApiKey> keys = new ConcurrentHashMap<>();
         private volatile int gateways;
         private volatile boolean synced;
 
@@ -77,6 +81,16 @@ class WatchAndDemandTest {
         @Override
         public void gatewaysSeen(int ready) {
             gateways = ready;
+        }
+
+        @Override
+        public void apiKeySeen(ApiKey key) {
+            keys.put(key.name(), key);
+        }
+
+        @Override
+        public void apiKeyGone(String name) {
+            keys.remove(name);
         }
 
         @Override
@@ -151,6 +165,34 @@ class WatchAndDemandTest {
                 .withAddressType("IPv4")
                 .withEndpoints(endpoints)
                 .build();
+    }
+
+    @Test
+    @DisplayName("BL25: keys come from labelled Secrets, two while one is replaced, and go with them")
+    void apiKeys() {
+        try (ApiKeyWatcher watcher = new ApiKeyWatcher(client, "default", seen)) {
+            watcher.start();
+            Secret secret = new SecretBuilder().withNewMetadata()
+                    .withName("team")
+                    .withNamespace("default")
+                    .addToLabels("dormouse.dev/api-key", "true")
+                    .addToAnnotations("dormouse.dev/models", "default/*, chat")
+                    .addToAnnotations("dormouse.dev/priority", "7")
+                    .endMetadata()
+                    .addToData("key", java.util.Base64.getEncoder()
+                            .encodeToString("old\nnew\n".getBytes(StandardCharsets.UTF_8)))
+                    .build();
+            client.resource(secret).create();
+            await().atMost(PATIENCE).until(() -> seen.keys.containsKey("default/team"));
+
+            assertThat(seen.keys.get("default/team")).isEqualTo(new ApiKey("default/team",
+                    java.util.Set.of(ApiKey.digest("old"), ApiKey.digest("new")), List.of("default/*", "chat"), 7,
+                    Integer.MAX_VALUE));
+            secret.getMetadata().getAnnotations().put("dormouse.dev/priority", "high");
+            assertThat(ApiKeyWatcher.read(secret)).as("what is not understood opens nothing").isEmpty();
+            client.resource(secret).delete();
+            await().atMost(PATIENCE).until(() -> seen.keys.isEmpty());
+        }
     }
 
     private Pod createPod() {
