@@ -27,6 +27,8 @@ import org.jspecify.annotations.Nullable;
  */
 final class ObjectLifecycle {
     private static final int MAX_ATTEMPTS = 100;
+    /** Kinds that a PUT creates, as upstream. */
+    private static final Set<String> CREATED_BY_UPDATE = Set.of("leases.coordination.k8s.io", "endpoints", "events");
     private static final String FOREGROUND = "foregroundDeletion";
     private static final String ORPHAN = "orphan";
     private static final List<String> METADATA_OF_SERVER = List.of("name", "namespace", "uid", "creationTimestamp",
@@ -71,6 +73,9 @@ final class ObjectLifecycle {
     /** Replaces an object, or its status. */
     ApiObject update(ResourceType type, Key key, ObjectNode body, WriteOptions options) {
         checkIdentity(type, key.namespace(), key.name(), body);
+        if (CREATED_BY_UPDATE.contains(type.groupResource()) && find(type, key).isEmpty()) {
+            return create(type, key.namespace(), body, options);
+        }
         boolean unconditional = body.path("metadata").path("resourceVersion").asText("").isEmpty();
         if (unconditional && type.custom()) {
             throw ApiException.invalid(type, key.name(), List.of(
@@ -83,6 +88,13 @@ final class ObjectLifecycle {
     ApiObject patch(ResourceType type, Key key, Function<ObjectNode, JsonNode> patch, WriteOptions options) {
         return change(type, key, current -> {
             if (patch.apply(current.json()) instanceof ObjectNode patched) {
+                String uid = patched.path("metadata").path("uid").asText(current.uid());
+                String version = patched.path("metadata").path("resourceVersion").asText("");
+                boolean currentVersion = version.isEmpty() || version.equals(current.resourceVersion());
+                if (currentVersion && !uid.equals(current.uid())) { // a conflict for PUT, and this for PATCH: as upstream
+                    throw ApiException.invalid(type, key.name(), List.of(
+                            Cause.invalid("metadata.uid", "\"" + uid + "\"", "field is immutable")));
+                }
                 checkIdentity(type, key.namespace(), key.name(), patched);
                 return patched;
             }
@@ -101,6 +113,9 @@ final class ObjectLifecycle {
                 throw ApiException.conflict(type, key.name(), pod.deleting()
                         ? "it is being deleted"
                         : "it is already assigned to node " + pod.json().at("/spec/nodeName"));
+            }
+            if (!pod.json().at("/spec/schedulingGates").isEmpty()) {
+                throw ApiException.conflict(type, key.name(), "it has non-empty .spec.schedulingGates");
             }
             ObjectNode bound = pod.copy();
             ObjectRules.bind(bound, node, now());
@@ -238,6 +253,7 @@ final class ObjectLifecycle {
         checkFields(type, json, options);
         ObjectRules.prepareCreate(type, json, clock.instant());
         validate(type, json, null);
+        options.admission().check(type, json);
         if (operation == Operation.Update) {
             ManagedFields.read(Json.object())
                     .afterUpdate(manager(type, operation, options), null, json, type, now())
@@ -262,6 +278,7 @@ final class ObjectLifecycle {
         ObjectRules.prepareUpdate(type, next);
         checkNewFinalizers(type, old, next);
         validate(type, next, old);
+        options.admission().check(type, next);
         if (type.countsGenerations() && !sameSpec(old.json(), next)) {
             ApiObject.metadataOf(next).put("generation", old.metadata().path("generation").asLong() + 1);
         }
@@ -311,6 +328,11 @@ final class ObjectLifecycle {
     }
 
     private void checkFields(ResourceType type, ObjectNode json, WriteOptions options) {
+        for (String list : List.of("finalizers", "ownerReferences")) {
+            if (json.path("metadata").path(list).isArray() && json.path("metadata").path(list).isEmpty()) {
+                ApiObject.metadataOf(json).remove(list);
+            }
+        }
         List<String> unknown = SchemaFields.prune(json, type.schema());
         if (!unknown.isEmpty()) {
             List<String> messages = unknown.stream().map(path -> "unknown field \"" + path + "\"").toList();
@@ -328,10 +350,20 @@ final class ObjectLifecycle {
 
     private static void validate(ResourceType type, ObjectNode json, @Nullable ApiObject old) {
         String name = json.path("metadata").path("name").asText();
-        List<Cause> causes = new ArrayList<>(ObjectRules.checkMetadata(type, json));
-        causes.addAll(SchemaValidation.validate(json, type.schema()));
+        List<Cause> causes = new ArrayList<>(MetadataRules.check(type, json));
+        List<Cause> shape = SchemaValidation.validate(json, type.schema());
+        if (!type.custom()) { // what a schema refuses here, kube-apiserver cannot even decode
+            shape.stream()
+                    .filter(cause -> cause.reason().equals("FieldValueTypeInvalid"))
+                    .findFirst()
+                    .ifPresent(cause -> {
+                        throw ApiException.undecodable(type, cause.message());
+                    });
+            KindRules.checkDecodable(type, json);
+        }
+        causes.addAll(shape);
         if (causes.isEmpty()) { // rules may rely on the types being right
-            causes.addAll(ObjectRules.check(type, json, old));
+            causes.addAll(KindRules.check(type, json, old));
             causes.addAll(CelRules.validate(json, old == null ? null : old.json(), type.schema()));
         }
         if (!causes.isEmpty()) {
@@ -369,8 +401,7 @@ final class ObjectLifecycle {
         ApiObject found = store.get("namespaces", new Key("", namespace))
                 .orElseThrow(() -> ApiException.notFound(namespaces, namespace));
         if (found.deleting()) {
-            throw ApiException.forbidden(type, name, "unable to create new content in namespace " + namespace
-                    + " because it is being terminated");
+            throw ApiException.namespaceTerminating(type, name, namespace);
         }
     }
 

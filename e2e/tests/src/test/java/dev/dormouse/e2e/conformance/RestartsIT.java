@@ -27,7 +27,7 @@ import org.junit.jupiter.api.io.TempDir;
  * count is the one before plus one, so nothing is lost, repeated or out of order; no list goes back; and whatever was
  * acknowledged is there after every start.
  *
- * <p>{@code -Dsoak.writes} says how many writes there are; {@code e2e/soak/run} makes it a million.
+ * <p>{@code -Dsoak.writes} says how many writes there are; {@code e2e/soak/run} raises it.
  */
 class RestartsIT {
     private static final int WRITES = Integer.getInteger("soak.writes", 1_500);

@@ -33,6 +33,7 @@ import org.slf4j.LoggerFactory;
 public final class GatewayServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(GatewayServer.class);
     private static final long TICK_MILLIS = 25;
+    private static final long SWEEP_MILLIS = 1000;
     private static final int CONNECT_TIMEOUT_MILLIS = 2000;
     /** Shorter than the 5 s after which uvicorn, under most engines, closes a connection: else we lose that race. */
     private static final int UPSTREAM_KEEP_ALIVE_SECONDS = 3;
@@ -46,6 +47,7 @@ public final class GatewayServer implements AutoCloseable {
     private final ServerSettings settings;
     private final Clock clock;
     private final Dispatcher dispatcher;
+    private final Connections connections;
     private final PublicHandler publicHandler;
     private final InternalHandler internalHandler;
     private final HttpServer publicServer;
@@ -59,8 +61,10 @@ public final class GatewayServer implements AutoCloseable {
      * @throws IllegalStateException when an address cannot be bound
      */
     public static GatewayServer start(ServerSettings settings, DemandWriter demands, Clock clock) {
+        // Epoll notices a client that leaves while nothing is read from it; NIO, which is taken elsewhere, does not.
         // No file cache: Vert.x would leave a folder in the temporary directory.
         Vertx vertx = Vertx.vertx(new VertxOptions().setEventLoopPoolSize(1)
+                .setPreferNativeTransport(true)
                 .setFileSystemOptions(
                         new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false)));
         GatewayServer server = new GatewayServer(vertx, settings, demands, clock);
@@ -86,11 +90,17 @@ public final class GatewayServer implements AutoCloseable {
                 .with(new PoolOptions().setHttp1MaxSize(POOL_SIZE))
                 .build();
         GatewayMetrics metrics = new GatewayMetrics();
-        this.dispatcher = new Dispatcher(settings.limits(), demands, new SidecarWatches(vertx, settings.sidecarPort()),
+        this.dispatcher = new Dispatcher(settings.limits(), settings.gateways(), demands,
+                new SidecarWatches(vertx, settings.sidecarPort()),
                 new LoadLog(settings.name(), UUID.randomUUID().toString()), metrics, clock, this::onLoop);
-        this.publicHandler = new PublicHandler(dispatcher, client, metrics, settings.peekBytes());
+        this.connections = new Connections(settings.timeouts().request());
+        this.publicHandler = new PublicHandler(
+                new Exchange.Surroundings(vertx, dispatcher, client, metrics, settings.timeouts()), connections,
+                settings.peekBytes(), settings.formPeekBytes());
         this.internalHandler = new InternalHandler(dispatcher);
-        this.publicServer = vertx.createHttpServer(options().setPort(settings.port())).requestHandler(publicHandler);
+        this.publicServer = vertx.createHttpServer(options().setPort(settings.port()))
+                .requestHandler(publicHandler)
+                .connectionHandler(connection -> connections.opened(connection, clock.instant()));
         this.internalServer = vertx.createHttpServer(options().setPort(settings.internalPort()))
                 .requestHandler(internalHandler);
     }
@@ -100,7 +110,7 @@ public final class GatewayServer implements AutoCloseable {
                 .setHandle100ContinueAutomatically(true)
                 .setMaxHeaderSize(MAX_HEADER_BYTES)
                 .setMaxInitialLineLength(MAX_HEADER_BYTES)
-                .setHttp2ClearTextEnabled(false)
+                .setHttp2ClearTextEnabled(settings.h2c())
                 .setAcceptBacklog(4096);
     }
 
@@ -113,6 +123,7 @@ public final class GatewayServer implements AutoCloseable {
         onLoop(() -> Future.all(publicServer.listen(), internalServer.listen()).<Void>mapEmpty().onComplete(listening));
         listening.future().await();
         vertx.setPeriodic(TICK_MILLIS, timer -> onLoop(this::tick));
+        vertx.setPeriodic(SWEEP_MILLIS, timer -> onLoop(() -> connections.sweep(clock.instant())));
         LOG.info("clients are served on {}:{}, the operator on port {}", settings.bind(), port(), internalPort());
     }
 
@@ -160,6 +171,11 @@ public final class GatewayServer implements AutoCloseable {
             }
 
             @Override
+            public void gatewaysSeen(int ready) {
+                onLoop(() -> dispatcher.gatewaysSeen(ready));
+            }
+
+            @Override
             public void synced() {
                 onLoop(dispatcher::synced);
             }
@@ -167,19 +183,28 @@ public final class GatewayServer implements AutoCloseable {
     }
 
     /**
-     * Ends it gently: new requests are refused, held and running ones have the drain time to finish, then the held ones
-     * are told to go elsewhere. Returns when all that is done. The internal port answers meanwhile.
+     * Ends it gently: it is not ready any more, and serves on until whoever sends it requests has noticed; then new ones
+     * are refused, held and running ones have the drain time to finish, then the held ones are told to go elsewhere. Returns when all that is done. The internal port answers meanwhile.
      */
     public void drain() {
         onLoop(() -> {
-            publicHandler.close();
             internalHandler.close();
-            dispatcher.close();
-            drainUntil = clock.instant().plus(settings.drain());
+            publicHandler.leave();
+            if (settings.drainDelay().isZero()) {
+                refuseNew();
+            } else {
+                vertx.setTimer(settings.drainDelay().toMillis(), timer -> refuseNew());
+            }
         });
         drained.future().await();
         // Answers that are decided and not yet on the wire.
         publicServer.shutdown(LAST_BYTES_SECONDS, TimeUnit.SECONDS).await();
+    }
+
+    private void refuseNew() {
+        publicHandler.close();
+        dispatcher.close();
+        drainUntil = clock.instant().plus(settings.drain());
     }
 
     /** Ends it at once: whatever is open is cut. */

@@ -14,4 +14,7 @@ public interface ClusterListener {
 
     /** All that existed at the start has been told. */
     void synced();
+
+    /** So many gateways, this one included, are ready to share the work. */
+    void gatewaysSeen(int ready);
 }

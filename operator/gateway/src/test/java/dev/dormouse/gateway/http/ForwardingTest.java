@@ -100,7 +100,7 @@ class ForwardingTest {
             cluster.model(10);
             assertThat(FakeCluster.json(cluster.get("/v1/models").body()).toString())
                     .isEqualTo("{\"object\":\"list\",\"data\":[{\"id\":\"minilm\",\"object\":\"model\",\"created\":0,"
-                            + "\"owned_by\":\"default\"}]}");
+                            + "\"owned_by\":\"default\",\"status\":\"unloaded\",\"aliases\":[]}]}");
             cluster.gateway.cluster()
                     .modelSeen(
                             FakeCluster.route(new ModelKey("other", "minilm"), 1, Duration.ofSeconds(1)));
