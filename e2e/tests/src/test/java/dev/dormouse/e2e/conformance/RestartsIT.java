@@ -64,7 +64,8 @@ class RestartsIT {
                 Thread.yield();
             }
             throwFailure(running);
-            System.out.printf("%,d writes, %d restarts; events and lists of each watcher: %s%n", written.get(), RESTARTS,
+            System.out.printf("%,d writes, %d restarts; events and lists of each watcher: %s%n", written.get(),
+                    RESTARTS,
                     followers.stream().map(each -> each.events + " and " + each.lists).toList());
         }
     }
