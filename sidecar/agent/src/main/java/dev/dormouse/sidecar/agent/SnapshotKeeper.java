@@ -8,6 +8,7 @@ import dev.dormouse.sidecar.format.InvalidSnapshotException;
 import dev.dormouse.sidecar.pipeline.ProgressListener;
 import dev.dormouse.sidecar.pipeline.RestoreException;
 import dev.dormouse.sidecar.pipeline.RestoreOptions;
+import dev.dormouse.sidecar.store.Listing;
 import dev.dormouse.sidecar.store.SaveOptions;
 import dev.dormouse.sidecar.store.SaveRequest;
 import dev.dormouse.sidecar.store.Snapshot;
@@ -43,7 +44,7 @@ final class SnapshotKeeper {
 
     /** The newest usable snapshot with the operator's key. */
     Optional<Snapshot> newest() throws IOException {
-        SnapshotStore.Listing listing = store.list();
+        Listing listing = store.list();
         listing.refused()
                 .forEach(
                         refusal -> LOG.warn("snapshot {} is not used: {}: {}", refusal.id(), refusal.reason(),
