@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.util.zip.CRC32C;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Reads chunks and compares them with what their table says, checksum and identity: what a restore checks, and more than
@@ -22,7 +23,8 @@ public final class ChunkVerifier implements AutoCloseable {
     private final ByteBuffer raw;
     private final CRC32C crc = new CRC32C();
     private final MessageDigest sha = Digest.Algorithm.Sha256.start();
-    private final ZstdDecompressCtx zstd = new ZstdDecompressCtx();
+    /** Only made when needed: it loads a native library. */
+    private @Nullable ZstdDecompressCtx zstd;
 
     public ChunkVerifier(ChunkSource source, int chunkBytes) {
         this.source = source;
@@ -79,6 +81,9 @@ public final class ChunkVerifier implements AutoCloseable {
 
     private ByteBuffer decompress(Chunk chunk, ByteBuffer from) throws RestoreException {
         try {
+            if (zstd == null) {
+                zstd = new ZstdDecompressCtx();
+            }
             int length = zstd.decompressDirectByteBuffer(raw.clear(), 0, chunk.rawLength(), from, 0, from.limit());
             if (length == chunk.rawLength()) {
                 return raw.limit(length);
@@ -92,6 +97,8 @@ public final class ChunkVerifier implements AutoCloseable {
 
     @Override
     public void close() {
-        zstd.close();
+        if (zstd != null) {
+            zstd.close();
+        }
     }
 }

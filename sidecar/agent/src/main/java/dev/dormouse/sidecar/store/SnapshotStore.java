@@ -12,6 +12,7 @@ import dev.dormouse.sidecar.pipeline.RestoreOptions;
 import dev.dormouse.sidecar.pipeline.RestoreTask;
 import java.io.Closeable;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -52,6 +53,22 @@ public final class SnapshotStore {
      */
     public static SnapshotStore open(Path root, Writer writer, Clock clock) throws IOException {
         return open(new DiskFiles(root), writer, clock, SnapshotFormat.MAX_PACK_BYTES);
+    }
+
+    /**
+     * Opens a volume that others use, as it is: nothing is created and nothing removed.
+     *
+     * @throws IOException when the folder is no snapshot volume
+     */
+    public static SnapshotStore visit(Path root, Clock clock) throws IOException {
+        if (!Files.isDirectory(root.resolve(VolumePaths.SNAPSHOTS))
+                || !Files.isDirectory(root.resolve(VolumePaths.PACKS))) {
+            throw new IOException(root + " is no snapshot volume: it has no folders snapshots/ and packs/");
+        }
+        // A name that no living pod has, so that nothing of a pod's is taken for an earlier life of this process.
+        String visitor = SnapshotId.next(clock.instant(), ThreadLocalRandom.current());
+        return new SnapshotStore(new DiskFiles(root), Writer.inPod("visitor-" + visitor), clock,
+                SnapshotFormat.MAX_PACK_BYTES);
     }
 
     static SnapshotStore open(SnapshotFiles files, Writer writer, Clock clock, long maxPackBytes) throws IOException {
