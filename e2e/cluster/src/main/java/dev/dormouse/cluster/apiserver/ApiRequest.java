@@ -147,8 +147,9 @@ record ApiRequest(User user, String method, List<String> segments, Map<String, S
             throw ApiException.invalidOptions(optionsKind(), "fieldValidation", "Unsupported value: \"" + validation
                     + "\": supported values: \"\", \"Ignore\", \"Strict\", \"Warn\"");
         }
-        return new WriteOptions(subresource, manager(), flag("force"), !dryRun.isEmpty(), fields, warnings::add, (_, _) -> {
-        });
+        return new WriteOptions(subresource, manager(), flag("force"), !dryRun.isEmpty(), fields, warnings::add,
+                (_, _) -> {
+                });
     }
 
     private String optionsKind() {

@@ -59,8 +59,10 @@ final class Escalation {
                 .flatMap(group -> Json.strings(rule.path("resources")).flatMap(resource -> {
                     String[] parts = resource.split("/", 2);
                     String subresource = parts.length > 1 ? parts[1] : "";
-                    return names.stream().flatMap(name -> verbs.stream()
-                            .map(verb -> new Attributes(verb, group, parts[0], subresource, namespace, name, "")));
+                    return names.stream()
+                            .flatMap(name -> verbs.stream()
+                                    .map(verb -> new Attributes(verb, group, parts[0], subresource, namespace, name,
+                                            "")));
                 }));
         return Stream.concat(paths, resources);
     }
