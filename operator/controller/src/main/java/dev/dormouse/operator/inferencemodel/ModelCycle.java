@@ -82,7 +82,7 @@ final class ModelCycle {
         this.references = references;
         this.resolved = resolved;
         this.template = template;
-        this.observed = List.copyOf(observed);
+        this.observed = memory.reconsider(observed);
         this.claims = claims;
         this.previous = services.statuses().latest(model);
         this.now = now;
@@ -213,7 +213,7 @@ final class ModelCycle {
         for (ReplicaAction action : plan.actions()) {
             switch (action) {
                 case Drain drain -> pods.markDraining(key.namespace(), drain.pod(), drain.uid());
-                case Delete delete -> pods.delete(key.namespace(), delete.pod());
+                case Delete delete -> pods.delete(key.namespace(), delete.pod(), seenVersion(delete.uid()));
                 case Create create -> {
                     if (activation != null && admitted.contains(create)) {
                         create(create, activation);
@@ -221,6 +221,14 @@ final class ModelCycle {
                 }
             }
         }
+    }
+
+    private String seenVersion(String podUid) {
+        return observed.stream()
+                .filter(o -> o.replica().uid().equals(podUid))
+                .map(ObservedReplica::resourceVersion)
+                .findFirst()
+                .orElseThrow();
     }
 
     private void create(Create create, Activation activation) {

@@ -2,9 +2,11 @@ package dev.dormouse.domain.replica;
 
 import dev.dormouse.domain.fleet.Replica;
 import dev.dormouse.domain.fleet.Replica.Phase;
+import dev.dormouse.domain.fleet.Replica.Problem.Blame;
 import dev.dormouse.domain.replica.ReplicaAction.Create;
 import dev.dormouse.domain.replica.ReplicaAction.Delete;
 import dev.dormouse.domain.replica.ReplicaAction.Drain;
+import dev.dormouse.domain.replica.ReplicaLifecycle.Step;
 import dev.dormouse.domain.scaling.Activation;
 import dev.dormouse.domain.scaling.Load;
 import dev.dormouse.domain.scaling.ScalingPolicy;
@@ -57,18 +59,7 @@ public final class ReplicaPlanner {
         int desired = s.activation() == null ? 0 : s.policy().replicasFor(s.load().requests());
         List<Replica> kept = new ArrayList<>();
         for (Replica replica : s.replicas()) {
-            if (replica.phase() == Phase.Terminating) {
-                continue;
-            }
-            if (replica.draining()) {
-                deleteIfReleased(replica);
-            } else if (s.activation() == null) {
-                retire(replica, "the model sleeps");
-            } else if (replica.phase() == Phase.Failed) {
-                holdThenReplace(replica, kept);
-            } else if (outOfDate(replica) && replaceable(replica)) {
-                retire(replica, "it was made from an older spec");
-            } else {
+            if (apply(replica, reasonToGo(replica)) == Step.Keep) {
                 kept.add(replica);
             }
         }
@@ -79,16 +70,33 @@ public final class ReplicaPlanner {
         return new ReplicaPlan(desired, actions, Optional.ofNullable(recheckAt));
     }
 
-    /** Failed pods keep their place until the pause is over, so that their logs can be read and nothing spins. */
-    private void holdThenReplace(Replica replica, List<Replica> kept) {
-        if (outOfDate(replica)) {
-            delete(replica, "it failed and was made from an older spec");
-        } else if (s.backoff().retryAt().isAfter(now)) {
-            recheck(s.backoff().retryAt());
-            kept.add(replica);
-        } else {
-            delete(replica, "it failed; attempt " + (s.backoff().failures() + 1) + " follows");
+    /** Why a replica has no place in the plan; absent while it has one. */
+    private @Nullable String reasonToGo(Replica replica) {
+        if (replica.draining()) {
+            return "it is drained";
         }
+        if (s.activation() == null) {
+            return "the model sleeps";
+        }
+        if (replica.phase() == Phase.Failed) {
+            return reasonToReplaceFailed(replica);
+        }
+        return outOfDate(replica) && replaceable(replica) ? "it was made from an older spec" : null;
+    }
+
+    /** Failed pods keep their place until the pause is over, so that their logs can be read and nothing spins. */
+    private @Nullable String reasonToReplaceFailed(Replica replica) {
+        if (outOfDate(replica)) {
+            return "it failed and was made from an older spec";
+        }
+        if (replica.problem() != null && replica.problem().blame() == Blame.Cluster) {
+            return "it is lost: " + replica.problem().reason();
+        }
+        if (s.backoff().retryAt().isAfter(now)) {
+            recheck(s.backoff().retryAt());
+            return null;
+        }
+        return "it failed; attempt " + (s.backoff().failures() + 1) + " follows";
     }
 
     private void grow(Activation activation, int missing) {
@@ -119,7 +127,7 @@ public final class ReplicaPlanner {
                 .filter(r -> s.load().idle(r.uid()) || !r.mayCarryRequests())
                 .sorted(worstFirst())
                 .limit(surplus)
-                .forEach(r -> retire(r, desired + " replicas are enough"));
+                .forEach(r -> apply(r, desired + " replicas are enough"));
     }
 
     /** Replicas are taken away only when a whole window needed fewer; without gateways nothing is known about load. */
@@ -137,22 +145,16 @@ public final class ReplicaPlanner {
                 .thenComparing(Replica::pod);
     }
 
-    private void retire(Replica replica, String why) {
-        if (replica.mayCarryRequests()) {
-            actions.add(new Drain(replica.pod(), replica.uid(), why));
-        } else {
-            delete(replica, why);
+    private Step apply(Replica replica, @Nullable String reasonToGo) {
+        Step step = ReplicaLifecycle.step(replica, reasonToGo == null, s.load().released(replica.uid()));
+        String why = reasonToGo == null ? "" : reasonToGo;
+        switch (step) {
+            case Drain -> actions.add(new Drain(replica.pod(), replica.uid(), why));
+            case Delete -> actions.add(new Delete(replica.pod(), replica.uid(), why));
+            case Keep, Await -> {
+            }
         }
-    }
-
-    private void deleteIfReleased(Replica replica) {
-        if (!replica.mayCarryRequests() || s.load().released(replica.uid())) {
-            delete(replica, "it is drained");
-        }
-    }
-
-    private void delete(Replica replica, String why) {
-        actions.add(new Delete(replica.pod(), replica.uid(), why));
+        return step;
     }
 
     private boolean outOfDate(Replica replica) {
