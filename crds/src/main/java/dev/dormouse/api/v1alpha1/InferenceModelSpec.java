@@ -9,6 +9,7 @@ import io.fabric8.generator.annotation.Max;
 import io.fabric8.generator.annotation.Min;
 import io.fabric8.generator.annotation.Pattern;
 import io.fabric8.generator.annotation.Required;
+import io.fabric8.generator.annotation.Size;
 import io.fabric8.generator.annotation.ValidationRule;
 import io.fabric8.kubernetes.api.model.EnvVar;
 import io.fabric8.kubernetes.api.model.PodTemplateSpec;
@@ -29,13 +30,24 @@ public record InferenceModelSpec(
         @SpecReplicas @Default("0") @Min(0) @Max(1000) @JsonPropertyDescription("0 (default): Dormouse decides between scaling.minReplicas and scaling.maxReplicas. n > 0: exactly n, the autoscaler stands back.") Integer replicas,
         @Default("{}") @JsonPropertyDescription("Bounds and pace of automatic scaling.") Scaling scaling,
         @Default("{}") @JsonPropertyDescription("How requests are admitted and held.") Requests requests,
+        @Default("{}") @JsonPropertyDescription("How requests are spread over replicas.") LoadBalancing loadBalancing,
+        @Nullable @JsonPropertyDescription("Another model that answers a part of this one's requests: a new revision on trial, or the other side of a comparison.") Canary canary,
         @Default("{}") @JsonPropertyDescription("What happens between container start and Ready.") Warmup warmup,
         @Default("{}") @JsonPropertyDescription("Where and how device memory is snapshotted.") Snapshot snapshot) {
+    private static final String HEADER_NAME = "^[A-Za-z0-9-]{1,128}$";
+    private static final String CLIENT_NAME = "^[A-Za-z0-9]([A-Za-z0-9._:-]{0,252}[A-Za-z0-9])?$";
+
+    /** With the defaults of what only the gateway looks at. */
+    public InferenceModelSpec(Model model, Engine engine, @Nullable PodTemplateSpec podTemplate, Integer replicas,
+            Scaling scaling, Requests requests, Warmup warmup, Snapshot snapshot) {
+        this(model, engine, podTemplate, replicas, scaling, requests, new LoadBalancing(), null, warmup, snapshot);
+    }
 
     public InferenceModelSpec {
         replicas = replicas == null ? 0 : replicas;
         scaling = scaling == null ? new Scaling() : scaling;
         requests = requests == null ? new Requests() : requests;
+        loadBalancing = loadBalancing == null ? new LoadBalancing() : loadBalancing;
         warmup = warmup == null ? new Warmup() : warmup;
         snapshot = snapshot == null ? new Snapshot() : snapshot;
     }
@@ -47,8 +59,18 @@ public record InferenceModelSpec(
     @JsonInclude(JsonInclude.Include.NON_NULL)
     public record Model(
             @Required @Pattern("^[a-z][a-z0-9+.-]*://.+$") @JsonPropertyDescription("Where the model's files are: pvc://<claim>/<path> or file:///<path>.") String uri,
-            @Nullable @Pattern("^[A-Za-z0-9]([A-Za-z0-9._:-]{0,252}[A-Za-z0-9])?$") @JsonPropertyDescription("The name clients put into \"model\". Default: the resource's name.") String name,
-            @Nullable @Pattern("^.{1,256}$") @JsonPropertyDescription("Change it when the files behind the uri change: older snapshots are then no longer used.") String revision) {}
+            @Nullable @Pattern(CLIENT_NAME) @JsonPropertyDescription("The name clients put into \"model\". Default: the resource's name.") String name,
+            @Size(max = 32) @JsonPropertyDescription("Further names clients may put into \"model\". A name that several models claim belongs to the oldest.") List<@Pattern(CLIENT_NAME) String> aliases,
+            @Nullable @Pattern("^.{1,256}$") @JsonPropertyDescription("Change it when the files behind the uri change: older snapshots are then no longer used.") String revision) {
+        public Model {
+            aliases = aliases == null ? List.of() : List.copyOf(aliases);
+        }
+
+        /** Without aliases. */
+        public Model(String uri, @Nullable String name, @Nullable String revision) {
+            this(uri, name, List.of(), revision);
+        }
+    }
 
     @JsonInclude(JsonInclude.Include.NON_NULL)
     public record Engine(
@@ -92,19 +114,84 @@ public record InferenceModelSpec(
         }
     }
 
+    public enum OverLimit {
+        /** Requests over the limit are answered 429 at once. */
+        Reject,
+        /** They wait for room, up to maxQueued. */
+        Queue
+    }
+
+    /** What a client gets while the model wakes. */
+    public enum ColdStart {
+        /** Nothing, until the answer comes. */
+        Hold,
+        /** To a request for a stream: at once a stream that tells how far the wake is, then the answer. */
+        Heartbeat,
+        /** 503 with Retry-After; the model is woken nevertheless. */
+        Reject
+    }
+
     @JsonInclude(JsonInclude.Include.NON_NULL)
     public record Requests(
             @Default("10") @Min(1) @Max(100000) @JsonPropertyDescription("Requests per ready replica, waiting ones included; more are answered 429.") Integer concurrencyLimit,
             @Default("300") @Min(1) @Max(86400) @JsonPropertyDescription("Longest time a request is held while the model wakes; then 504.") Integer queueTimeoutSeconds,
-            @Default("0") @Min(-1000000) @Max(1000000) @JsonPropertyDescription("Higher wakes first.") Integer priority) {
+            @Default("0") @Min(-1000000) @Max(1000000) @JsonPropertyDescription("Higher wakes first.") Integer priority,
+            @Default("\"Reject\"") @JsonPropertyDescription("Reject: requests over the limit are answered 429. Queue: they wait for room.") OverLimit overLimit,
+            @Nullable @Min(1) @Max(1000000) @JsonPropertyDescription("Most requests that may wait at one gateway. Default: the gateway's own bound.") Integer maxQueued,
+            @Default("\"Hold\"") @JsonPropertyDescription("While the model wakes: Hold (the client waits), Heartbeat (a client that asked for a stream is told how far it is) or Reject (503 with Retry-After).") ColdStart coldStart) {
         public Requests() {
-            this(10, 300, 0);
+            this(10, 300, 0, OverLimit.Reject, null, ColdStart.Hold);
         }
 
         public Requests {
             concurrencyLimit = concurrencyLimit == null ? 10 : concurrencyLimit;
             queueTimeoutSeconds = queueTimeoutSeconds == null ? 300 : queueTimeoutSeconds;
             priority = priority == null ? 0 : priority;
+            overLimit = overLimit == null ? OverLimit.Reject : overLimit;
+            coldStart = coldStart == null ? ColdStart.Hold : coldStart;
+        }
+    }
+
+    public enum BalancingStrategy {
+        /** The replica with the fewest requests. */
+        LeastLoad,
+        /** In turns. */
+        RoundRobin,
+        /** In proportion to the pods' annotation dormouse.dev/weight. */
+        Weighted,
+        /** Requests that begin alike go to one replica, as far as its load allows. */
+        PrefixHash
+    }
+
+    /** Requirements W37 and W38. */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record LoadBalancing(
+            @Default("\"LeastLoad\"") @JsonPropertyDescription("LeastLoad, RoundRobin, Weighted (by the pods' annotation dormouse.dev/weight) or PrefixHash (prompts that begin alike go to one replica).") BalancingStrategy strategy,
+            @Default("256") @Min(1) @Max(65536) @JsonPropertyDescription("PrefixHash: characters of the prompt that count as its beginning.") Integer prefixChars,
+            @Default("125") @Min(101) @Max(1000) @JsonPropertyDescription("PrefixHash: a replica carries at most so many percent of the average.") Integer boundPercent,
+            @Default("5") @Min(1) @Max(1000) @JsonPropertyDescription("After so many failures in a row a replica is given nothing for a while.") Integer ejectAfterFailures) {
+        public LoadBalancing() {
+            this(BalancingStrategy.LeastLoad, 256, 125, 5);
+        }
+
+        public LoadBalancing {
+            strategy = strategy == null ? BalancingStrategy.LeastLoad : strategy;
+            prefixChars = prefixChars == null ? 256 : prefixChars;
+            boundPercent = boundPercent == null ? 125 : boundPercent;
+            ejectAfterFailures = ejectAfterFailures == null ? 5 : ejectAfterFailures;
+        }
+    }
+
+    /** @param model of the same namespace; while it does not exist, nothing is split */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record Canary(
+            @Required @Pattern("^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$") @JsonPropertyDescription("Name of an InferenceModel in the same namespace.") String model,
+            @Default("0") @Min(0) @Max(100) @JsonPropertyDescription("Percent of requests that it answers.") Integer percent,
+            @Nullable @Pattern(HEADER_NAME) @JsonPropertyDescription("Requests with this header go to it, whatever the percentage.") String header,
+            @Nullable @JsonPropertyDescription("The value the header must have. Default: any.") String headerValue,
+            @Nullable @Pattern(HEADER_NAME) @JsonPropertyDescription("Requests with the same value of this header are always answered by the same model. Without it, the field user of the request's body decides.") String stickyHeader) {
+        public Canary {
+            percent = percent == null ? 0 : percent;
         }
     }
 

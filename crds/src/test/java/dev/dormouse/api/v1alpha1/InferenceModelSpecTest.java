@@ -30,7 +30,7 @@ class InferenceModelSpecTest {
         assertThat(spec.replicas()).isZero();
         assertThat(spec.engine().port()).isEqualTo(8000);
         assertThat(spec.scaling()).isEqualTo(new InferenceModelSpec.Scaling(0, 1, 300, InitialStart.Once));
-        assertThat(spec.requests()).isEqualTo(new InferenceModelSpec.Requests(10, 300, 0));
+        assertThat(spec.requests()).isEqualTo(new InferenceModelSpec.Requests());
         assertThat(spec.warmup())
                 .isEqualTo(new InferenceModelSpec.Warmup(100, 5000, true, true, true, 1, 2, 600));
         assertThat(spec.snapshot().compression()).isEqualTo(Compression.none);
@@ -56,7 +56,7 @@ class InferenceModelSpecTest {
                 .at("/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties");
         JsonNode typed = YAML.valueToTree(YAML.readValue(MINIMAL, InferenceModelSpec.class));
 
-        for (String section : new String[]{"scaling", "requests", "warmup", "snapshot"}) {
+        for (String section : new String[]{"scaling", "requests", "loadBalancing", "warmup", "snapshot"}) {
             JsonNode properties = schema.at("/" + section + "/properties");
             properties.fields().forEachRemaining(field -> {
                 JsonNode expected = field.getValue().get("default");

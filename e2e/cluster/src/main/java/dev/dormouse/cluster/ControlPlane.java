@@ -4,7 +4,8 @@ import java.net.URI;
 import java.nio.file.Path;
 
 /** A Kubernetes API that clients reach through a kubeconfig. Closing it stops what was started for it, and nothing else. */
-public interface ControlPlane extends AutoCloseable {
+public sealed interface ControlPlane extends AutoCloseable
+        permits EmbeddedControlPlane, BinaryControlPlane, KubeconfigControlPlane {
 
     /** The kubeconfig that {@code kubectl --kubeconfig} and every client library understand; readable by its owner only. */
     Path kubeconfig();
@@ -14,6 +15,17 @@ public interface ControlPlane extends AutoCloseable {
 
     /** What it is, in a few words for a person: a user must never mistake an embedded server for Kubernetes. */
     String description();
+
+    /**
+     * Creates an empty namespace in which pods may be created, whoever else uses the cluster.
+     *
+     * @param prefix of its name
+     * @return its name
+     */
+    String createNamespace(String prefix);
+
+    /** Whether the kubeconfig may write what belongs to no namespace, such as CustomResourceDefinitions. */
+    boolean clusterScope();
 
     @Override
     void close();

@@ -5,12 +5,11 @@ import dev.dormouse.cluster.apiserver.PodLogs;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Clock;
-import java.util.Base64;
+import java.util.HexFormat;
+import java.util.concurrent.ThreadLocalRandom;
 
 /** The control plane of the local mode: an API server in this JVM, on loopback, gone when closed. */
 public final class EmbeddedControlPlane implements ControlPlane {
@@ -101,6 +100,18 @@ public final class EmbeddedControlPlane implements ControlPlane {
     }
 
     @Override
+    public String createNamespace(String prefix) {
+        String name = prefix + HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextInt());
+        server.apply("{apiVersion: v1, kind: Namespace, metadata: {name: %s}}".formatted(name));
+        return name;
+    }
+
+    @Override
+    public boolean clusterScope() {
+        return true;
+    }
+
+    @Override
     public void close() {
         server.close();
         try {
@@ -111,30 +122,7 @@ public final class EmbeddedControlPlane implements ControlPlane {
     }
 
     private static Path writeKubeconfig(Path path, ApiServer server, String token) throws IOException {
-        String authority = Base64.getEncoder().encodeToString(server.certificate().getBytes(StandardCharsets.UTF_8));
-        String text = """
-                      apiVersion: v1
-                      kind: Config
-                      current-context: dormouse
-                      clusters:
-                      - name: dormouse
-                        cluster:
-                          server: %s
-                          certificate-authority-data: %s
-                      users:
-                      - name: dormouse
-                        user:
-                          token: %s
-                      contexts:
-                      - name: dormouse
-                        context:
-                          cluster: dormouse
-                          user: dormouse
-                          namespace: default
-                      """.formatted(server.url(), authority, token);
-        Path file = path.toAbsolutePath();
-        Files.deleteIfExists(file);
-        Files.createFile(file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
-        return Files.writeString(file, text);
+        return KubeconfigFile.write(path,
+                KubeconfigFile.withToken(server.url().toString(), server.certificate(), token, "default"));
     }
 }

@@ -22,15 +22,38 @@ import org.jspecify.annotations.Nullable;
  * <tr><td>DORMOUSE_WATCH_NAMESPACES</td><td>(all)</td><td>comma-separated namespaces whose models are served</td></tr>
  * <tr><td>DORMOUSE_GATEWAY_NAME</td><td>HOSTNAME, or gateway</td><td>how this gateway is called in its reports</td></tr>
  * <tr><td>DORMOUSE_GATEWAYS</td><td>1</td><td>gateways that share each model's concurrency limit</td></tr>
- * <tr><td>DORMOUSE_DRAIN_SECONDS</td><td>25</td><td>after SIGTERM, held and running requests have so long to finish</td></tr>
+ * <tr><td>DORMOUSE_GATEWAY_SERVICE</td><td>(none)</td><td>namespace/name of the service in front of the gateways: the
+ * limits are shared by as many as are ready behind it, and DORMOUSE_GATEWAYS counts only until the first is seen</td></tr>
+ * <tr><td>DORMOUSE_DRAIN_DELAY_SECONDS</td><td>5 behind a service, else 0</td><td>after SIGTERM the gateway is not ready
+ * and still serves new requests for so long, until nobody sends it any</td></tr>
+ * <tr><td>DORMOUSE_DRAIN_SECONDS</td><td>25</td><td>after that, held and running requests have so long to finish</td></tr>
  * <tr><td>DORMOUSE_PEEK_BYTES</td><td>1048576</td><td>the JSON field "model" must lie within so many bytes; as many
  * are kept in memory per held request</td></tr>
+ * <tr><td>DORMOUSE_PEEK_FORM_BYTES</td><td>33554432</td><td>the same for the field of a multipart form, in which clients
+ * put files first</td></tr>
  * <tr><td>DORMOUSE_MAX_QUEUED_PER_MODEL</td><td>1000</td><td>most requests that may wait for one model</td></tr>
  * <tr><td>DORMOUSE_MAX_QUEUED</td><td>5000</td><td>most requests that may wait in all</td></tr>
+ * <tr><td>DORMOUSE_MAX_HELD_BYTES</td><td>134217728</td><td>most bytes of bodies that waiting requests may keep in
+ * memory</td></tr>
+ * <tr><td>DORMOUSE_REQUEST_TIMEOUT_SECONDS</td><td>60</td><td>a connection may be silent for so long without a request,
+ * or within one that has not come far enough to be routed</td></tr>
+ * <tr><td>DORMOUSE_UPSTREAM_IDLE_SECONDS</td><td>600</td><td>an engine may be silent for so long while it answers</td></tr>
+ * <tr><td>DORMOUSE_TOTAL_TIMEOUT_SECONDS</td><td>0</td><td>longest time from a request's arrival to the end of its answer,
+ * holding included; 0 for no limit</td></tr>
+ * <tr><td>DORMOUSE_H2C</td><td>true</td><td>whether clients may speak HTTP/2 without TLS; with false, a client that never
+ * completes its request's headers is timed out, which matters where strangers connect</td></tr>
+ * <tr><td>DORMOUSE_ACCESS_LOG</td><td>false</td><td>whether every request is worth a line in the log</td></tr>
+ * <tr><td>DORMOUSE_ADMIN_PORT</td><td>(off)</td><td>where requests may be looked at and ended; 0 takes a free port</td></tr>
+ * <tr><td>DORMOUSE_ADMIN_BIND</td><td>127.0.0.1</td><td>its address; kubectl port-forward reaches loopback</td></tr>
+ * <tr><td>DORMOUSE_API_KEYS_NAMESPACE</td><td>(none)</td><td>only clients with a key from a Secret of this namespace that
+ * carries the label dormouse.dev/api-key: "true" are served; without it, everybody is</td></tr>
  * </table>
  */
 public record GatewayConfig(String bind, int port, int internalPort, Set<String> watchNamespaces, String name,
-        int gateways, Duration drain, int peekBytes, int maxQueuedPerModel, int maxQueued) {
+        int gateways, Duration drain, int peekBytes, int maxQueuedPerModel, int maxQueued, int maxHeldBytes,
+        int formPeekBytes, Duration requestTimeout, Duration upstreamIdle, Duration totalTimeout, boolean h2c,
+        Optional<Service> service, Duration drainDelay, boolean accessLog, Optional<Integer> adminPort,
+        String adminBind, Optional<String> apiKeysNamespace) {
 
     public GatewayConfig {
         watchNamespaces = Set.copyOf(watchNamespaces);
@@ -46,8 +69,22 @@ public record GatewayConfig(String bind, int port, int internalPort, Set<String>
                 Duration.ofSeconds(env.number("DORMOUSE_DRAIN_SECONDS", 25, 0, 86_400)),
                 env.number("DORMOUSE_PEEK_BYTES", 1 << 20, 1024, 1 << 30),
                 env.number("DORMOUSE_MAX_QUEUED_PER_MODEL", 1000, 1, 10_000_000),
-                env.number("DORMOUSE_MAX_QUEUED", 5000, 1, 10_000_000));
+                env.number("DORMOUSE_MAX_QUEUED", 5000, 1, 10_000_000),
+                env.number("DORMOUSE_MAX_HELD_BYTES", 128 << 20, 1024, Integer.MAX_VALUE),
+                env.number("DORMOUSE_PEEK_FORM_BYTES", 32 << 20, 1024, 1 << 30),
+                Duration.ofSeconds(env.number("DORMOUSE_REQUEST_TIMEOUT_SECONDS", 60, 1, 86_400)),
+                Duration.ofSeconds(env.number("DORMOUSE_UPSTREAM_IDLE_SECONDS", 600, 1, 86_400)),
+                Duration.ofSeconds(env.number("DORMOUSE_TOTAL_TIMEOUT_SECONDS", 0, 0, 604_800)),
+                env.flag("DORMOUSE_H2C", true), env.service("DORMOUSE_GATEWAY_SERVICE"),
+                Duration.ofSeconds(env.number("DORMOUSE_DRAIN_DELAY_SECONDS",
+                        env.value("DORMOUSE_GATEWAY_SERVICE").isPresent() ? 5 : 0, 0, 3600)),
+                env.flag("DORMOUSE_ACCESS_LOG", false),
+                env.value("DORMOUSE_ADMIN_PORT").map(text -> env.number("DORMOUSE_ADMIN_PORT", 0, 0, 65_535)),
+                env.text("DORMOUSE_ADMIN_BIND", "127.0.0.1"), env.value("DORMOUSE_API_KEYS_NAMESPACE"));
     }
+
+    /** A Kubernetes service. */
+    public record Service(String namespace, String name) {}
 
     private record Reader(Map<String, String> environment) {
 
@@ -65,6 +102,26 @@ public record GatewayConfig(String bind, int port, int internalPort, Set<String>
                     .map(String::strip)
                     .filter(Predicate.not(String::isEmpty))
                     .collect(Collectors.toUnmodifiableSet());
+        }
+
+        Optional<Service> service(String key) {
+            return value(key).map(text -> {
+                String[] parts = text.split("/", -1);
+                if (parts.length != 2 || parts[0].isEmpty() || parts[1].isEmpty()) {
+                    throw new IllegalArgumentException(
+                            "%s=\"%s\" is not valid: it must be <namespace>/<name> of a service".formatted(key, text));
+                }
+                return new Service(parts[0], parts[1]);
+            });
+        }
+
+        boolean flag(String key, boolean otherwise) {
+            String text = text(key, Boolean.toString(otherwise));
+            if (!text.equals("true") && !text.equals("false")) {
+                throw new IllegalArgumentException(
+                        "%s=\"%s\" is not valid: it must be true or false".formatted(key, text));
+            }
+            return text.equals("true");
         }
 
         int number(String key, int otherwise, int least, int most) {

@@ -3,7 +3,10 @@ package dev.dormouse.gateway;
 import dev.dormouse.domain.hold.HoldLimits;
 import dev.dormouse.gateway.http.GatewayServer;
 import dev.dormouse.gateway.http.ServerSettings;
+import dev.dormouse.gateway.http.Timeouts;
+import dev.dormouse.gateway.kube.ApiKeyWatcher;
 import dev.dormouse.gateway.kube.ClusterWatcher;
+import dev.dormouse.gateway.kube.GatewayCounter;
 import dev.dormouse.gateway.kube.KubernetesDemandWriter;
 import dev.dormouse.sidecar.api.PodConventions;
 import io.fabric8.kubernetes.client.Config;
@@ -11,6 +14,7 @@ import io.fabric8.kubernetes.client.ConfigBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
 import java.time.Clock;
+import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -45,22 +49,35 @@ public final class GatewayMain {
             return;
         }
         ClusterWatcher watcher = new ClusterWatcher(client, config.watchNamespaces(), server.cluster());
+        Optional<GatewayCounter> counter = config.service()
+                .map(service -> new GatewayCounter(client, service.namespace(), service.name(), server.cluster()));
+        Optional<ApiKeyWatcher> keys = config.apiKeysNamespace()
+                .map(namespace -> new ApiKeyWatcher(client, namespace, server.cluster()));
         Runtime.getRuntime().addShutdownHook(Thread.ofPlatform().unstarted(() -> {
             LOG.info("ending: what is held and running has {} s to finish", config.drain().toSeconds());
             // The cluster is watched until the end: held requests still need to hear of their replica.
             server.drain();
             watcher.close();
+            counter.ifPresent(GatewayCounter::close);
+            keys.ifPresent(ApiKeyWatcher::close);
             demands.close();
             server.close();
             client.close();
             Runtime.getRuntime().halt(0);
         }));
         watcher.start();
+        counter.ifPresent(GatewayCounter::start);
+        keys.ifPresent(ApiKeyWatcher::start);
     }
 
     private static ServerSettings settings(GatewayConfig config) {
         return new ServerSettings(config.bind(), config.port(), config.internalPort(), config.name(),
-                new HoldLimits(config.maxQueuedPerModel(), config.maxQueued(), config.gateways()), config.peekBytes(),
-                config.drain(), PodConventions.SIDECAR_PORT);
+                HoldLimits.ofRequests(config.maxQueuedPerModel(), config.maxQueued()).withBytes(config.maxHeldBytes()),
+                config.gateways(), config.peekBytes(), config.formPeekBytes(),
+                config.drainDelay(), config.drain(), PodConventions.SIDECAR_PORT,
+                new Timeouts(config.requestTimeout(), config.upstreamIdle(), config.totalTimeout()), config.h2c(),
+                config.accessLog(),
+                config.adminPort().map(port -> new ServerSettings.Admin(config.adminBind(), port)),
+                config.apiKeysNamespace().isPresent());
     }
 }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.time.Duration;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -15,17 +16,37 @@ class GatewayConfigTest {
     @Test
     void defaults() {
         assertThat(GatewayConfig.fromEnvironment(Map.of())).isEqualTo(new GatewayConfig("0.0.0.0", 8080, 8081,
-                Set.of(), "gateway", 1, Duration.ofSeconds(25), 1_048_576, 1000, 5000));
+                Set.of(), "gateway", 1, Duration.ofSeconds(25), 1_048_576, 1000, 5000, 128 << 20, 32 << 20,
+                Duration.ofSeconds(60), Duration.ofSeconds(600), Duration.ZERO, true, Optional.empty(), Duration.ZERO,
+                false, Optional.empty(), "127.0.0.1", Optional.empty()));
     }
 
     @Test
     void everyKeyIsRead() {
-        assertThat(GatewayConfig.fromEnvironment(Map.of("DORMOUSE_BIND", "127.0.0.1", "DORMOUSE_PORT", "1",
-                "DORMOUSE_INTERNAL_PORT", "2", "DORMOUSE_WATCH_NAMESPACES", "a, b", "DORMOUSE_GATEWAY_NAME", "g",
-                "DORMOUSE_GATEWAYS", "3", "DORMOUSE_DRAIN_SECONDS", "4", "DORMOUSE_PEEK_BYTES", "2048",
-                "DORMOUSE_MAX_QUEUED_PER_MODEL", "5", "DORMOUSE_MAX_QUEUED", "6")))
+        assertThat(GatewayConfig.fromEnvironment(Map.ofEntries(Map.entry("DORMOUSE_BIND", "127.0.0.1"),
+                Map.entry("DORMOUSE_PORT", "1"), Map.entry("DORMOUSE_INTERNAL_PORT", "2"),
+                Map.entry("DORMOUSE_WATCH_NAMESPACES", "a, b"), Map.entry("DORMOUSE_GATEWAY_NAME", "g"),
+                Map.entry("DORMOUSE_GATEWAYS", "3"), Map.entry("DORMOUSE_DRAIN_SECONDS", "4"),
+                Map.entry("DORMOUSE_PEEK_BYTES", "2048"), Map.entry("DORMOUSE_MAX_QUEUED_PER_MODEL", "5"),
+                Map.entry("DORMOUSE_MAX_QUEUED", "6"), Map.entry("DORMOUSE_MAX_HELD_BYTES", "2000"),
+                Map.entry("DORMOUSE_PEEK_FORM_BYTES", "3000"), Map.entry("DORMOUSE_REQUEST_TIMEOUT_SECONDS", "7"),
+                Map.entry("DORMOUSE_UPSTREAM_IDLE_SECONDS", "8"), Map.entry("DORMOUSE_TOTAL_TIMEOUT_SECONDS", "9"),
+                Map.entry("DORMOUSE_H2C", "false"), Map.entry("DORMOUSE_ACCESS_LOG", "true"),
+                Map.entry("DORMOUSE_ADMIN_PORT", "5"), Map.entry("DORMOUSE_ADMIN_BIND", "::1"),
+                Map.entry("DORMOUSE_API_KEYS_NAMESPACE", "keys"),
+                Map.entry("DORMOUSE_GATEWAY_SERVICE", "ns/gw"))))
                 .isEqualTo(new GatewayConfig("127.0.0.1", 1, 2, Set.of("a", "b"), "g", 3, Duration.ofSeconds(4), 2048,
-                        5, 6));
+                        5, 6, 2000, 3000, Duration.ofSeconds(7), Duration.ofSeconds(8), Duration.ofSeconds(9), false,
+                        Optional.of(new GatewayConfig.Service("ns", "gw")), Duration.ofSeconds(5), true, Optional.of(5),
+                        "::1", Optional.of("keys")));
+    }
+
+    @Test
+    void aFlagIsTrueOrFalse() {
+        assertThatThrownBy(() -> GatewayConfig.fromEnvironment(Map.of("DORMOUSE_H2C", "yes")))
+                .hasMessage("DORMOUSE_H2C=\"yes\" is not valid: it must be true or false");
+        assertThatThrownBy(() -> GatewayConfig.fromEnvironment(Map.of("DORMOUSE_GATEWAY_SERVICE", "gw")))
+                .hasMessageContaining("<namespace>/<name>");
     }
 
     @ParameterizedTest

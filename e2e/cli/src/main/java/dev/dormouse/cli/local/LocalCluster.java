@@ -46,6 +46,8 @@ public final class LocalCluster implements AutoCloseable {
     private static final Duration DRAIN = Duration.ofSeconds(30);
     /** A node that is silent for four of them is not ready; a cluster waits 40 s. */
     private static final Duration HEARTBEAT = Duration.ofSeconds(2);
+    /** A kubelet takes up to a minute and more. */
+    private static final Duration VOLUME_REFRESH = Duration.ofSeconds(2);
     private static final String MODELS_CLAIM = "models";
     private static final String DEMO_MODEL = "all-minilm-l6-v2";
 
@@ -245,6 +247,7 @@ public final class LocalCluster implements AutoCloseable {
             nodes.add(NodeConfig.of(i == 1 ? "local" : "local-" + i, options.state(), images)
                     .withCapacity("nvidia.com/gpu", Integer.toString(options.gpus()))
                     .withHeartbeat(Optional.of(HEARTBEAT))
+                    .withVolumeRefresh(VOLUME_REFRESH)
                     .withStartupProbeInterval(Duration.ofMillis(10)));
         }
         open.push(ClaimBinder.start(client, options.state()));

@@ -57,6 +57,27 @@ final class ApiException extends RuntimeException {
         return new ApiException(400, "BadRequest", message);
     }
 
+    /** A value that the field's Go type cannot hold. */
+    static ApiException undecodable(ResourceType type, String message) {
+        return badRequest(type.kind() + " in version \"" + type.version() + "\" cannot be handled as a " + type.kind()
+                + ": " + message);
+    }
+
+    /** Options of a request, in its query or body, that are not among those there are. */
+    static ApiException invalidOptions(String kind, String field, String message) {
+        ApiException invalid = new ApiException(422, "Invalid",
+                kind + ".meta.k8s.io \"\" is invalid: " + field + ": " + message);
+        invalid.details.put("group", "meta.k8s.io").put("kind", kind);
+        return invalid.because(List.of(new Cause("FieldValueInvalid", message, field)));
+    }
+
+    static ApiException resourceVersionTooLarge(long asked, long present) {
+        ApiException late = new ApiException(504, "Timeout", "Timeout: Too large resource version: " + asked
+                + ", current: " + present);
+        late.details.put("retryAfterSeconds", 1);
+        return late.because(List.of(new Cause("ResourceVersionTooLarge", "Too large resource version", "")));
+    }
+
     static ApiException unauthorized() {
         return new ApiException(401, "Unauthorized", "Unauthorized");
     }
@@ -81,6 +102,13 @@ final class ApiException extends RuntimeException {
         ApiException refused = new ApiException(429, "TooManyRequests",
                 "Cannot evict pod as it would violate the pod's disruption budget.").about(type, name);
         return refused.because(List.of(new Cause("DisruptionBudget", message, "")));
+    }
+
+    static ApiException namespaceTerminating(ResourceType type, String name, String namespace) {
+        ApiException forbidden = forbidden(type, name, "unable to create new content in namespace " + namespace
+                + " because it is being terminated");
+        return forbidden.because(List.of(new Cause("NamespaceTerminating",
+                "namespace " + namespace + " is being terminated", "metadata.namespace")));
     }
 
     static ApiException noSuchPath(String path) {

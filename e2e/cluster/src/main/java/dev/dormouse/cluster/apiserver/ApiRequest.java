@@ -113,6 +113,7 @@ record ApiRequest(User user, String method, List<String> segments, Map<String, S
                     || type.startsWith("application/*");
             boolean known = !type.contains("as=") || type.contains("as=Table") && type.contains("v=v1;")
                     || type.contains("as=Table") && type.endsWith("v=v1")
+                    || type.contains("as=PartialObjectMetadata") && type.contains("g=meta.k8s.io")
                     || type.contains("as=APIGroupDiscoveryList") && type.contains("v=v2")
                             && !type.contains("v=v2beta1");
             if (json && known) {
@@ -134,7 +135,8 @@ record ApiRequest(User user, String method, List<String> segments, Map<String, S
         String validation = query("fieldValidation");
         String dryRun = query("dryRun");
         if (!dryRun.isEmpty() && !dryRun.equals("All")) {
-            throw ApiException.badRequest("dryRun must be All: \"" + dryRun + "\"");
+            throw ApiException.invalidOptions(optionsKind(), "dryRun",
+                    "Unsupported value: \"" + dryRun + "\": supported values: \"All\"");
         }
         WriteOptions.FieldValidation fields;
         try {
@@ -142,9 +144,21 @@ record ApiRequest(User user, String method, List<String> segments, Map<String, S
                     ? WriteOptions.FieldValidation.Warn
                     : WriteOptions.FieldValidation.valueOf(validation);
         } catch (IllegalArgumentException _) {
-            throw ApiException.badRequest("fieldValidation must be Ignore, Warn or Strict: \"" + validation + "\"");
+            throw ApiException.invalidOptions(optionsKind(), "fieldValidation", "Unsupported value: \"" + validation
+                    + "\": supported values: \"\", \"Ignore\", \"Strict\", \"Warn\"");
         }
-        return new WriteOptions(subresource, manager(), flag("force"), !dryRun.isEmpty(), fields, warnings::add);
+        return new WriteOptions(subresource, manager(), flag("force"), !dryRun.isEmpty(), fields, warnings::add,
+                (_, _) -> {
+                });
+    }
+
+    private String optionsKind() {
+        return switch (method) {
+            case "POST" -> "CreateOptions";
+            case "PUT" -> "UpdateOptions";
+            case "DELETE" -> "DeleteOptions";
+            default -> "PatchOptions";
+        };
     }
 
     /** The field manager the client names, else its program as the user agent tells. */

@@ -66,6 +66,11 @@ final class Authorizer {
         };
     }
 
+    /** What a role that a binding refers to allows; nothing when there is none. */
+    Stream<JsonNode> rulesOf(JsonNode roleRef, String namespace) {
+        return role(roleRef, namespace).stream().flatMap(this::rulesOf);
+    }
+
     private Optional<ApiObject> role(JsonNode reference, String namespace) {
         boolean cluster = reference.path("kind").asText().equals("ClusterRole");
         return store.get((cluster ? "clusterroles." : "roles.") + GROUP,

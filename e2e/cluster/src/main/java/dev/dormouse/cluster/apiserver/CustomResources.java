@@ -40,6 +40,13 @@ final class CustomResources {
                     "the embedded control plane serves exactly one version; it does not convert"));
         } else if (!version(crd).at("/schema/openAPIV3Schema").isObject()) {
             causes.add(Cause.required("spec.versions[0].schema.openAPIV3Schema"));
+        } else {
+            if (!version(crd).path("storage").asBoolean() || !version(crd).path("served").asBoolean()) {
+                causes.add(Cause.invalid("spec.versions", "[...]",
+                        "must have exactly one version marked as storage version, and here it must be served"));
+            }
+            checkStructural(version(crd).at("/schema/openAPIV3Schema"),
+                    "spec.versions[0].schema.openAPIV3Schema", causes);
         }
         if (!spec.at("/conversion/strategy").asText("None").equals("None")) {
             causes.add(Cause.forbidden("spec.conversion", "conversion webhooks are not supported here"));
@@ -51,6 +58,25 @@ final class CustomResources {
             checkServable(crd, causes);
         }
         return causes;
+    }
+
+    /** Every value has a type; that is what pruning and defaults rely on. */
+    private static void checkStructural(JsonNode schema, String path, List<Cause> causes) {
+        boolean typed = schema.has("type") || schema.path("x-kubernetes-int-or-string").asBoolean()
+                || schema.path("x-kubernetes-preserve-unknown-fields").asBoolean();
+        if (!typed) {
+            causes.add(new Cause("FieldValueRequired", "Required value: must not be empty for specified object fields",
+                    path + ".type"));
+        }
+        schema.path("properties")
+                .forEachEntry(
+                        (name, property) -> checkStructural(property, path + ".properties[" + name + "]", causes));
+        if (schema.path("items").isObject()) {
+            checkStructural(schema.get("items"), path + ".items", causes);
+        }
+        if (schema.path("additionalProperties").isObject()) {
+            checkStructural(schema.get("additionalProperties"), path + ".additionalProperties", causes);
+        }
     }
 
     private static void checkServable(ObjectNode crd, List<Cause> causes) {

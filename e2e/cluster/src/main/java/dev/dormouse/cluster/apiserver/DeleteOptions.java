@@ -30,15 +30,25 @@ record DeleteOptions(OptionalLong gracePeriodSeconds, Propagation propagation, S
             policy = body.path("orphanDependents").asBoolean() ? "Orphan" : "Background";
         }
         JsonNode preconditions = body.path("preconditions");
+        String dryRun = body.path("dryRun").path(0).asText(query.getOrDefault("dryRun", ""));
+        if (!dryRun.isEmpty() && !dryRun.equals("All")) {
+            throw ApiException.invalidOptions("DeleteOptions", "dryRun",
+                    "Unsupported value: \"" + dryRun + "\": supported values: \"All\"");
+        }
+        if (body.has("propagationPolicy") && body.has("orphanDependents")) {
+            throw ApiException.invalidOptions("DeleteOptions", "propagationPolicy",
+                    "Invalid value: orphanDependents and deletionPropagation cannot be both set");
+        }
         try {
             return new DeleteOptions(grace.isEmpty() ? OptionalLong.empty() : OptionalLong.of(Long.parseLong(grace)),
                     policy.isEmpty() ? Propagation.Background : Propagation.valueOf(policy),
                     preconditions.path("uid").asText(), preconditions.path("resourceVersion").asText(),
-                    query.containsKey("dryRun") || !body.path("dryRun").isEmpty());
+                    !dryRun.isEmpty());
+        } catch (NumberFormatException _) {
+            throw ApiException.badRequest("gracePeriodSeconds must be a number: \"" + grace + "\"");
         } catch (IllegalArgumentException _) {
-            throw ApiException.badRequest("invalid delete options: gracePeriodSeconds \"" + grace
-                    + "\" must be a number and propagationPolicy \"" + policy
-                    + "\" one of Background, Foreground, Orphan");
+            throw ApiException.invalidOptions("DeleteOptions", "propagationPolicy", "Unsupported value: \"" + policy
+                    + "\": supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\"");
         }
     }
 }

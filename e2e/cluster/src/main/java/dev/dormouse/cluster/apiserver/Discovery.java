@@ -92,6 +92,9 @@ final class Discovery {
             found.add(new Served("eviction", "Eviction", "policy", "v1", List.of("create")));
             found.add(new Served("binding", "Binding", "", "v1", List.of("create")));
         }
+        if (type.is("namespaces")) {
+            found.add(new Served("finalize", "Namespace", "", "v1", List.of("update")));
+        }
         if (type.is("serviceaccounts")) {
             found.add(new Served("token", "TokenRequest", "authentication.k8s.io", "v1", List.of("create")));
         }

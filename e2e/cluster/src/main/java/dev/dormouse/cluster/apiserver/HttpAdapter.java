@@ -14,6 +14,7 @@ import org.slf4j.LoggerFactory;
 final class HttpAdapter implements HttpHandler {
     private static final Logger LOG = LoggerFactory.getLogger(HttpAdapter.class);
     private static final int MAX_BODY = 3 * 1024 * 1024;
+    private static final long MAX_DRAINED = 64L << 20;
 
     private final Routes routes;
     private final Authentication authentication;
@@ -63,6 +64,8 @@ final class HttpAdapter implements HttpHandler {
         User user = authentication.authenticate(headers); // before a byte of the body is read
         byte[] body = exchange.getRequestBody().readNBytes(MAX_BODY + 1);
         if (body.length > MAX_BODY) {
+            // A client that is still sending would see a broken connection instead of the answer.
+            exchange.getRequestBody().skip(MAX_DRAINED);
             throw ApiException.tooLarge(MAX_BODY);
         }
         return ApiRequest.of(user, exchange.getRequestMethod(), exchange.getRequestURI(), headers, body);

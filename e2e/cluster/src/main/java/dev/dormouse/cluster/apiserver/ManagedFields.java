@@ -50,6 +50,10 @@ record ManagedFields(Map<FieldOwner, Owned> owned) {
     }
 
     void writeTo(ObjectNode object) {
+        if (owned.isEmpty()) {
+            ApiObject.metadataOf(object).remove("managedFields");
+            return;
+        }
         ArrayNode list = ApiObject.metadataOf(object).putArray("managedFields");
         owned.forEach((manager, entry) -> {
             ObjectNode node = list.addObject()

@@ -10,15 +10,12 @@ import dev.dormouse.cluster.apiserver.Store.Key;
 import java.time.Clock;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.Function;
-import org.jspecify.annotations.Nullable;
 
 /**
  * What happens to an object from its creation to its end, with the rules of kube-apiserver. Every write computes the next
@@ -27,6 +24,8 @@ import org.jspecify.annotations.Nullable;
  */
 final class ObjectLifecycle {
     private static final int MAX_ATTEMPTS = 100;
+    /** Kinds that a PUT creates, as upstream. */
+    private static final Set<String> CREATED_BY_UPDATE = Set.of("leases.coordination.k8s.io", "endpoints", "events");
     private static final String FOREGROUND = "foregroundDeletion";
     private static final String ORPHAN = "orphan";
     private static final List<String> METADATA_OF_SERVER = List.of("name", "namespace", "uid", "creationTimestamp",
@@ -64,13 +63,16 @@ final class ObjectLifecycle {
             metadata.put("name", metadata.get("generateName").asText() + randomSuffix());
         }
         metadata.remove("managedFields");
-        checkIdentity(type, namespace, metadata.path("name").asText(), json);
+        WriteChecks.identity(type, namespace, metadata.path("name").asText(), json);
         return insert(type, json, Operation.Update, options);
     }
 
     /** Replaces an object, or its status. */
     ApiObject update(ResourceType type, Key key, ObjectNode body, WriteOptions options) {
-        checkIdentity(type, key.namespace(), key.name(), body);
+        WriteChecks.identity(type, key.namespace(), key.name(), body);
+        if (CREATED_BY_UPDATE.contains(type.groupResource()) && find(type, key).isEmpty()) {
+            return create(type, key.namespace(), body, options);
+        }
         boolean unconditional = body.path("metadata").path("resourceVersion").asText("").isEmpty();
         if (unconditional && type.custom()) {
             throw ApiException.invalid(type, key.name(), List.of(
@@ -83,7 +85,14 @@ final class ObjectLifecycle {
     ApiObject patch(ResourceType type, Key key, Function<ObjectNode, JsonNode> patch, WriteOptions options) {
         return change(type, key, current -> {
             if (patch.apply(current.json()) instanceof ObjectNode patched) {
-                checkIdentity(type, key.namespace(), key.name(), patched);
+                String uid = patched.path("metadata").path("uid").asText(current.uid());
+                String version = patched.path("metadata").path("resourceVersion").asText("");
+                boolean currentVersion = version.isEmpty() || version.equals(current.resourceVersion());
+                if (currentVersion && !uid.equals(current.uid())) { // a conflict for PUT, and this for PATCH: as upstream
+                    throw ApiException.invalid(type, key.name(), List.of(
+                            Cause.invalid("metadata.uid", "\"" + uid + "\"", "field is immutable")));
+                }
+                WriteChecks.identity(type, key.namespace(), key.name(), patched);
                 return patched;
             }
             throw ApiException.unprocessable("the patch does not leave an object");
@@ -95,12 +104,15 @@ final class ObjectLifecycle {
         for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
             ApiObject pod = get(type, key);
             if (!uid.isEmpty() && !uid.equals(pod.uid())) {
-                throw uidConflict(type, pod, uid);
+                throw WriteChecks.uidConflict(type, pod, uid);
             }
             if (pod.deleting() || pod.json().at("/spec").has("nodeName")) {
                 throw ApiException.conflict(type, key.name(), pod.deleting()
                         ? "it is being deleted"
                         : "it is already assigned to node " + pod.json().at("/spec/nodeName"));
+            }
+            if (!pod.json().at("/spec/schedulingGates").isEmpty()) {
+                throw ApiException.conflict(type, key.name(), "it has non-empty .spec.schedulingGates");
             }
             ObjectNode bound = pod.copy();
             ObjectRules.bind(bound, node, now());
@@ -113,7 +125,7 @@ final class ObjectLifecycle {
 
     /** Server-side apply: creates the object when there is none. */
     ApiObject apply(ResourceType type, Key key, ObjectNode config, WriteOptions options) {
-        checkIdentity(type, key.namespace(), key.name(), config);
+        WriteChecks.identity(type, key.namespace(), key.name(), config);
         if (!config.path("metadata").path("managedFields").isEmpty()) {
             throw ApiException.badRequest("metadata.managedFields must be nil");
         }
@@ -166,11 +178,11 @@ final class ObjectLifecycle {
     Deletion delete(ResourceType type, Key key, DeleteOptions options) {
         for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
             ApiObject old = get(type, key);
-            checkPreconditions(type, old, options);
+            WriteChecks.preconditions(type, old, options);
             ObjectRules.checkDeletion(type, old);
             ObjectNode next = old.copy();
             boolean waits = markDeleted(type, old, next, options);
-            if (options.dryRun() || waits && sameContent(old, next)) {
+            if (options.dryRun() || waits && ObjectChanges.sameContent(old, next)) {
                 return new Deletion(old, !waits);
             }
             Optional<ApiObject> done = waits
@@ -235,9 +247,10 @@ final class ObjectLifecycle {
         if (type.statusSubresource() && !type.is("nodes")) { // kubelets create their node with its status
             json.remove("status");
         }
-        checkFields(type, json, options);
+        WriteChecks.fields(type, json, options);
         ObjectRules.prepareCreate(type, json, clock.instant());
-        validate(type, json, null);
+        WriteChecks.validity(type, json, null);
+        options.admission().check(type, json);
         if (operation == Operation.Update) {
             ManagedFields.read(Json.object())
                     .afterUpdate(manager(type, operation, options), null, json, type, now())
@@ -256,13 +269,14 @@ final class ObjectLifecycle {
     /** @return empty when somebody else changed the object since {@code old} was read */
     private Optional<ApiObject> commit(ResourceType type, ApiObject old, ObjectNode candidate, Operation operation,
             WriteOptions options) {
-        checkVersion(type, old, candidate);
+        WriteChecks.version(type, old, candidate);
         ObjectNode next = isolate(type, old, candidate, options.subresource());
-        checkFields(type, next, options);
+        WriteChecks.fields(type, next, options);
         ObjectRules.prepareUpdate(type, next);
-        checkNewFinalizers(type, old, next);
-        validate(type, next, old);
-        if (type.countsGenerations() && !sameSpec(old.json(), next)) {
+        WriteChecks.newFinalizers(type, old, next);
+        WriteChecks.validity(type, next, old);
+        options.admission().check(type, next);
+        if (type.countsGenerations() && !ObjectChanges.sameSpec(old.json(), next)) {
             ApiObject.metadataOf(next).put("generation", old.metadata().path("generation").asLong() + 1);
         }
         if (operation == Operation.Update) {
@@ -270,7 +284,7 @@ final class ObjectLifecycle {
             ManagedFields before = ManagedFields.read(given.isArray() ? given : old.metadata().path("managedFields"));
             before.afterUpdate(manager(type, operation, options), old.json(), next, type, now()).writeTo(next);
         }
-        if (sameContent(old, next)) {
+        if (ObjectChanges.sameContent(old, next)) {
             return Optional.of(old);
         }
         if (options.dryRun()) {
@@ -310,144 +324,13 @@ final class ObjectLifecycle {
         }
     }
 
-    private void checkFields(ResourceType type, ObjectNode json, WriteOptions options) {
-        List<String> unknown = SchemaFields.prune(json, type.schema());
-        if (!unknown.isEmpty()) {
-            List<String> messages = unknown.stream().map(path -> "unknown field \"" + path + "\"").toList();
-            switch (options.validation()) {
-                case Strict -> throw ApiException.badRequest(type.kind() + " in version \"" + type.version()
-                        + "\" cannot be handled as a " + type.kind() + ": strict decoding error: "
-                        + String.join(", ", messages));
-                case Warn -> messages.forEach(options.warnings());
-                case Ignore -> { // dropped in silence, as the client asked
-                }
-            }
-        }
-        SchemaFields.applyDefaults(json, type.schema());
-    }
-
-    private static void validate(ResourceType type, ObjectNode json, @Nullable ApiObject old) {
-        String name = json.path("metadata").path("name").asText();
-        List<Cause> causes = new ArrayList<>(ObjectRules.checkMetadata(type, json));
-        causes.addAll(SchemaValidation.validate(json, type.schema()));
-        if (causes.isEmpty()) { // rules may rely on the types being right
-            causes.addAll(ObjectRules.check(type, json, old));
-            causes.addAll(CelRules.validate(json, old == null ? null : old.json(), type.schema()));
-        }
-        if (!causes.isEmpty()) {
-            throw ApiException.invalid(type, name, causes);
-        }
-    }
-
-    private static void checkIdentity(ResourceType type, String namespace, String name, ObjectNode json) {
-        String apiVersion = json.path("apiVersion").asText(type.apiVersion());
-        String kind = json.path("kind").asText(type.kind());
-        if (!apiVersion.equals(type.apiVersion()) || !kind.equals(type.kind())) {
-            throw ApiException.badRequest("the object in the data (" + apiVersion + ", Kind=" + kind
-                    + ") does not match the expected one (" + type.apiVersion() + ", Kind=" + type.kind() + ")");
-        }
-        json.put("apiVersion", apiVersion).put("kind", kind);
-        ObjectNode metadata = ApiObject.metadataOf(json);
-        String givenName = metadata.path("name").asText(name);
-        if (!givenName.equals(name)) {
-            throw ApiException.badRequest("the name of the object (" + givenName
-                    + ") does not match the name on the URL (" + name + ")");
-        }
-        String givenNamespace = metadata.path("namespace").asText(namespace);
-        if (!givenNamespace.equals(namespace)) {
-            throw ApiException
-                    .badRequest("the namespace of the provided object does not match the namespace sent on the"
-                            + " request");
-        }
-        if (type.namespaced()) {
-            metadata.put("namespace", namespace);
-        }
-    }
-
     private void requireNamespace(ResourceType type, String namespace, String name) {
         ResourceType namespaces = types.get("namespaces");
         ApiObject found = store.get("namespaces", new Key("", namespace))
                 .orElseThrow(() -> ApiException.notFound(namespaces, namespace));
         if (found.deleting()) {
-            throw ApiException.forbidden(type, name, "unable to create new content in namespace " + namespace
-                    + " because it is being terminated");
+            throw ApiException.namespaceTerminating(type, name, namespace);
         }
-    }
-
-    private static void checkVersion(ResourceType type, ApiObject old, ObjectNode candidate) {
-        String version = candidate.path("metadata").path("resourceVersion").asText("");
-        if (!version.isEmpty() && !version.equals(old.resourceVersion())) {
-            throw ApiException.conflict(type, old.name(), "the object has been modified; please apply your changes to"
-                    + " the latest version and try again");
-        }
-        String uid = candidate.path("metadata").path("uid").asText("");
-        if (!uid.isEmpty() && !uid.equals(old.uid())) {
-            throw uidConflict(type, old, uid);
-        }
-    }
-
-    private static void checkPreconditions(ResourceType type, ApiObject old, DeleteOptions options) {
-        if (!options.uid().isEmpty() && !options.uid().equals(old.uid())) {
-            throw uidConflict(type, old, options.uid());
-        }
-        if (!options.resourceVersion().isEmpty() && !options.resourceVersion().equals(old.resourceVersion())) {
-            throw ApiException.conflict(type, old.name(), "Precondition failed: ResourceVersion in precondition: "
-                    + options.resourceVersion() + ", ResourceVersion in object meta: " + old.resourceVersion());
-        }
-    }
-
-    private static ApiException uidConflict(ResourceType type, ApiObject old, String uid) {
-        return ApiException.conflict(type, old.name(),
-                "Precondition failed: UID in precondition: " + uid + ", UID in object meta: " + old.uid());
-    }
-
-    private static void checkNewFinalizers(ResourceType type, ApiObject old, ObjectNode next) {
-        List<String> added = new ArrayList<>(new ApiObject(next).finalizers());
-        added.removeAll(old.finalizers());
-        if (old.deleting() && !added.isEmpty()) {
-            throw ApiException.invalid(type, old.name(), List.of(Cause.forbidden("metadata.finalizers",
-                    "no new finalizers can be added if the object is being deleted, found new finalizers " + added)));
-        }
-    }
-
-    private static boolean sameSpec(ObjectNode before, ObjectNode after) {
-        return spec(before).equals(spec(after));
-    }
-
-    private static Map<String, JsonNode> spec(ObjectNode json) {
-        Map<String, JsonNode> spec = new HashMap<>();
-        json.forEachEntry(spec::put);
-        spec.keySet().removeAll(Set.of("metadata", "status"));
-        return spec;
-    }
-
-    /** Whether a write would change nothing that clients could see; when managers last wrote does not count. */
-    private static boolean sameContent(ApiObject old, ObjectNode next) {
-        return content(old.json()).equals(content(next)) && fieldsByManager(old.json()).equals(fieldsByManager(next));
-    }
-
-    private static List<JsonNode> content(ObjectNode json) {
-        ObjectNode metadata = Json.object();
-        json.path("metadata").forEachEntry((name, value) -> {
-            if (!name.equals("managedFields")) {
-                metadata.set(name, value);
-            }
-        });
-        ObjectNode rest = Json.object();
-        json.forEachEntry((name, value) -> {
-            if (!name.equals("metadata")) {
-                rest.set(name, value);
-            }
-        });
-        return List.of(metadata, rest);
-    }
-
-    private static Map<FieldOwner, FieldSet> fieldsByManager(ObjectNode json) {
-        Map<FieldOwner, FieldSet> fields = new HashMap<>();
-        ManagedFields.read(json.path("metadata").path("managedFields"))
-                .owned()
-                .forEach((manager, owned) -> fields.put(manager, owned.fields()));
-        return fields;
     }
 
     private FieldOwner manager(ResourceType type, Operation operation, WriteOptions options) {

@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.dormouse.cluster.apiserver.Store.Key;
 import java.nio.charset.StandardCharsets;
-import java.util.Base64;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Predicate;
@@ -25,6 +24,7 @@ final class Routes {
     private final Subresources subresources;
     private final Authorizer authorizer;
     private final AccessReviews reviews;
+    private final Escalation escalation;
 
     Routes(ResourceTypes types, Store store, ObjectLifecycle objects, Tables tables, Subresources subresources,
             Authorizer authorizer, AccessReviews reviews) {
@@ -38,6 +38,7 @@ final class Routes {
         this.subresources = subresources;
         this.authorizer = authorizer;
         this.reviews = reviews;
+        this.escalation = new Escalation(authorizer);
     }
 
     Reply handle(ApiRequest request) {
@@ -172,18 +173,40 @@ final class Routes {
                     throw ApiException.methodNotAllowed("POST without a namespace: " + request.path());
                 }
                 yield shown(request, type, 201,
-                        objects.create(type, namespace, request.bodyObject(), request.writeOptions("")));
+                        objects.create(type, namespace, bodyOf(request, type), options(request, "")));
             }
-            case "DELETE" -> deleteCollection(request, type, namespace);
+            case "DELETE" -> {
+                if (type.is("namespaces")) {
+                    throw ApiException.methodNotAllowed("DELETE of all namespaces");
+                }
+                yield deleteCollection(request, type, namespace);
+            }
             default -> throw ApiException.methodNotAllowed(request.method() + " " + request.path());
         };
     }
 
+    private WriteOptions options(ApiRequest request, String subresource) {
+        return request.writeOptions(subresource)
+                .admittedBy((type, next) -> escalation.check(request.user(), type, next));
+    }
+
+    /** Custom resources are decoded by what they say they are; built-in ones by where they are sent. */
+    private static ObjectNode bodyOf(ApiRequest request, ResourceType type) {
+        ObjectNode body = request.bodyObject();
+        for (String field : List.of("apiVersion", "kind")) {
+            if (type.custom() && body.path(field).asText("").isEmpty()) {
+                throw ApiException.badRequest("Object '" + field.substring(0, 1).toUpperCase(Locale.ROOT)
+                        + field.substring(1) + "' is missing in the request body");
+            }
+        }
+        return body;
+    }
+
     private Reply object(ApiRequest request, ResourceType type, Key key, String subresource) {
-        WriteOptions options = request.writeOptions(subresource);
+        WriteOptions options = options(request, subresource);
         return switch (request.method()) {
             case "GET" -> shown(request, type, 200, objects.get(type, key));
-            case "PUT" -> shown(request, type, 200, objects.update(type, key, request.bodyObject(), options));
+            case "PUT" -> shown(request, type, 200, objects.update(type, key, bodyOf(request, type), options));
             case "PATCH" -> patch(request, type, key, options);
             case "DELETE" -> {
                 if (!subresource.isEmpty()) {
@@ -198,6 +221,10 @@ final class Routes {
     private Reply subresource(ApiRequest request, ResourceType type, Key key, String subresource) {
         if (subresource.equals("status") && type.statusSubresource()) {
             return object(request, type, key, subresource);
+        }
+        if (subresource.equals("finalize") && type.is("namespaces") && request.method().equals("PUT")) {
+            return shown(request, type, 200,
+                    objects.update(type, key, request.bodyObject(), request.writeOptions("")));
         }
         return subresources.handle(request, type, key, subresource);
     }
@@ -269,54 +296,42 @@ final class Routes {
         if (request.flag("watch")) {
             return watch(request, type, namespace, selected);
         }
-        long limit = request.number("limit", 0);
-        Store.Snapshot snapshot = store.list(type.groupResource(), namespace);
-        if (request.query("resourceVersionMatch").equals("Exact")
-                && request.number("resourceVersion", 0) != snapshot.version()) {
-            throw ApiException.expired("only the present resource version is kept: " + snapshot.version());
+        Page page = Page.of(request);
+        long notOlder = request.query("continue").isEmpty() ? request.number("resourceVersion", 0) : 0;
+        if (notOlder > store.version()) {
+            throw ApiException.resourceVersionTooLarge(notOlder, store.version());
         }
+        Store.Snapshot snapshot = page.at() < 0
+                ? store.list(type.groupResource(), namespace)
+                : store.list(type.groupResource(), namespace, page.at());
         List<ApiObject> found = snapshot.objects()
                 .stream()
                 .filter(selected)
-                .filter(object -> object.key().compareTo(continueAfter(request)) > 0)
+                .filter(object -> object.key().compareTo(page.after()) > 0)
                 .toList();
-        List<ApiObject> page = limit > 0 && limit < found.size() ? found.subList(0, (int) limit) : found;
+        List<ApiObject> shown = page.limit() > 0 && page.limit() < found.size()
+                ? found.subList(0, (int) page.limit())
+                : found;
         ObjectNode metadata = Json.object().put("resourceVersion", Long.toString(snapshot.version()));
-        if (page.size() < found.size()) {
-            metadata.put("continue", continueToken(page.getLast().key()))
-                    .put("remainingItemCount",
-                            found.size() - page.size());
+        if (shown.size() < found.size()) {
+            metadata.put("continue", Page.token(snapshot.version(), shown.getLast().key()));
+            if (request.query("labelSelector").isEmpty() && request.query("fieldSelector").isEmpty()) {
+                metadata.put("remainingItemCount", found.size() - shown.size());
+            }
         }
         ObjectNode list;
         if (request.prefers("Table")) {
-            list = tables.render(type, page, request.query("includeObject"));
+            list = tables.render(type, shown, request.query("includeObject"));
         } else {
-            list = Json.object().put("kind", type.kind() + "List").put("apiVersion", type.apiVersion());
+            boolean partial = request.prefers("PartialObjectMetadataList");
+            list = Json.object()
+                    .put("kind", partial ? "PartialObjectMetadataList" : type.kind() + "List")
+                    .put("apiVersion", partial ? "meta.k8s.io/v1" : type.apiVersion());
             ArrayNode items = list.putArray("items");
-            page.forEach(object -> items.add(object.json()));
+            shown.forEach(object -> items.add(partial ? metadataOnly(object) : object.json()));
         }
         list.set("metadata", metadata);
         return Reply.json(200, list);
-    }
-
-    /** A page begins after the last object of the one before, whatever was written in between. */
-    private static String continueToken(Key last) {
-        String text = last.namespace() + "/" + last.name();
-        return Base64.getUrlEncoder().encodeToString(text.getBytes(StandardCharsets.UTF_8));
-    }
-
-    private static Key continueAfter(ApiRequest request) {
-        String token = request.query("continue");
-        if (token.isEmpty()) {
-            return new Key("", "");
-        }
-        try {
-            String text = new String(Base64.getUrlDecoder().decode(token), StandardCharsets.UTF_8);
-            int slash = text.indexOf('/');
-            return new Key(text.substring(0, slash), text.substring(slash + 1));
-        } catch (IllegalArgumentException | IndexOutOfBoundsException _) {
-            throw ApiException.badRequest("continue key is not valid: " + token);
-        }
     }
 
     private Reply watch(ApiRequest request, ResourceType type, String namespace, Predicate<ApiObject> selected) {
@@ -345,7 +360,16 @@ final class Routes {
         return Reply.json(code, render(request, type, object));
     }
 
+    private static ObjectNode metadataOnly(ApiObject object) {
+        ObjectNode partial = Json.object().put("kind", "PartialObjectMetadata").put("apiVersion", "meta.k8s.io/v1");
+        partial.set("metadata", object.metadata());
+        return partial;
+    }
+
     private ObjectNode render(ApiRequest request, ResourceType type, ApiObject object) {
+        if (request.prefers("PartialObjectMetadata")) {
+            return metadataOnly(object);
+        }
         if (!request.prefers("Table")) {
             return object.json();
         }

@@ -31,13 +31,13 @@ final class SchemaValidation {
     private void check(JsonNode value, Schema schema, String path) {
         if (value.isNull()) {
             if (!schema.nullable() && !schema.type().isEmpty()) {
-                refuse(path, "null", path + " in body must be of type " + schema.type() + ": \"null\"");
+                refuseType(path, "null", path + " in body must be of type " + schema.type() + ": \"null\"");
             }
             return;
         }
         if (!hasType(value, schema)) {
             String expected = schema.intOrString() ? "integer,string" : schema.type();
-            refuse(path, "\"" + typeName(value) + "\"",
+            refuseType(path, "\"" + typeName(value) + "\"",
                     path + " in body must be of type " + expected + ": \"" + typeName(value) + "\"");
             return;
         }
@@ -51,6 +51,10 @@ final class SchemaValidation {
                 check(value.get(i), schema.itemsOrAny(), path + "[" + i + "]");
             }
         }
+    }
+
+    private void refuseType(String path, String value, String message) {
+        causes.add(new Cause("FieldValueTypeInvalid", "Invalid value: " + value + ": " + message, path));
     }
 
     private static boolean hasType(JsonNode value, Schema schema) {

@@ -151,6 +151,43 @@ final class Store implements AutoCloseable {
         }
     }
 
+    /**
+     * The objects as they were at a version that the log still reaches.
+     *
+     * @throws ApiException 410 when it does not, 504 when the version is still to come
+     */
+    Snapshot list(String resource, String namespace, long at) {
+        lock.lock();
+        try {
+            Collection collection = collection(resource);
+            if (at > version) {
+                throw ApiException.resourceVersionTooLarge(at, version);
+            }
+            if (at < collection.floor) {
+                throw ApiException.expired("The provided continue parameter is too old to display a consistent list"
+                        + " result: version " + at + ", " + collection.floor + " is the oldest that is known");
+            }
+            NavigableMap<Key, ApiObject> objects = new TreeMap<>(collection.objects);
+            for (var newest = collection.log.descendingIterator(); newest.hasNext();) {
+                Event event = newest.next();
+                if (event.version() <= at) {
+                    break;
+                }
+                if (event.previous() == null) {
+                    objects.remove(event.object().key());
+                } else {
+                    objects.put(event.object().key(), event.previous());
+                }
+            }
+            return new Snapshot(objects.values()
+                    .stream()
+                    .filter(object -> namespace.isEmpty() || object.namespace().equals(namespace))
+                    .toList(), at);
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /** @return empty when the key is taken */
     Optional<ApiObject> create(String resource, Key key, ObjectNode json) {
         lock.lock();

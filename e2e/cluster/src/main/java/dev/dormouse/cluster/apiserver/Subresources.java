@@ -109,7 +109,12 @@ final class Subresources {
     }
 
     private Reply evict(ApiRequest request, ResourceType type, Key key) {
-        JsonNode options = request.optionalBody().path("deleteOptions");
+        JsonNode eviction = request.optionalBody();
+        String named = eviction.at("/metadata/name").asText(key.name());
+        if (!named.equals(key.name())) {
+            throw ApiException.badRequest("name in URL does not match name in Eviction object: " + named);
+        }
+        JsonNode options = eviction.path("deleteOptions");
         evictions.evict(type, key, DeleteOptions.parse(options, request.query()));
         ObjectNode status = Json.object().put("kind", "Status").put("apiVersion", "v1").put("status", "Success");
         return Reply.json(201, status);

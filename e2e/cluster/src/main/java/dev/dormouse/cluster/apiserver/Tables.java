@@ -30,7 +30,7 @@ final class Tables {
             boolean date = column.type().equals("date");
             definitions.addObject()
                     .put("name", column.name())
-                    .put("type", date ? "string" : column.type())
+                    .put("type", date && !type.custom() ? "string" : column.type())
                     .put("format", column == Column.NAME ? "name" : "")
                     .put("description", "")
                     .put("priority", column.priority());

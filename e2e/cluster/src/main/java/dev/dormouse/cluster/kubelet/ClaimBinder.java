@@ -11,7 +11,6 @@ import io.fabric8.kubernetes.client.informers.ResourceEventHandler;
 import io.fabric8.kubernetes.client.informers.SharedIndexInformer;
 import io.fabric8.kubernetes.client.utils.Serialization;
 import java.io.IOException;
-import java.net.HttpURLConnection;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -90,7 +89,7 @@ public final class ClaimBinder implements AutoCloseable {
         } catch (IOException e) {
             LOG.error("Claim {}/{}: no folder could be made", namespace, name, e);
         } catch (KubernetesClientException e) {
-            if (e.getCode() != HttpURLConnection.HTTP_NOT_FOUND && e.getCode() != HttpURLConnection.HTTP_CONFLICT) {
+            if (!PodApi.isAbsence(e)) {
                 LOG.warn("Claim {}/{} could not be bound; its next change tries again", namespace, name, e);
             }
         }

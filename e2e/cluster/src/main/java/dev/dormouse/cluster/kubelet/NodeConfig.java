@@ -20,10 +20,11 @@ import java.util.TreeMap;
  * @param startupProbeInterval how often a startup probe that has not succeeded is repeated; empty: every
  *     {@code periodSeconds}, as Kubernetes does, whose finest period is one second. Failures are counted per period
  *     either way
+ * @param volumeRefresh how often files in volumes are compared with the config maps, secrets and fields they come from
  */
 public record NodeConfig(String name, Path state, Map<String, String> capacity, Map<String, String> labels,
         ImageTable images, Duration backOffBase, Duration backOffMax, Optional<Duration> heartbeat,
-        Optional<Duration> startupProbeInterval) {
+        Optional<Duration> startupProbeInterval, Duration volumeRefresh) {
     /** Address of the node itself. */
     public static final String HOST_IP = "127.0.0.1";
 
@@ -48,32 +49,38 @@ public record NodeConfig(String name, Path state, Map<String, String> capacity, 
                 "memory",
                 "64Gi", "pods", "110");
         return new NodeConfig(name, state, capacity, Map.of(), images, Duration.ofSeconds(10), Duration.ofMinutes(5),
-                Optional.of(Duration.ofSeconds(10)), Optional.empty());
+                Optional.of(Duration.ofSeconds(10)), Optional.empty(), Duration.ofMinutes(1));
     }
 
     /** With more or less of a resource, such as {@code nvidia.com/gpu: 2}. */
     public NodeConfig withCapacity(String resource, String quantity) {
         return new NodeConfig(name, state, plus(capacity, resource, quantity), labels, images, backOffBase, backOffMax,
-                heartbeat, startupProbeInterval);
+                heartbeat, startupProbeInterval, volumeRefresh);
     }
 
     public NodeConfig withLabel(String label, String value) {
         return new NodeConfig(name, state, capacity, plus(labels, label, value), images, backOffBase, backOffMax,
-                heartbeat, startupProbeInterval);
+                heartbeat, startupProbeInterval, volumeRefresh);
     }
 
     public NodeConfig withBackOff(Duration base, Duration max) {
-        return new NodeConfig(name, state, capacity, labels, images, base, max, heartbeat, startupProbeInterval);
+        return new NodeConfig(name, state, capacity, labels, images, base, max, heartbeat, startupProbeInterval,
+                volumeRefresh);
     }
 
     public NodeConfig withHeartbeat(Optional<Duration> interval) {
         return new NodeConfig(name, state, capacity, labels, images, backOffBase, backOffMax, interval,
-                startupProbeInterval);
+                startupProbeInterval, volumeRefresh);
     }
 
     public NodeConfig withStartupProbeInterval(Duration interval) {
         return new NodeConfig(name, state, capacity, labels, images, backOffBase, backOffMax, heartbeat,
-                Optional.of(interval));
+                Optional.of(interval), volumeRefresh);
+    }
+
+    public NodeConfig withVolumeRefresh(Duration interval) {
+        return new NodeConfig(name, state, capacity, labels, images, backOffBase, backOffMax, heartbeat,
+                startupProbeInterval, interval);
     }
 
     private static Map<String, String> plus(Map<String, String> map, String key, String value) {

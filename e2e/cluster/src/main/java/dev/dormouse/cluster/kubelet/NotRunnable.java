@@ -7,7 +7,7 @@ import java.util.Optional;
  * A container cannot be started as it is described, or not yet.
  */
 final class NotRunnable extends Exception {
-    private static final String CONFIG = "CreateContainerConfigError";
+    static final String CONFIG = "CreateContainerConfigError";
 
     private final String reason;
     private final String event;

@@ -27,6 +27,7 @@ import java.util.TreeMap;
 
 /** What a node reads and writes of pods. Every write names the pod's uid: a namesake that came later is never touched. */
 record PodApi(KubernetesClient client) implements Launch.ConfigSource {
+    private static final int UNPROCESSABLE = 422;
     private static final PatchContext MERGE = PatchContext.of(PatchType.JSON_MERGE);
 
     /** Writes status and nothing else; a pod that is gone is left alone. */
@@ -56,10 +57,16 @@ record PodApi(KubernetesClient client) implements Launch.ConfigSource {
         try {
             write.run();
         } catch (KubernetesClientException e) {
-            if (e.getCode() != HttpURLConnection.HTTP_NOT_FOUND && e.getCode() != HttpURLConnection.HTTP_CONFLICT) {
+            if (!isAbsence(e)) {
                 throw e;
             }
         }
+    }
+
+    /** Gone, or another one of the same name: a patch that names the old one's uid is 409 or 422, by its kind. */
+    static boolean isAbsence(KubernetesClientException e) {
+        return e.getCode() == HttpURLConnection.HTTP_NOT_FOUND || e.getCode() == HttpURLConnection.HTTP_CONFLICT
+                || e.getCode() == UNPROCESSABLE && String.valueOf(e.getMessage()).contains("metadata.uid");
     }
 
     @Override

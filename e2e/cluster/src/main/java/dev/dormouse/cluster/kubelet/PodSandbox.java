@@ -2,10 +2,12 @@ package dev.dormouse.cluster.kubelet;
 
 import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
+import java.time.Instant;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -22,6 +24,7 @@ final class PodSandbox implements AutoCloseable {
     private final Optional<PodAddresses.Lease> lease;
     /** Made when the first container starts, so that what is missing then may still come. */
     private @Nullable PodVolumes volumes;
+    private Instant refreshAt = Instant.MAX;
 
     /** Everything needed to start one container. */
     record Prepared(Launch launch, ContainerProbes probes, String unique) {}
@@ -64,11 +67,12 @@ final class PodSandbox implements AutoCloseable {
         imagePulls.require(container.getImage());
         ImageTable.Image image = images.find(container.getImage())
                 .orElseThrow(() -> new NotRunnable("ErrImagePull", images.missing(container.getImage())));
-        Launch.Downward downward = new Launch.Downward(pod, address(), NodeConfig.HOST_IP);
+        Launch.Downward downward = downward(pod);
         if (volumes == null) {
             ClaimAccess.check(pod, api, clock.instant());
-            volumes = PodVolumes.prepare(pod.getSpec().getVolumes(), downward, api,
+            volumes = PodVolumes.prepare(pod.getSpec().getVolumes(), downward, new RenewedTokens(api, clock),
                     new PodVolumes.Roots(folder, config.folder().resolve("root"), config.claims()));
+            refreshAt = clock.instant().plus(config.volumeRefresh());
         }
         MountPaths mounts = volumes.mountsOf(container);
         Path scratch = Files.createDirectories(folder.resolve(".cwd").resolve(container.getName()));
@@ -76,6 +80,33 @@ final class PodSandbox implements AutoCloseable {
         String unique = id + "." + container.getName();
         ContainerProbes probes = ContainerProbes.of(container, address(), launch, mounts, processes.markOf(unique));
         return new Prepared(launch, probes, unique);
+    }
+
+    private Launch.Downward downward(Pod pod) {
+        return new Launch.Downward(pod, address(), NodeConfig.HOST_IP);
+    }
+
+    /** When files in volumes are to be compared with their sources again. */
+    Optional<Instant> refreshAt() {
+        return volumes != null && volumes.followSources() ? Optional.of(refreshAt) : Optional.empty();
+    }
+
+    /**
+     * Brings files in volumes up to date, when that is due.
+     *
+     * @return what is wrong with a source; the files stay as they are
+     */
+    Optional<String> refresh(Pod pod) {
+        if (volumes == null || refreshAt().filter(due -> !clock.instant().isBefore(due)).isEmpty()) {
+            return Optional.empty();
+        }
+        refreshAt = clock.instant().plus(config.volumeRefresh());
+        try {
+            volumes.refresh(downward(pod));
+            return Optional.empty();
+        } catch (NotRunnable | IOException | KubernetesClientException e) {
+            return Optional.of("volumes are not refreshed: " + e.getMessage());
+        }
     }
 
     Path openLog(String container, int restarts) throws IOException {

@@ -7,34 +7,70 @@ import io.fabric8.kubernetes.api.model.VolumeMount;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
 
 /**
- * A pod's volumes as folders. Files of config maps, secrets, tokens and the downward API are written once, when the pod
- * starts. Nothing enforces {@code readOnly} or {@code sizeLimit}.
- *
- * @param folders volume name to folder
+ * A pod's volumes as folders. Files of config maps, secrets, tokens and the downward API follow their source. Nothing
+ * enforces {@code readOnly} or {@code sizeLimit}.
  */
-record PodVolumes(Map<String, Path> folders) {
+final class PodVolumes {
+    private final Launch.ConfigSource configs;
+    /** Volume name to folder. */
+    private final Map<String, Path> folders = new HashMap<>();
+    /** What was written last of those volumes that are made of files. */
+    private final Map<Volume, Map<String, VolumeFiles.File>> written = new LinkedHashMap<>();
+
     /** Where a node keeps what volumes are made of. */
     record Roots(Path pod, Path host, Path claims) {}
 
-    static PodVolumes prepare(List<Volume> volumes, Launch.Downward downward, Launch.ConfigSource configs, Roots roots)
-            throws NotRunnable, IOException {
-        Map<String, Path> folders = new LinkedHashMap<>();
-        for (Volume volume : volumes) {
-            folders.put(volume.getName(), folder(volume, downward, configs, roots));
-        }
-        return new PodVolumes(folders);
+    private PodVolumes(Launch.ConfigSource configs) {
+        this.configs = configs;
     }
 
-    private static Path folder(Volume volume, Launch.Downward downward, Launch.ConfigSource configs, Roots roots)
+    static PodVolumes prepare(List<Volume> volumes, Launch.Downward downward, Launch.ConfigSource configs, Roots roots)
             throws NotRunnable, IOException {
-        String namespace = downward.pod().getMetadata().getNamespace();
-        Path own = roots.pod().resolve(volume.getName());
-        VolumeFiles files = new VolumeFiles(volume.getName(), downward, configs);
+        PodVolumes prepared = new PodVolumes(configs);
+        for (Volume volume : volumes) {
+            Path own = roots.pod().resolve(volume.getName());
+            Optional<Map<String, VolumeFiles.File>> files = VolumeFiles.of(volume, downward, configs);
+            if (files.isPresent()) {
+                new SwappedFolder(own).replace(files.get());
+                prepared.written.put(volume, files.get());
+            }
+            String namespace = downward.pod().getMetadata().getNamespace();
+            prepared.folders.put(volume.getName(), files.isPresent() ? own : folder(volume, namespace, own, roots));
+        }
+        return prepared;
+    }
+
+    /** Whether there is anything that may change under a running pod. */
+    boolean followSources() {
+        return !written.isEmpty();
+    }
+
+    /**
+     * Writes what has changed since.
+     *
+     * @throws NotRunnable when something is missing now; the files of that volume stay as they are
+     */
+    void refresh(Launch.Downward downward) throws NotRunnable, IOException {
+        for (Map.Entry<Volume, Map<String, VolumeFiles.File>> volume : written.entrySet()) {
+            Map<String, VolumeFiles.File> now = VolumeFiles.of(volume.getKey(), downward, configs)
+                    .orElseThrow();
+            if (!now.equals(volume.getValue())) {
+                new SwappedFolder(Objects.requireNonNull(folders.get(volume.getKey().getName()))).replace(now);
+                volume.setValue(now);
+            }
+        }
+    }
+
+    private static Path folder(Volume volume, String namespace, Path own, Roots roots)
+            throws NotRunnable, IOException {
         if (volume.getEmptyDir() != null) {
             return Files.createDirectories(own);
         }
@@ -44,18 +80,6 @@ record PodVolumes(Map<String, Path> folders) {
         }
         if (volume.getHostPath() != null) {
             return hostPath(volume.getName(), volume.getHostPath(), roots.host());
-        }
-        if (volume.getConfigMap() != null) {
-            return files.of(volume.getConfigMap()).write(own);
-        }
-        if (volume.getSecret() != null) {
-            return files.of(volume.getSecret()).write(own);
-        }
-        if (volume.getDownwardAPI() != null) {
-            return files.of(volume.getDownwardAPI()).write(own);
-        }
-        if (volume.getProjected() != null) {
-            return files.of(volume.getProjected()).write(own);
         }
         throw refused(volume.getName(), "this kind of volume");
     }

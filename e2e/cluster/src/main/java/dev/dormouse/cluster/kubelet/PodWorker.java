@@ -188,7 +188,15 @@ final class PodWorker implements Runnable {
                 if (plan.finished() && wrapUp()) {
                     return;
                 }
-                receive(Stream.of(plan.lookAgainAt(), writeAgainAt).flatMap(Optional::stream).min(Instant::compareTo));
+                if (!plan.finished()) {
+                    sandbox.refresh(pod).ifPresent(problem -> event(Type.WARNING, "FailedMount", problem, ""));
+                }
+                receive(Stream
+                        .of(plan.lookAgainAt(), writeAgainAt, plan.finished()
+                                ? Optional.<Instant>empty()
+                                : sandbox.refreshAt())
+                        .flatMap(Optional::stream)
+                        .min(Instant::compareTo));
             } else {
                 for (Step step : plan.steps()) {
                     perform(step);
@@ -285,7 +293,7 @@ final class PodWorker implements Runnable {
                 block(run, e.reason(), e.explanation());
             }
         } catch (KubernetesClientException e) {
-            block(run, "CreateContainerConfigError", "reading configuration: " + e.getMessage());
+            block(run, NotRunnable.CONFIG, "reading configuration: " + e.getMessage());
         } catch (IOException e) {
             block(run, "RunContainerError", String.valueOf(e.getMessage()));
         }
@@ -318,8 +326,10 @@ final class PodWorker implements Runnable {
     private void block(ContainerRun run, String reason, String message) {
         boolean again = run.state() instanceof ContainerRun.Blocked;
         String shown = again && reason.equals("ErrImagePull") ? "ImagePullBackOff" : reason;
-        runs.put(run.name(), run.blocked(shown, message, node.clock().instant(), node.config().backOffBase(),
-                node.config().backOffMax()));
+        // What is missing may come at any moment: a kubelet looks for it again at every sync, without backing off.
+        Duration most = reason.equals(NotRunnable.CONFIG) ? node.config().backOffBase() : node.config().backOffMax();
+        runs.put(run.name(),
+                run.blocked(shown, message, node.clock().instant(), node.config().backOffBase(), most));
         event(Type.WARNING, "Failed", "Error: " + reason + ": " + message, field(run.name()));
     }
 

@@ -2,12 +2,13 @@ package dev.dormouse.cluster.kubelet;
 
 import io.fabric8.kubernetes.api.model.ConfigMapVolumeSource;
 import io.fabric8.kubernetes.api.model.DownwardAPIVolumeFile;
-import io.fabric8.kubernetes.api.model.DownwardAPIVolumeSource;
 import io.fabric8.kubernetes.api.model.KeyToPath;
 import io.fabric8.kubernetes.api.model.ProjectedVolumeSource;
 import io.fabric8.kubernetes.api.model.SecretVolumeSource;
+import io.fabric8.kubernetes.api.model.Volume;
 import io.fabric8.kubernetes.api.model.VolumeProjection;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -30,32 +31,55 @@ final class VolumeFiles {
     private final Launch.ConfigSource configs;
     private final Map<String, File> files = new TreeMap<>();
 
-    private record File(byte[] content, int mode) {}
+    /** @param mode nine bits */
+    record File(ByteBuffer content, int mode) {
+        void write(Path target) throws IOException {
+            Files.createDirectories(Objects.requireNonNull(target.getParent()));
+            Files.write(target, content.array());
+            Files.setPosixFilePermissions(target, permissions(mode));
+        }
+    }
 
-    VolumeFiles(String volume, Launch.Downward downward, Launch.ConfigSource configs) {
+    private VolumeFiles(String volume, Launch.Downward downward, Launch.ConfigSource configs) {
         this.volume = volume;
         this.downward = downward;
         this.configs = configs;
     }
 
-    VolumeFiles of(ConfigMapVolumeSource source) throws NotRunnable {
+    /**
+     * What the files of a volume are now.
+     *
+     * @return path below the volume to file; empty for a volume of another kind
+     * @throws NotRunnable when something that is not optional is missing
+     */
+    static Optional<Map<String, File>> of(Volume volume, Launch.Downward downward, Launch.ConfigSource configs)
+            throws NotRunnable {
+        VolumeFiles files = new VolumeFiles(volume.getName(), downward, configs);
+        if (volume.getConfigMap() != null) {
+            files.add(volume.getConfigMap());
+        } else if (volume.getSecret() != null) {
+            files.add(volume.getSecret());
+        } else if (volume.getDownwardAPI() != null) {
+            files.addDownward(volume.getDownwardAPI().getItems(), mode(volume.getDownwardAPI().getDefaultMode()));
+        } else if (volume.getProjected() != null) {
+            files.add(volume.getProjected());
+        } else {
+            return Optional.empty();
+        }
+        return Optional.of(files.files);
+    }
+
+    private void add(ConfigMapVolumeSource source) throws NotRunnable {
         add("configmap \"" + source.getName() + "\"", configs.configMap(namespace(), source.getName()),
                 source.getItems(), Boolean.TRUE.equals(source.getOptional()), mode(source.getDefaultMode()));
-        return this;
     }
 
-    VolumeFiles of(SecretVolumeSource source) throws NotRunnable {
+    private void add(SecretVolumeSource source) throws NotRunnable {
         add("secret \"" + source.getSecretName() + "\"", configs.secret(namespace(), source.getSecretName()),
                 source.getItems(), Boolean.TRUE.equals(source.getOptional()), mode(source.getDefaultMode()));
-        return this;
     }
 
-    VolumeFiles of(DownwardAPIVolumeSource source) throws NotRunnable {
-        addDownward(source.getItems(), mode(source.getDefaultMode()));
-        return this;
-    }
-
-    VolumeFiles of(ProjectedVolumeSource source) throws NotRunnable {
+    private void add(ProjectedVolumeSource source) throws NotRunnable {
         int mode = mode(source.getDefaultMode());
         for (VolumeProjection projection : source.getSources()) {
             if (projection.getConfigMap() != null) {
@@ -76,7 +100,6 @@ final class VolumeFiles {
                         + "configMap, secret, downwardAPI and serviceAccountToken are", volume);
             }
         }
-        return this;
     }
 
     private void add(String origin, Optional<Map<String, byte[]>> data, List<KeyToPath> items, boolean optional,
@@ -111,18 +134,7 @@ final class VolumeFiles {
     }
 
     private void put(String path, byte[] content, int mode) {
-        files.put(path, new File(content, mode));
-    }
-
-    Path write(Path folder) throws NotRunnable, IOException {
-        Files.createDirectories(folder);
-        for (Map.Entry<String, File> file : files.entrySet()) {
-            Path target = PodVolumes.inside(folder, file.getKey(), "path in volume " + volume);
-            Files.createDirectories(Objects.requireNonNullElse(target.getParent(), folder));
-            Files.write(target, file.getValue().content());
-            Files.setPosixFilePermissions(target, permissions(file.getValue().mode()));
-        }
-        return folder;
+        files.put(path, new File(ByteBuffer.wrap(content), mode));
     }
 
     private String namespace() {

@@ -159,6 +159,31 @@ class AccessTest {
     }
 
     @Test
+    void nobodyGrantsMoreThanTheyHave() {
+        api.controlPlane().apply("""
+                                 apiVersion: rbac.authorization.k8s.io/v1
+                                 kind: RoleBinding
+                                 metadata: {name: delegates}
+                                 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: admin}
+                                 subjects: [{kind: ServiceAccount, name: delegate, namespace: default}]
+                                 """);
+        String token = token("delegate");
+        String role = """
+                      {"metadata": {"name": "%s"}, "rules": [{"apiGroups": [""], "resources": ["%s"], "verbs": ["get"]}]}""";
+        String roles = RBAC + "/namespaces/default/roles";
+
+        assertThat(api.sendAs(token, "POST", roles, Api.JSON, role.formatted("fine", "pods")).code()).isEqualTo(201);
+        Answer refused = api.sendAs(token, "POST", roles, Api.JSON, role.formatted("more", "replicationcontrollers"));
+        assertThat(refused.code()).isEqualTo(403);
+        assertThat(refused.message()).contains("attempting to grant RBAC permissions not currently held");
+        assertThat(api.sendAs(token, "POST", RBAC + "/namespaces/default/rolebindings", Api.JSON,
+                """
+                {"metadata": {"name": "up"}, "subjects": [{"kind": "User", "name": "me"}],
+                 "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}}""")
+                .code()).isEqualTo(403);
+    }
+
+    @Test
     void theAdministratorMayActAsSomebodyElseAndOthersMayNot() {
         assertThat(api.getImpersonating("system:serviceaccount:default:reader", Api.CONFIG_MAPS).code()).isEqualTo(200);
         assertThat(api.getImpersonating("jane", Api.CONFIG_MAPS).message()).contains("User \"jane\" cannot list");

@@ -173,6 +173,7 @@ class CustomResourcesTest {
         api.controlPlane()
                 .apply(definition("Widget",
                         """
+                        type: object
                         properties:
                           spec:
                             type: object
@@ -184,7 +185,9 @@ class CustomResourcesTest {
                             - {rule: 'self.size < 100', messageExpression: '"size " + string(self.size) + " is too big"'}
                         """));
         String widgets = "/apis/test.dev/v1/namespaces/default/widgets";
-        assertThat(api.post(widgets, "{\"metadata\": {\"name\": \"w\"}, \"spec\": {\"size\": 5}}").code())
+        assertThat(api.post(widgets,
+                "{\"apiVersion\": \"test.dev/v1\", \"kind\": \"Widget\", \"metadata\": {\"name\": \"w\"}, \"spec\": {\"size\": 5}}")
+                .code())
                 .isEqualTo(201);
 
         assertThat(api.patch(widgets + "/w", Api.MERGE, "{\"spec\": {\"size\": 4}}").message())
@@ -198,11 +201,13 @@ class CustomResourcesTest {
     @Test
     void aRuleThatCannotBeEvaluatedRefusesTheWrite() {
         api.controlPlane().apply(definition("Riddle", """
+                                                      type: object
                                                       x-kubernetes-validations:
                                                       - {rule: 'this is not CEL'}
                                                       """));
 
-        Answer refused = api.post("/apis/test.dev/v1/namespaces/default/riddles", "{\"metadata\": {\"name\": \"r\"}}");
+        Answer refused = api.post("/apis/test.dev/v1/namespaces/default/riddles",
+                "{\"apiVersion\": \"test.dev/v1\", \"kind\": \"Riddle\", \"metadata\": {\"name\": \"r\"}}");
 
         assertThat(refused.code()).isEqualTo(422);
         assertThat(refused.message()).contains("this is not CEL");

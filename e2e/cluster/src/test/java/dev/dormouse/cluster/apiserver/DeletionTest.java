@@ -44,7 +44,7 @@ class DeletionTest {
 
         assertThat(api.delete(path, "{\"preconditions\": {\"uid\": \"other\"}}").code()).isEqualTo(409);
         assertThat(api.delete(path, "{\"preconditions\": {\"resourceVersion\": \"1\"}}").code()).isEqualTo(409);
-        assertThat(api.delete(path, "{\"propagationPolicy\": \"Sideways\"}").code()).isEqualTo(400);
+        assertThat(api.delete(path, "{\"propagationPolicy\": \"Sideways\"}").code()).isEqualTo(422);
         assertThat(api.delete(path, "{\"preconditions\": {\"uid\": %s}}".formatted(created.at("/metadata/uid"))).code())
                 .isEqualTo(200);
     }

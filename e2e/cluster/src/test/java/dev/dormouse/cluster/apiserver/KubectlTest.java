@@ -197,7 +197,7 @@ class KubectlTest {
                 ---
                 {apiVersion: v1, kind: Namespace, metadata: {name: other}}
                 ---
-                {apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: c}, spec: {accessModes: [ReadWriteOnce]}}
+                {apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: c}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}
                 """);
         ok("apply", "-f", pod.toString());
         assertThat(ok("apply", "-f", pod.toString())).contains("pod/p unchanged", "service/s unchanged");

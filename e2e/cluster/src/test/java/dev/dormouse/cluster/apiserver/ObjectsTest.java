@@ -98,7 +98,7 @@ class ObjectsTest {
         assertThat(api.patch(Api.CONFIG_MAPS + "/stale", Api.MERGE,
                 "{\"metadata\": {\"resourceVersion\": \"1\"}, \"data\": {\"a\": \"3\"}}").code()).isEqualTo(409);
         assertThat(api.patch(Api.CONFIG_MAPS + "/stale", Api.MERGE, "{\"metadata\": {\"uid\": \"other\"}}").code())
-                .isEqualTo(409);
+                .isEqualTo(422);
     }
 
     @Test
@@ -139,7 +139,7 @@ class ObjectsTest {
         assertThat(patched.at("/data/a").asText()).isEqualTo("1");
         assertThat(api.delete(Api.CONFIG_MAPS + "/dry?dryRun=All").code()).isEqualTo(200);
         assertThat(api.get(Api.CONFIG_MAPS + "/dry").version()).isEqualTo(created.version());
-        assertThat(api.post(Api.CONFIG_MAPS + "?dryRun=Some", Api.configMap("dry", "")).code()).isEqualTo(400);
+        assertThat(api.post(Api.CONFIG_MAPS + "?dryRun=Some", Api.configMap("dry", "")).code()).isEqualTo(422);
     }
 
     @Test
@@ -204,7 +204,7 @@ class ObjectsTest {
         assertThat(warned.code()).isEqualTo(201);
         assertThat(warned.warnings()).containsExactly("299 - \"unknown field \\\"spec.restartPolcy\\\"\"");
         assertThat(api.post(Api.PODS + "?fieldValidation=Ignore&dryRun=All", typo).warnings()).isEmpty();
-        assertThat(api.post(Api.PODS, Api.pod("types", ", \"hostNetwork\": \"yes\"")).code()).isEqualTo(422);
+        assertThat(api.post(Api.PODS, Api.pod("types", ", \"hostNetwork\": \"yes\"")).code()).isEqualTo(400);
     }
 
     @Test
@@ -250,7 +250,7 @@ class ObjectsTest {
         assertThat(status.at("/status/phase").asText()).isEqualTo("Running");
         assertThat(status.at("/metadata/labels").isMissingNode()).isTrue();
         assertThat(api.patch(Api.PODS + "/states/status", Api.MERGE, "{\"metadata\": {\"uid\": \"x\"}, \"status\": {}}")
-                .code()).isEqualTo(409);
+                .code()).isEqualTo(422);
     }
 
     @Test
@@ -277,7 +277,7 @@ class ObjectsTest {
         assertThat(names(api.get(namespace + "?fieldSelector=metadata.name%3Dc"))).containsExactly("c");
         Answer page = api.get(namespace + "?limit=3&" + Api.OURS);
         assertThat(names(page)).containsExactly("a", "b", "c");
-        assertThat(page.at("/metadata/remainingItemCount").asInt()).isEqualTo(1);
+        assertThat(page.at("/metadata").has("remainingItemCount")).as("not counted behind a selector").isFalse();
         assertThat(names(
                 api.get(namespace + "?limit=3&" + Api.OURS + "&continue=" + page.at("/metadata/continue").asText())))
                 .containsExactly("d");

@@ -278,6 +278,9 @@ class ClusterFaultsTest {
                 .endMetadata()
                 .withNewSpec()
                 .withAccessModes(mode)
+                .withNewResources()
+                .addToRequests("storage", new Quantity("1Gi"))
+                .endResources()
                 .endSpec()
                 .build()).create();
     }

@@ -82,6 +82,7 @@ class ProcessNodeTest {
     private NodeConfig config() {
         return NodeConfig.of("local", state, IMAGES)
                 .withCapacity("nvidia.com/gpu", "1")
+                .withVolumeRefresh(Duration.ofMillis(50))
                 .withBackOff(Duration.ofMillis(200), Duration.ofSeconds(1));
     }
 
@@ -626,6 +627,42 @@ class ProcessNodeTest {
         client.persistentVolumeClaims().inNamespace(NAMESPACE).withName("snap").delete();
         await().atMost(PATIENCE).until(() -> !Files.exists(claim));
         client.configMaps().inNamespace(NAMESPACE).withName("conf").delete();
+    }
+
+    @Test
+    void a_container_waits_for_its_config_map_and_follows_it_while_it_runs() {
+        create(pod("follow", shell("main", "while true; do cat /conf/level; sleep 0.05; done").addNewVolumeMount()
+                .withName("conf")
+                .withMountPath("/conf")
+                .endVolumeMount()
+                .build()).editSpec()
+                .addNewVolume()
+                .withName("conf")
+                .withNewConfigMap()
+                .withName(prefix + "later")
+                .endConfigMap()
+                .endVolume()
+                .endSpec());
+        Pod waiting = awaitPod("follow", p -> waiting(p, "main").equals("CreateContainerConfigError"));
+        assertThat(status(waiting, "main").orElseThrow().getState().getWaiting().getMessage())
+                .contains("configmap \"" + prefix + "later\" not found");
+
+        var later = client.configMaps()
+                .inNamespace(NAMESPACE)
+                .resource(new ConfigMapBuilder().withNewMetadata()
+                        .withName(prefix + "later")
+                        .endMetadata()
+                        .withData(Map.of("level", "low\n"))
+                        .build());
+        later.create();
+        awaitLog("follow", "main", "low");
+        later.edit(map -> new ConfigMapBuilder(map).withData(Map.of("level", "high\n")).build());
+        awaitLog("follow", "main", "high");
+        later.delete();
+
+        await().atMost(PATIENCE).until(() -> !events("follow", "FailedMount").isEmpty());
+        assertThat(isTrue(get("follow"), "Ready")).isTrue();
+        assertThat(status(get("follow"), "main").orElseThrow().getRestartCount()).isZero();
     }
 
     @Test

@@ -19,10 +19,16 @@ public sealed interface Effect {
         UnknownModel,
         /** 429 */
         OverLimit,
-        /** 503: too many wait already */
+        /** 503: too many wait already, or keep too much memory */
         QueueFull,
         /** 504 */
         DeadlineExceeded,
+        /** 503: the model sleeps, and this request may not or cannot wait so long */
+        Waking,
+        /** 503: the wake it waited for failed, or one failed just now */
+        WakeFailed,
+        /** 503: the model was told to sleep */
+        Unloaded,
         /** 503 */
         ShuttingDown
     }

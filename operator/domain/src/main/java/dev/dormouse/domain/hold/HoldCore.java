@@ -1,5 +1,6 @@
 package dev.dormouse.domain.hold;
 
+import dev.dormouse.domain.balance.Strategy;
 import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.domain.hold.Effect.Demand;
 import dev.dormouse.domain.hold.Effect.Grant;
@@ -10,51 +11,40 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeSet;
-import org.jspecify.annotations.Nullable;
+import java.util.stream.Collectors;
 
 /**
  * The gateway's decision table (requirement D4, design §6), in order: unknown → reject; over the model's limit, waiting
- * requests included → reject; a replica has room → go; else hold and demand the model once, however many wait.
+ * requests included → reject; a replica has room and nobody waits → go; its wake failed just now → reject; it may not
+ * wait for a wake → reject, and demand the model; else hold and demand the model once, however many wait.
  *
  * <p>A request is reserved when it is admitted (L47) and ends exactly once: served, rejected or cancelled. Not safe for
  * threads: one event loop owns it, carries out the effects in their order and only then brings the next event.
  *
- * <p>INVARIANT: after every event, a model whose requests wait has no replica with room.
+ * <p>INVARIANT: after every event, a model whose requests wait has no replica with room, or has been let go as many as
+ * its pace allows until the next tick.
  */
 public final class HoldCore {
-    private static final Comparator<HeldRequest> ORDER = Comparator.comparingInt(HeldRequest::priority)
-            .reversed()
-            .thenComparing(HeldRequest::arrivedAt)
-            .thenComparingLong(HeldRequest::id);
     private static final Comparator<HeldRequest> BY_DEADLINE = Comparator.comparing(HeldRequest::deadline)
             .thenComparingLong(HeldRequest::id);
-
-    /** What is known of one model. Kept while anything is reserved, also after the model itself is gone. */
-    private static final class Model {
-        private @Nullable ModelLimits limits;
-        /** Requests at each replica that may be given more. */
-        private final Map<String, Integer> replicas = new LinkedHashMap<>();
-        private final TreeSet<HeldRequest> waiting = new TreeSet<>(ORDER);
-        /** Requests at any replica, also at those that may not be given more. */
-        private int serving;
-
-        int reserved() {
-            return serving + waiting.size();
-        }
-    }
 
     private record Serving(HeldRequest request, String pod) {}
 
     private final HoldLimits limits;
-    private final Map<ModelKey, Model> models = new HashMap<>();
+    private final Map<ModelKey, ModelQueue> models = new HashMap<>();
     private final Map<Long, HeldRequest> waiting = new HashMap<>();
     private final TreeSet<HeldRequest> deadlines = new TreeSet<>(BY_DEADLINE);
     private final Map<Long, Serving> serving = new HashMap<>();
+    /** Models that have used some of their pace since the last tick. */
+    private final Set<ModelQueue> paced = new LinkedHashSet<>();
+    private long heldBytes;
+    private int gateways = 1;
     private boolean closed;
     private boolean abandoned;
 
@@ -74,18 +64,26 @@ public final class HoldCore {
         if (closed) {
             return List.of(new Reject(request.id(), Reason.ShuttingDown));
         }
-        Model model = models.get(request.model());
+        ModelQueue model = models.get(request.model());
         if (model == null || model.limits == null) {
             return List.of(new Reject(request.id(), Reason.UnknownModel));
         }
-        if (model.reserved() >= limitOf(model.limits, model.replicas.size())) {
+        if (!model.limits.queues() && model.reserved() >= limitOf(model.limits, model.replicas())) {
             return List.of(new Reject(request.id(), Reason.OverLimit));
         }
-        String pod = roomiest(model);
+        String pod = model.waiting.isEmpty() ? model.choose(request) : null;
         if (pod != null) {
             return List.of(grant(model, request, pod));
         }
-        if (model.waiting.size() >= limits.perModel() || waiting.size() >= limits.inAll()) {
+        if (model.wakes.pausing(request.arrivedAt()) && model.replicas() == 0) {
+            return List.of(new Reject(request.id(), Reason.WakeFailed));
+        }
+        if (!request.mayWait() && model.replicas() == 0) {
+            return List.of(new Demand(request.model()), new Reject(request.id(), Reason.Waking));
+        }
+        if (model.waiting.size() >= Math.min(limits.perModel(), model.limits.maxQueued())
+                || waiting.size() >= limits.inAll()
+                || heldBytes + request.bytes() > limits.bytesInAll()) {
             return List.of(new Reject(request.id(), Reason.QueueFull));
         }
         hold(model, request);
@@ -95,41 +93,26 @@ public final class HoldCore {
     /** {@code concurrency × max(1, ready replicas)}, this gateway's share, rounded up. */
     private int limitOf(ModelLimits own, int replicas) {
         long all = (long) own.concurrency() * Math.max(1, replicas);
-        return (int) Math.min(Integer.MAX_VALUE, (all + limits.gateways() - 1) / limits.gateways());
+        return (int) Math.min(Integer.MAX_VALUE, (all + gateways - 1) / gateways);
     }
 
-    /** The replica with the fewest requests, if that one has room. */
-    private static @Nullable String roomiest(Model model) {
-        if (model.limits == null) {
-            return null;
-        }
-        String best = null;
-        int fewest = model.limits.concurrency();
-        for (Map.Entry<String, Integer> replica : model.replicas.entrySet()) {
-            if (replica.getValue() < fewest) {
-                best = replica.getKey();
-                fewest = replica.getValue();
-            }
-        }
-        return best;
-    }
-
-    private Grant grant(Model model, HeldRequest request, String pod) {
-        model.serving++;
-        model.replicas.merge(pod, 1, Integer::sum);
+    private Grant grant(ModelQueue model, HeldRequest request, String pod) {
+        model.began(pod);
         serving.put(request.id(), new Serving(request, pod));
         return new Grant(request.id(), pod);
     }
 
-    private void hold(Model model, HeldRequest request) {
+    private void hold(ModelQueue model, HeldRequest request) {
         model.waiting.add(request);
         waiting.put(request.id(), request);
         deadlines.add(request);
+        heldBytes += request.bytes();
     }
 
     private void unhold(HeldRequest request) {
         waiting.remove(request.id());
         deadlines.remove(request);
+        heldBytes -= request.bytes();
     }
 
     /** The client went away. A request that is not here is nobody's business (L16). */
@@ -144,9 +127,9 @@ public final class HoldCore {
 
     private void leaveQueue(HeldRequest held) {
         unhold(held);
-        Model model = known(held.model());
+        ModelQueue model = known(held.model());
         model.waiting.remove(held);
-        forgetIfEmpty(held.model(), model);
+        forgetIfEmpty(model);
     }
 
     /**
@@ -155,10 +138,9 @@ public final class HoldCore {
      * @throws IllegalStateException when it was not granted: a count would go wrong (L56)
      */
     public List<Effect> served(long id) {
-        Serving ended = leaveReplica(id);
-        Model model = known(ended.request.model());
+        ModelQueue model = known(leaveReplica(id).request.model());
         List<Effect> effects = drain(model);
-        forgetIfEmpty(ended.request.model(), model);
+        forgetIfEmpty(model);
         return effects;
     }
 
@@ -170,18 +152,17 @@ public final class HoldCore {
      */
     public List<Effect> returned(long id) {
         Serving undone = leaveReplica(id);
-        ModelKey key = undone.request.model();
-        Model model = known(key);
-        model.replicas.remove(undone.pod);
+        ModelQueue model = known(undone.request.model());
+        model.shut(undone.pod);
         if (abandoned || model.limits == null) {
-            forgetIfEmpty(key, model);
+            forgetIfEmpty(model);
             return List.of(new Reject(id, abandoned ? Reason.ShuttingDown : Reason.UnknownModel));
         }
         boolean nobodyWaited = model.waiting.isEmpty();
         hold(model, undone.request);
         List<Effect> effects = drain(model);
-        if (nobodyWaited && !model.waiting.isEmpty()) {
-            effects.add(new Demand(key));
+        if (nobodyWaited && !model.waiting.isEmpty() && !model.hasRoom()) {
+            effects.add(new Demand(model.key));
         }
         return effects;
     }
@@ -191,54 +172,103 @@ public final class HoldCore {
         if (gone == null) {
             throw new IllegalStateException("request " + id + " was not being served");
         }
-        known(gone.request.model()).serving--;
-        known(gone.request.model()).replicas.computeIfPresent(gone.pod, (pod, count) -> count - 1);
+        known(gone.request.model()).ended(gone.pod);
         return gone;
     }
 
     /** The replicas that may be given requests now: ready, and not draining. */
     public List<Effect> replicas(ModelKey key, Collection<String> pods) {
-        Model model = models.computeIfAbsent(key, unknown -> new Model());
-        model.replicas.keySet().retainAll(pods);
-        for (String pod : pods) {
-            // One that comes back, e.g. after it refused a connection, may still carry some.
-            model.replicas.computeIfAbsent(pod, added -> servingAt(key, added));
-        }
-        List<Effect> effects = drain(model);
-        forgetIfEmpty(key, model);
-        return effects;
+        return weightedReplicas(key, pods.stream().collect(Collectors.toMap(pod -> pod, pod -> 1)));
     }
 
-    private int servingAt(ModelKey key, String pod) {
-        return servingByPod(key).getOrDefault(pod, 0);
+    /** The same, with the share of each replica under {@link Strategy.Weighted}; at least 1. */
+    public List<Effect> weightedReplicas(ModelKey key, Map<String, Integer> weights) {
+        ModelQueue model = queue(key);
+        model.open(weights);
+        if (!weights.isEmpty()) {
+            model.wakes.succeeded();
+        }
+        List<Effect> effects = drain(model);
+        forgetIfEmpty(model);
+        return effects;
     }
 
     /** A model appeared, or its limit changed. */
     public List<Effect> model(ModelKey key, ModelLimits changed) {
-        Model model = models.computeIfAbsent(key, unknown -> new Model());
+        return model(key, changed, Strategy.DEFAULT);
+    }
+
+    /** The same, with the way in which its requests are spread over its replicas. */
+    public List<Effect> model(ModelKey key, ModelLimits changed, Strategy strategy) {
+        ModelQueue model = queue(key);
+        model.balance(strategy);
         model.limits = changed;
         return drain(model);
     }
 
     /** A model is gone: its waiters are told; requests at a replica run on. */
     public List<Effect> removed(ModelKey key) {
-        Model model = models.get(key);
+        ModelQueue model = models.get(key);
         if (model == null) {
             return List.of();
         }
         model.limits = null;
         List<Effect> effects = rejectWaiting(model, Reason.UnknownModel);
-        forgetIfEmpty(key, model);
+        forgetIfEmpty(model);
         return effects;
     }
 
-    /** Time passed: whoever waited too long is told, the earliest deadline first. */
+    /**
+     * An attempt to wake the model failed: all who wait get one answer, and until {@link #retryAt} whoever comes. Said
+     * twice, or said of an older attempt than the newest known, it is nothing (L21, L50).
+     */
+    public List<Effect> wakeFailed(ModelKey key, Wake wake, Instant now) {
+        ModelQueue model = models.get(key);
+        if (model == null || model.replicas() > 0 || !model.wakes.failed(wake, now)) {
+            return List.of();
+        }
+        return rejectWaiting(model, Reason.WakeFailed);
+    }
+
+    /**
+     * The model was told to sleep (L20): its waiters are told; requests at a replica run on. Requests that come from here
+     * on wake it again.
+     *
+     * @param wake the present attempt, about which nothing counts that is said later
+     */
+    public List<Effect> unloaded(ModelKey key, Optional<Wake> wake) {
+        ModelQueue model = models.get(key);
+        if (model == null) {
+            return List.of();
+        }
+        wake.ifPresent(model.wakes::forgetUpTo);
+        return rejectWaiting(model, Reason.Unloaded);
+    }
+
+    /** So many gateways share each model's limit; at least 1. It holds for requests that come from here on. */
+    public void gateways(int count) {
+        if (count < 1) {
+            throw new IllegalArgumentException("this gateway itself is one: " + count);
+        }
+        gateways = count;
+    }
+
+    /**
+     * Time passed: whoever waited too long is told, the earliest deadline first; then more are let go of those that were
+     * held back by the pace.
+     */
     public List<Effect> tick(Instant now) {
         List<Effect> effects = new ArrayList<>();
         while (!deadlines.isEmpty() && !now.isBefore(deadlines.first().deadline())) {
             HeldRequest late = deadlines.first();
             leaveQueue(late);
             effects.add(new Reject(late.id(), Reason.DeadlineExceeded));
+        }
+        List<ModelQueue> rested = List.copyOf(paced);
+        paced.clear();
+        for (ModelQueue model : rested) {
+            model.pace = limits.pace();
+            effects.addAll(drain(model));
         }
         return effects;
     }
@@ -253,23 +283,29 @@ public final class HoldCore {
         closed = true;
         abandoned = true;
         List<Effect> effects = new ArrayList<>();
-        for (Model model : models.values()) {
+        for (ModelQueue model : models.values()) {
             effects.addAll(rejectWaiting(model, Reason.ShuttingDown));
         }
         return effects;
     }
 
-    private List<Effect> drain(Model model) {
+    private List<Effect> drain(ModelQueue model) {
         List<Effect> effects = new ArrayList<>();
-        for (String pod = roomiest(model); pod != null && !model.waiting.isEmpty(); pod = roomiest(model)) {
+        while (!model.waiting.isEmpty() && model.pace > 0) {
+            String pod = model.choose(model.waiting.first());
+            if (pod == null) {
+                return effects;
+            }
             HeldRequest next = model.waiting.removeFirst();
             unhold(next);
             effects.add(grant(model, next, pod));
+            model.pace--;
+            paced.add(model);
         }
         return effects;
     }
 
-    private List<Effect> rejectWaiting(Model model, Reason reason) {
+    private List<Effect> rejectWaiting(ModelQueue model, Reason reason) {
         List<Effect> effects = new ArrayList<>();
         for (HeldRequest request : model.waiting) {
             unhold(request);
@@ -279,41 +315,66 @@ public final class HoldCore {
         return effects;
     }
 
-    private Model known(ModelKey key) {
-        Model model = models.get(key);
+    private ModelQueue queue(ModelKey key) {
+        return models.computeIfAbsent(key, unknown -> new ModelQueue(unknown, limits));
+    }
+
+    private ModelQueue known(ModelKey key) {
+        ModelQueue model = models.get(key);
         if (model == null) {
             throw new IllegalStateException(key + " has requests and is not known");
         }
         return model;
     }
 
-    private void forgetIfEmpty(ModelKey key, Model model) {
-        if (model.limits == null && model.reserved() == 0 && model.replicas.isEmpty()) {
-            models.remove(key);
+    private void forgetIfEmpty(ModelQueue model) {
+        if (model.isForgettable()) {
+            models.remove(model.key);
+            paced.remove(model);
         }
     }
 
     /** Requests of this model that wait. */
     public int waiting(ModelKey key) {
-        Model model = models.get(key);
+        ModelQueue model = models.get(key);
         return model == null ? 0 : model.waiting.size();
+    }
+
+    /** Requests of this model that wait, the next to go first: the first has position 1 (L33, L59). */
+    public List<HeldRequest> queued(ModelKey key) {
+        ModelQueue model = models.get(key);
+        return model == null ? List.of() : List.copyOf(model.waiting);
     }
 
     /** Requests of this model at a replica. */
     public int serving(ModelKey key) {
-        Model model = models.get(key);
-        return model == null ? 0 : model.serving;
+        ModelQueue model = models.get(key);
+        return model == null ? 0 : model.servingInAll();
+    }
+
+    /** Whether any replica of the model may be given requests, with room or without. */
+    public boolean hasReplica(ModelKey key) {
+        ModelQueue model = models.get(key);
+        return model != null && model.replicas() > 0;
     }
 
     /** This gateway's present limit of the model, waiting requests included; 0 for an unknown model. */
     public int limit(ModelKey key) {
-        Model model = models.get(key);
-        return model == null || model.limits == null ? 0 : limitOf(model.limits, model.replicas.size());
+        ModelQueue model = models.get(key);
+        return model == null || model.limits == null ? 0 : limitOf(model.limits, model.replicas());
+    }
+
+    /** Until when requests are turned away after a failed wake; absent when none failed since a replica answered. */
+    public Optional<Instant> retryAt(ModelKey key) {
+        ModelQueue model = models.get(key);
+        return model == null || model.wakes.retryAt().equals(Instant.MIN)
+                ? Optional.empty()
+                : Optional.of(model.wakes.retryAt());
     }
 
     /** When the longest-waiting request of this model came. */
     public Optional<Instant> oldestWaiting(ModelKey key) {
-        Model model = models.get(key);
+        ModelQueue model = models.get(key);
         return model == null
                 ? Optional.empty()
                 : model.waiting.stream().map(HeldRequest::arrivedAt).min(Comparator.naturalOrder());
@@ -321,13 +382,8 @@ public final class HoldCore {
 
     /** Requests per replica of this model; replicas without any are left out. */
     public Map<String, Integer> servingByPod(ModelKey key) {
-        Map<String, Integer> counts = new HashMap<>();
-        for (Serving request : serving.values()) {
-            if (request.request.model().equals(key)) {
-                counts.merge(request.pod, 1, Integer::sum);
-            }
-        }
-        return counts;
+        ModelQueue model = models.get(key);
+        return model == null ? Map.of() : model.serving();
     }
 
     /** Whether nothing waits and nothing is at a replica. */
@@ -337,6 +393,11 @@ public final class HoldCore {
 
     public int waitingInAll() {
         return waiting.size();
+    }
+
+    /** Bytes that waiting requests keep in memory. */
+    public long heldBytes() {
+        return heldBytes;
     }
 
     public int servingInAll() {

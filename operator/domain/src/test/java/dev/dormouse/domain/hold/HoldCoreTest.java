@@ -8,12 +8,14 @@ import dev.dormouse.domain.hold.Effect.Demand;
 import dev.dormouse.domain.hold.Effect.Grant;
 import dev.dormouse.domain.hold.Effect.Reason;
 import dev.dormouse.domain.hold.Effect.Reject;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import org.junit.jupiter.api.DisplayName;
@@ -26,10 +28,10 @@ class HoldCoreTest {
     private static final ModelKey B = new ModelKey("default", "b");
     private static final Instant T0 = Instant.parse("2026-11-21T00:00:00Z");
 
-    private final HoldCore core = new HoldCore(new HoldLimits(100, 150, 1));
+    private final HoldCore core = new HoldCore(HoldLimits.ofRequests(100, 150));
 
     private static HeldRequest request(long id, ModelKey model, int priority) {
-        return new HeldRequest(id, model, priority, T0.plusMillis(id), T0.plusSeconds(10));
+        return new HeldRequest(id, model, priority, T0.plusMillis(id), T0.plusSeconds(10), 10, true, 0);
     }
 
     private static HeldRequest request(long id) {
@@ -37,7 +39,7 @@ class HoldCoreTest {
     }
 
     private void known(int limit) {
-        core.model(A, new ModelLimits(limit));
+        core.model(A, ModelLimits.ofConcurrency(limit));
     }
 
     @Test
@@ -89,8 +91,9 @@ class HoldCoreTest {
     @Test
     @DisplayName("The limit is split over the gateways, rounded up")
     void limitIsSplitOverGateways() {
-        HoldCore third = new HoldCore(new HoldLimits(100, 100, 3));
-        third.model(A, new ModelLimits(10));
+        HoldCore third = new HoldCore(HoldLimits.ofRequests(100, 100));
+        third.gateways(3);
+        third.model(A, ModelLimits.ofConcurrency(10));
         for (int i = 1; i <= 4; i++) {
             assertThat(third.arrived(request(i)).stream().filter(Reject.class::isInstance)).isEmpty();
         }
@@ -117,8 +120,8 @@ class HoldCoreTest {
         core.replicas(A, List.of("p"));
         core.arrived(request(1));
         core.arrived(request(2));
-        core.model(A, new ModelLimits(4));
-        core.model(A, new ModelLimits(2));
+        core.model(A, ModelLimits.ofConcurrency(4));
+        core.model(A, ModelLimits.ofConcurrency(2));
 
         assertThat(core.served(1)).isEmpty();
         assertThat(core.arrived(request(3))).containsExactly(new Grant(3, "p"));
@@ -166,9 +169,9 @@ class HoldCoreTest {
     @Test
     @DisplayName("L52: bounded queues and deadlines")
     void queuesAreBoundedAndDeadlinesEnd() {
-        HoldCore small = new HoldCore(new HoldLimits(2, 3, 1));
-        small.model(A, new ModelLimits(100));
-        small.model(B, new ModelLimits(100));
+        HoldCore small = new HoldCore(HoldLimits.ofRequests(2, 3));
+        small.model(A, ModelLimits.ofConcurrency(100));
+        small.model(B, ModelLimits.ofConcurrency(100));
         small.arrived(request(1));
         small.arrived(request(2));
         assertThat(small.arrived(request(3))).containsExactly(new Reject(3, Reason.QueueFull));
@@ -187,7 +190,7 @@ class HoldCoreTest {
         known(1);
         core.replicas(A, List.of("p"));
         core.arrived(request(1));
-        core.model(A, new ModelLimits(5));
+        core.model(A, ModelLimits.ofConcurrency(5));
         core.replicas(A, List.of());
         core.arrived(request(2));
 
@@ -205,7 +208,7 @@ class HoldCoreTest {
         core.arrived(request(1));
         core.arrived(request(2));
 
-        assertThat(core.model(A, new ModelLimits(1))).isEmpty();
+        assertThat(core.model(A, ModelLimits.ofConcurrency(1))).isEmpty();
         assertThat(core.arrived(request(3))).containsExactly(new Reject(3, Reason.OverLimit));
         assertThat(core.serving(A)).isEqualTo(2);
     }
@@ -299,6 +302,112 @@ class HoldCoreTest {
         assertThat(core.arrived(request(3))).containsExactly(new Reject(3, Reason.OverLimit));
     }
 
+    @Test
+    @DisplayName("L27: a model that says so queues what is over its limit, up to its own bound")
+    void overLimitMayQueue() {
+        core.model(A, new ModelLimits(1, true, 2));
+        core.replicas(A, List.of("p"));
+        core.arrived(request(1));
+        core.arrived(request(2));
+        core.arrived(request(3));
+
+        assertThat(core.arrived(request(4))).containsExactly(new Reject(4, Reason.QueueFull));
+        assertThat(core.served(1)).containsExactly(new Grant(2, "p"));
+    }
+
+    @Test
+    @DisplayName("A request that may not wait is turned away, and the model is woken nevertheless")
+    void mayNotWait() {
+        known(10);
+        HeldRequest hurried = new HeldRequest(1, A, 0, T0, T0.plusSeconds(1), 0, false, 0);
+
+        assertThat(core.arrived(hurried)).containsExactly(new Demand(A), new Reject(1, Reason.Waking));
+        assertThat(core.idle()).isTrue();
+        core.replicas(A, List.of("p"));
+        assertThat(core.arrived(hurried)).containsExactly(new Grant(1, "p"));
+    }
+
+    @Test
+    @DisplayName("L49: a point of priority is worth ten seconds of waiting, so nobody starves")
+    void waitingAges() {
+        known(10);
+        Instant late = T0.plusSeconds(100);
+        core.arrived(new HeldRequest(1, A, 0, T0, late.plusSeconds(100), 10, true, 0));
+        core.arrived(new HeldRequest(2, A, 5, T0.plusSeconds(49), late.plusSeconds(100), 10, true, 0));
+        core.arrived(new HeldRequest(3, A, 5, T0.plusSeconds(51), late.plusSeconds(100), 10, true, 0));
+
+        assertThat(core.queued(A)).extracting(HeldRequest::id).containsExactly(2L, 1L, 3L);
+        assertThat(core.replicas(A, List.of("p"))).containsExactly(new Grant(2, "p"), new Grant(1, "p"),
+                new Grant(3, "p"));
+    }
+
+    @Test
+    @DisplayName("L52: what waiting requests keep in memory is bounded, and freed when they leave")
+    void heldBytesAreBounded() {
+        HoldCore small = new HoldCore(HoldLimits.ofRequests(100, 100).withBytes(25));
+        small.model(A, ModelLimits.ofConcurrency(100));
+        small.arrived(request(1));
+        small.arrived(request(2));
+
+        assertThat(small.arrived(request(3))).containsExactly(new Reject(3, Reason.QueueFull));
+        small.cancelled(1);
+        assertThat(small.arrived(request(4))).isEmpty();
+        assertThat(small.heldBytes()).isEqualTo(20);
+        small.replicas(A, List.of("p"));
+        assertThat(small.heldBytes()).isZero();
+    }
+
+    @Test
+    @DisplayName("L52: a failed wake is one answer to all its waiters; then requests are turned away for a while")
+    void failedWakeBacksOff() {
+        known(10);
+        core.arrived(request(1));
+        core.arrived(request(2));
+        Wake first = new Wake(T0, 1);
+
+        assertThat(core.wakeFailed(A, first, T0.plusSeconds(1))).containsExactly(new Reject(1, Reason.WakeFailed),
+                new Reject(2, Reason.WakeFailed));
+        assertThat(core.wakeFailed(A, first, T0.plusSeconds(9))).as("said twice").isEmpty();
+        assertThat(core.retryAt(A)).contains(T0.plusSeconds(2));
+        assertThat(core.arrived(request(3))).containsExactly(new Reject(3, Reason.WakeFailed));
+        assertThat(core.arrived(request(2001))).containsExactly(new Demand(A));
+
+        core.wakeFailed(A, new Wake(T0, 2), T0.plusSeconds(10));
+        assertThat(core.retryAt(A)).as("the pause doubles").contains(T0.plusSeconds(12));
+        core.replicas(A, List.of("p"));
+        assertThat(core.retryAt(A)).as("a replica ends the row").isEmpty();
+    }
+
+    @Test
+    @DisplayName("L20, L21, L50: unloading tells the waiters, and the old wake's late failure harms no new request")
+    void unloadedModel() {
+        known(10);
+        Wake old = new Wake(T0, 1);
+        core.arrived(request(1));
+        core.arrived(request(2, B, 0));
+
+        assertThat(core.unloaded(A, Optional.of(old))).containsExactly(new Reject(1, Reason.Unloaded));
+        assertThat(core.arrived(request(3))).containsExactly(new Demand(A));
+        assertThat(core.wakeFailed(A, old, T0.plusSeconds(1))).isEmpty();
+        assertThat(core.replicas(A, List.of("p"))).containsExactly(new Grant(3, "p"));
+    }
+
+    @Test
+    @DisplayName("A wake lets its waiters go at a pace, in their order, and nobody overtakes them")
+    void pacedRelease() {
+        HoldCore paced = new HoldCore(new HoldLimits(100, 100, 1000, 2, Duration.ofSeconds(10)));
+        paced.model(A, ModelLimits.ofConcurrency(50));
+        for (int i = 1; i <= 5; i++) {
+            paced.arrived(request(i));
+        }
+
+        assertThat(paced.replicas(A, List.of("p"))).containsExactly(new Grant(1, "p"), new Grant(2, "p"));
+        assertThat(paced.arrived(request(6))).isEmpty();
+        assertThat(paced.tick(T0)).containsExactly(new Grant(3, "p"), new Grant(4, "p"));
+        assertThat(paced.tick(T0)).containsExactly(new Grant(5, "p"), new Grant(6, "p"));
+        assertThat(paced.arrived(request(7))).containsExactly(new Grant(7, "p"));
+    }
+
     /** Counts what each request got, in the slowest obvious way. */
     @ParameterizedTest
     @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8})
@@ -311,8 +420,8 @@ class HoldCoreTest {
         List<ModelKey> keys = List.of(A, B);
         Instant now = T0;
         long next = 0;
-        core.model(A, new ModelLimits(3));
-        core.model(B, new ModelLimits(7));
+        core.model(A, ModelLimits.ofConcurrency(3));
+        core.model(B, ModelLimits.ofConcurrency(7));
         for (int step = 0; step < 25_000; step++) {
             now = now.plusMillis(random.nextInt(50));
             ModelKey key = keys.get(random.nextInt(2));
@@ -324,7 +433,10 @@ class HoldCoreTest {
                     long id = ++next;
                     state.put(id, "waiting");
                     modelOf.put(id, key);
-                    effects.addAll(core.arrived(new HeldRequest(id, key, random.nextInt(3), now, now.plusMillis(400))));
+                    effects.addAll(
+                            core.arrived(
+                                    new HeldRequest(id, key, random.nextInt(3), now, now.plusMillis(400), 10, true,
+                                            0)));
                 }
                 case 3 -> {
                     if (!granted.isEmpty()) {
@@ -356,7 +468,7 @@ class HoldCoreTest {
                         effects.addAll(core.returned(id));
                     } else if (random.nextInt(20) == 0) {
                         effects.addAll(core.removed(key));
-                        effects.addAll(core.model(key, new ModelLimits(1 + random.nextInt(8))));
+                        effects.addAll(core.model(key, ModelLimits.ofConcurrency(1 + random.nextInt(8))));
                     }
                 }
             }

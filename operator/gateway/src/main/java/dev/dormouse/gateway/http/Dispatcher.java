@@ -5,30 +5,33 @@ import dev.dormouse.domain.hold.Effect;
 import dev.dormouse.domain.hold.HeldRequest;
 import dev.dormouse.domain.hold.HoldCore;
 import dev.dormouse.domain.hold.HoldLimits;
-import dev.dormouse.domain.hold.ModelLimits;
 import dev.dormouse.gateway.load.GatewayMetrics;
 import dev.dormouse.gateway.load.LoadLog;
-import dev.dormouse.gateway.route.ClusterListener;
+import dev.dormouse.gateway.load.RequestTrace;
 import dev.dormouse.gateway.route.ModelRoute;
 import dev.dormouse.gateway.route.PodRoute;
+import dev.dormouse.gateway.route.ReplicaHealth;
 import dev.dormouse.gateway.route.RouteTable;
 import dev.dormouse.gateway.wake.DemandSchedule;
 import dev.dormouse.gateway.wake.DemandWriter;
+import dev.dormouse.gateway.wake.WakeTimes;
 import dev.dormouse.sidecar.api.DemandReport;
-import dev.dormouse.sidecar.api.ReplicaPhase;
 import dev.dormouse.sidecar.api.SidecarStatus;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayDeque;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.Executor;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -39,33 +42,48 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Owned by the event loop: every method must be called there.
  */
-final class Dispatcher implements ClusterListener {
+final class Dispatcher {
     private static final Logger LOG = LoggerFactory.getLogger(Dispatcher.class);
-    /** A replica that refused a connection is offered nothing for so long. */
-    private static final Duration SUSPICION = Duration.ofSeconds(1);
+    /** Waiters are told so often how far the wake is. */
+    private static final Duration NEWS = Duration.ofSeconds(1);
+    /** A demand for whose sake nobody waits is tried for so long. */
+    private static final Duration UNATTENDED = Duration.ofSeconds(2);
 
     /** A request that waits for a decision, or runs. */
     interface Ticket {
         /** Go to this replica. */
         void granted(PodRoute pod);
 
+        /** Still held; told about every second. @param position in the model's queue; 1 is next */
+        void waiting(Progress progress, int position);
+
         /** End with this error. */
         void rejected(OpenAiError error);
+
+        /** Somebody else wants it ended, wherever it is. */
+        void cancelled();
+
+        RequestTrace trace();
     }
 
-    private record Open(Ticket ticket, ModelRoute model) {}
+    /** A request that is here. @param position in its model's queue, while it waits; 1 is next */
+    record Carried(long id, RequestTrace trace, OptionalInt position) {}
 
-    /** What is known of a pod beyond the cluster's word. */
-    private static final class Knowledge {
-        /** Its sidecar said Ready before the cluster did. */
-        private boolean warm;
-        private Instant suspectUntil = Instant.MIN;
-        private Optional<String> rung = Optional.empty();
+    /** One model that is awake or wanted. */
+    record Overview(ModelKey key, int replicas, int serving, int waiting, int limit, String phase) {}
+
+    private record Open(Ticket ticket, Arrival arrival) {
+
+        ModelKey model() {
+            return arrival.model().key();
+        }
     }
 
     private final HoldCore core;
     private final RouteTable routes = new RouteTable();
+    private final ReplicaHealth health = new ReplicaHealth();
     private final DemandSchedule demands = new DemandSchedule();
+    private final WakeTimes wakes = new WakeTimes();
     private final DemandWriter writer;
     private final SidecarWatches sidecars;
     private final LoadLog load;
@@ -73,19 +91,22 @@ final class Dispatcher implements ClusterListener {
     private final Clock clock;
     private final Executor loop;
     private final Map<Long, Open> open = new HashMap<>();
-    private final Map<String, Knowledge> pods = new HashMap<>();
+    /** Models that were demanded by somebody who did not stay, until when that counts. */
+    private final Map<ModelKey, Instant> unattended = new HashMap<>();
     private final Set<ModelKey> followed = new HashSet<>();
     private final ArrayDeque<Effect> effects = new ArrayDeque<>();
+    private Instant nextNews = Instant.MIN;
     private boolean applying;
     private long lastId;
 
-    Dispatcher(HoldLimits limits, DemandWriter writer, SidecarWatches sidecars, LoadLog load, GatewayMetrics metrics,
-            Clock clock, Executor loop) {
+    Dispatcher(HoldLimits limits, int gateways, DemandWriter writer, SidecarWatches sidecars, LoadLog load, Clock clock,
+            Executor loop) {
         this.core = new HoldCore(limits);
+        core.gateways(gateways);
         this.writer = writer;
         this.sidecars = sidecars;
         this.load = load;
-        this.metrics = metrics;
+        this.metrics = new GatewayMetrics(core);
         this.clock = clock;
         this.loop = loop;
     }
@@ -98,85 +119,117 @@ final class Dispatcher implements ClusterListener {
     }
 
     /** A request came. The ticket may be called before this returns. */
-    void arrived(long id, ModelRoute model, Ticket ticket) {
+    void arrived(long id, Arrival arrival, Ticket ticket) {
+        ModelRoute model = arrival.model();
         Instant now = clock.instant();
-        open.put(id, new Open(ticket, model));
-        load.arrived(model.key(), now);
-        apply(core.arrived(
-                new HeldRequest(id, model.key(), model.priority(), now, now.plus(model.queueTimeout()))));
+        boolean awake = core.hasReplica(model.key());
+        if (!awake && arrival.quiet()) {
+            ticket.rejected(OpenAiError.asleep(model.key()));
+            return;
+        }
+        if (!awake && model.state().stalled()) {
+            ticket.rejected(OpenAiError.stalled(model.key(), why(model.key())));
+            return;
+        }
+        open.put(id, new Open(ticket, arrival));
+        if (!arrival.quiet()) {
+            load.arrived(model.key(), now);
+        }
+        apply(core.arrived(held(id, arrival, now)));
+    }
+
+    private HeldRequest held(long id, Arrival arrival, Instant now) {
+        ModelRoute model = arrival.model();
+        Duration timeout = model.admission().queueTimeout();
+        Optional<Duration> patience = arrival.wishes().patience();
+        Duration longest = patience.filter(shorter -> shorter.compareTo(timeout) < 0).orElse(timeout);
+        boolean tooLong = patience.flatMap(own -> remaining(model.key()).filter(wake -> wake.compareTo(own) > 0))
+                .isPresent();
+        boolean mayWait = model.admission().coldStart() != ModelRoute.ColdStart.Reject && !tooLong;
+        return new HeldRequest(id, model.key(), model.admission().priority() + arrival.wishes().priority(), now,
+                now.plus(longest), arrival.bytes(), mayWait, arrival.affinity());
     }
 
     /** A granted request ended, or a client went away; nothing happens if the request has ended already. */
     void ended(long id) {
         Open gone = open.remove(id);
         if (gone != null) {
-            load.ended(gone.model.key(), clock.instant());
+            logEnd(gone);
             apply(core.cancelled(id));
+        }
+    }
+
+    private void logEnd(Open gone) {
+        if (!gone.arrival.quiet()) {
+            load.ended(gone.model(), clock.instant());
         }
     }
 
     /** A granted request never reached this pod: it waits again. */
     void unreachable(long id, PodRoute pod) {
-        Knowledge knowledge = pods.get(pod.uid());
-        if (knowledge != null) {
-            knowledge.warm = false;
-            knowledge.suspectUntil = clock.instant().plus(SUSPICION);
-        }
+        health.unreachable(pod.uid(), clock.instant());
         if (open.containsKey(id)) {
             apply(core.returned(id));
         }
         refresh(pod.model());
     }
 
+    /** How a replica answered: a failure of the engine's own, again and again, is no reason to ask it more. */
+    void answered(PodRoute pod, boolean well) {
+        int limit = routes.model(pod.model()).map(model -> model.traffic().ejectAfterFailures()).orElse(1);
+        if (health.answered(pod, well, limit, clock.instant())) {
+            refresh(pod.model());
+        }
+    }
+
     // What the cluster does.
 
-    @Override
-    public void modelSeen(ModelRoute model) {
+    void modelSeen(ModelRoute model) {
+        if (routes.model(model.key()).filter(before -> !before.traffic().equals(model.traffic())).isPresent()) {
+            health.forget(model.key());
+        }
         routes.put(model);
-        apply(core.model(model.key(), new ModelLimits(model.concurrencyLimit())));
+        apply(core.model(model.key(), model.admission().limits(), model.traffic().strategy()));
+        model.failedWake().ifPresent(wake -> {
+            wakes.abandoned(model.key());
+            apply(core.wakeFailed(model.key(), wake, clock.instant()));
+        });
         pump();
     }
 
-    @Override
-    public void modelGone(ModelKey model) {
+    void modelGone(ModelKey model) {
         // The table still knows it, so that the waiters are told its name.
         apply(core.removed(model));
         routes.remove(model);
+        wakes.forget(model);
+        metrics.forget(model);
+        health.forget(model);
         refresh(model);
     }
 
-    @Override
-    public void podSeen(PodRoute pod) {
+    void podSeen(PodRoute pod) {
         routes.put(pod);
-        Knowledge knowledge = pods.computeIfAbsent(pod.uid(), uid -> new Knowledge());
-        if (pod.ready()) {
-            // From here on the cluster knows better: an engine that dies later is not warm any more.
-            knowledge.warm = false;
-        }
+        health.seen(pod);
         refresh(pod.model());
     }
 
-    @Override
-    public void podGone(String uid) {
-        pods.remove(uid);
+    void podGone(String uid) {
+        health.gone(uid);
         sidecars.forget(uid);
         routes.removePod(uid).ifPresent(pod -> refresh(pod.model()));
     }
 
-    @Override
-    public void synced() {
+    void gatewaysSeen(int ready) {
+        core.gateways(Math.max(1, ready));
+    }
+
+    void synced() {
         load.synced(clock.instant());
         LOG.info("the gateway knows the cluster");
     }
 
     private void sidecarSaid(PodRoute pod, SidecarStatus status) {
-        Knowledge knowledge = pods.get(pod.uid());
-        if (knowledge == null) {
-            return;
-        }
-        knowledge.rung = Optional.of(status.rung().name());
-        if (status.phase() == ReplicaPhase.Ready && !knowledge.warm) {
-            knowledge.warm = true;
+        if (health.said(pod.uid(), status)) {
             refresh(pod.model());
         }
     }
@@ -187,53 +240,73 @@ final class Dispatcher implements ClusterListener {
     void tick() {
         Instant now = clock.instant();
         apply(core.tick(now));
-        for (PodRoute pod : endedSuspicions(now)) {
-            refresh(pod.model());
+        for (String uid : health.forgive(now)) {
+            routes.pod(uid).ifPresent(pod -> refresh(pod.model()));
         }
         for (ModelKey model : List.copyOf(followed)) {
             follow(model);
         }
+        if (!now.isBefore(nextNews)) {
+            nextNews = now.plus(NEWS);
+            List.copyOf(followed).forEach(this::tellWaiters);
+        }
+        unattended.values().removeIf(until -> !now.isBefore(until));
         pump();
     }
 
-    private List<PodRoute> endedSuspicions(Instant now) {
-        return pods.entrySet()
-                .stream()
-                .filter(pod -> endSuspicion(pod.getValue(), now))
-                .flatMap(
-                        pod -> routes.pod(pod.getKey()).stream())
-                .toList();
+    /** L33, L59. */
+    private void tellWaiters(ModelKey model) {
+        Progress progress = progress(model);
+        int position = 0;
+        for (HeldRequest held : core.queued(model)) {
+            position++;
+            Open request = open.get(held.id());
+            if (request != null) {
+                request.ticket.waiting(progress, position);
+            }
+        }
     }
 
-    private static boolean endSuspicion(Knowledge pod, Instant now) {
-        if (pod.suspectUntil.equals(Instant.MIN) || now.isBefore(pod.suspectUntil)) {
-            return false;
+    /** By the sidecar that is the furthest, or by what the operator says. */
+    private Progress progress(ModelKey model) {
+        Optional<SidecarStatus> furthest = routes.pods(model)
+                .stream()
+                .filter(health::starting)
+                .flatMap(pod -> health.said(pod.uid()).stream())
+                .max(Comparator.comparing(SidecarStatus::phase).thenComparing(SidecarStatus::percent));
+        if (furthest.isPresent()) {
+            SidecarStatus said = furthest.get();
+            Optional<Duration> eta = said.etaMillis() < 0
+                    ? remaining(model)
+                    : Optional.of(Duration.ofMillis(said.etaMillis()));
+            return new Progress(said.phase().name(), said.rung().name(), OptionalInt.of((int) said.percent()), eta);
         }
-        pod.suspectUntil = Instant.MIN;
-        return true;
+        Optional<ModelRoute.State> state = routes.model(model).map(ModelRoute::state);
+        Optional<ModelRoute.Warmup> warmup = state.flatMap(ModelRoute.State::warmup)
+                .filter(told -> !told.phase().equals("Ready"));
+        return new Progress(warmup.map(ModelRoute.Warmup::phase).orElse("Waking"),
+                state.flatMap(ModelRoute.State::lastWake).map(ModelRoute.LastWake::rung).orElse("Unknown"),
+                warmup.map(ModelRoute.Warmup::percent).orElse(OptionalInt.empty()), remaining(model));
     }
 
     // What follows from it.
 
     /** Tells the core which pods of the model may be given requests, and follows those that may soon. */
     private void refresh(ModelKey model) {
-        List<String> routable = routes.pods(model).stream().filter(this::routable).map(PodRoute::uid).toList();
-        apply(core.replicas(model, routable));
+        List<PodRoute> routable = health.admitted(model,
+                routes.pods(model).stream().filter(health::routable).toList(), clock.instant());
+        if (!routable.isEmpty()) {
+            wakes.awake(model, clock.instant());
+        }
+        apply(core.weightedReplicas(model,
+                routable.stream().collect(Collectors.toMap(PodRoute::uid, PodRoute::weight))));
         follow(model);
-    }
-
-    private boolean routable(PodRoute pod) {
-        Knowledge knowledge = pods.get(pod.uid());
-        return pod.open() && knowledge != null && (pod.ready() || knowledge.warm)
-                && knowledge.suspectUntil.equals(Instant.MIN);
     }
 
     private void follow(ModelKey model) {
         boolean anybodyWaits = core.waiting(model) > 0;
         for (PodRoute pod : routes.pods(model)) {
-            Knowledge knowledge = pods.get(pod.uid());
-            boolean starting = pod.open() && !pod.ready() && knowledge != null && !knowledge.warm;
-            if (anybodyWaits && starting) {
+            if (anybodyWaits && health.starting(pod)) {
                 sidecars.follow(pod, status -> sidecarSaid(pod, status));
             } else {
                 sidecars.forget(pod.uid());
@@ -241,8 +314,8 @@ final class Dispatcher implements ClusterListener {
         }
         if (anybodyWaits) {
             followed.add(model);
-        } else {
-            followed.remove(model);
+        } else if (followed.remove(model) && !core.hasReplica(model)) {
+            wakes.abandoned(model);
         }
     }
 
@@ -286,8 +359,8 @@ final class Dispatcher implements ClusterListener {
     private void reject(Effect.Reject reject) {
         Open request = open.remove(reject.request());
         if (request != null) {
-            load.ended(request.model.key(), clock.instant());
-            request.ticket.rejected(error(reject.reason(), request.model));
+            logEnd(request);
+            request.ticket.rejected(error(reject.reason(), request.arrival.model()));
         }
     }
 
@@ -296,20 +369,46 @@ final class Dispatcher implements ClusterListener {
         return switch (reason) {
             case UnknownModel -> OpenAiError.unknownModel(asArrived.clientName());
             case OverLimit -> OpenAiError.overLimit(key, core.limit(key));
-            case QueueFull -> OpenAiError.queueFull(key);
+            case QueueFull -> OpenAiError.queueFull(key, seconds(remaining(key)));
+            case Waking -> OpenAiError.waking(key, seconds(remaining(key)));
+            case WakeFailed -> OpenAiError.wakeFailed(key, why(key), seconds(
+                    core.retryAt(key).map(at -> Duration.between(clock.instant(), at))));
+            case Unloaded -> OpenAiError.unloaded(key);
             case ShuttingDown -> OpenAiError.shuttingDown();
-            case DeadlineExceeded -> OpenAiError.wakeTimeout(key, asArrived.queueTimeout().toSeconds(),
-                    routes.model(key)
-                            .flatMap(ModelRoute::problem)
-                            .map(problem -> problem.reason() + ": " + problem.message())
-                            .orElse("It is still waking; kubectl describe im " + key.name() + " -n " + key.namespace()
-                                    + " tells how far it is."));
+            case DeadlineExceeded -> OpenAiError.wakeTimeout(key, asArrived.admission().queueTimeout().toSeconds(),
+                    why(key));
         };
     }
 
+    private String why(ModelKey key) {
+        return routes.model(key)
+                .flatMap(model -> model.state().problem())
+                .map(problem -> problem.reason() + ": " + problem.message())
+                .orElse("It is still waking; kubectl describe im " + key.name() + " -n " + key.namespace()
+                        + " tells how far it is.");
+    }
+
+    /** How long the model's wake will still take, learned from its past ones. */
+    private Optional<Duration> remaining(ModelKey key) {
+        return wakes.remaining(key, clock.instant(),
+                routes.model(key).flatMap(model -> model.state().lastWake()).map(ModelRoute.LastWake::took));
+    }
+
+    /** Whole seconds, rounded up; at least 1. */
+    private static OptionalInt seconds(Optional<Duration> time) {
+        return time.isEmpty()
+                ? OptionalInt.empty()
+                : OptionalInt.of((int) Math.max(1, (time.get().toMillis() + 999) / 1000));
+    }
+
     private void demand(ModelKey model) {
-        metrics.wake();
-        demands.wanted(model, clock.instant());
+        metrics.wake(model);
+        Instant now = clock.instant();
+        wakes.demanded(model, now);
+        if (core.waiting(model) == 0) {
+            unattended.put(model, now.plus(UNATTENDED));
+        }
+        demands.wanted(model, now);
         pump();
         follow(model);
     }
@@ -317,14 +416,18 @@ final class Dispatcher implements ClusterListener {
     /** Writes the demands that are due. */
     private void pump() {
         Instant now = clock.instant().truncatedTo(ChronoUnit.MICROS);
-        for (ModelKey model : demands.due(now, key -> core.waiting(key) > 0, this::answered)) {
+        for (ModelKey model : demands.due(now, this::wanted, this::answered)) {
             writer.write(model, now).whenComplete((done, error) -> loop.execute(() -> demanded(model, error)));
         }
     }
 
+    private boolean wanted(ModelKey model) {
+        return core.waiting(model) > 0 || unattended.containsKey(model);
+    }
+
     private boolean answered(ModelKey model, Instant demandedAt) {
         return routes.model(model)
-                .flatMap(ModelRoute::activation)
+                .flatMap(route -> route.state().activation())
                 .filter(activation -> activation.answers(demandedAt))
                 .isPresent();
     }
@@ -348,11 +451,18 @@ final class Dispatcher implements ClusterListener {
         return load.syncedAt().isPresent();
     }
 
+    /** Whether a replica of the model answers. */
+    boolean awake(ModelKey model) {
+        return core.hasReplica(model);
+    }
+
     /** The rung from which the pod's wake started, as far as anybody said. */
     Optional<String> rung(PodRoute pod) {
-        Knowledge knowledge = pods.get(pod.uid());
-        Optional<String> own = knowledge == null ? Optional.empty() : knowledge.rung;
-        return own.or(() -> routes.model(pod.model()).flatMap(ModelRoute::lastWakeRung));
+        return health.said(pod.uid())
+                .map(status -> status.rung().name())
+                .or(() -> routes.model(pod.model())
+                        .flatMap(model -> model.state().lastWake())
+                        .map(ModelRoute.LastWake::rung));
     }
 
     Instant now() {
@@ -364,7 +474,53 @@ final class Dispatcher implements ClusterListener {
     }
 
     String metricsText() {
-        return metrics.text(core);
+        return metrics.text();
+    }
+
+    GatewayMetrics metrics() {
+        return metrics;
+    }
+
+    /** Every request that is here, those that wait in the order in which they will go. */
+    List<Carried> carried() {
+        Map<Long, Integer> positions = new HashMap<>();
+        for (ModelKey model : followed) {
+            int position = 0;
+            for (HeldRequest held : core.queued(model)) {
+                position++;
+                positions.put(held.id(), position);
+            }
+        }
+        return open.entrySet()
+                .stream()
+                .map(each -> new Carried(each.getKey(), each.getValue().ticket.trace(),
+                        positions.containsKey(each.getKey())
+                                ? OptionalInt.of(positions.getOrDefault(each.getKey(), 0))
+                                : OptionalInt.empty()))
+                .sorted(Comparator.comparing((Carried each) -> each.position().orElse(0)).thenComparing(Carried::id))
+                .toList();
+    }
+
+    /** Whether there was such a request. */
+    boolean cancel(long id) {
+        Open request = open.get(id);
+        if (request != null) {
+            request.ticket.cancelled();
+        }
+        return request != null;
+    }
+
+    List<Overview> overview() {
+        return routes.listing()
+                .map(entry -> entry.getValue())
+                .filter(model -> core.hasReplica(model.key()) || core.waiting(model.key()) > 0
+                        || core.serving(model.key()) > 0)
+                .map(model -> new Overview(model.key(), (int) routes.pods(model.key())
+                        .stream()
+                        .filter(health::routable)
+                        .count(), core.serving(model.key()), core.waiting(model.key()), core.limit(model.key()),
+                        core.hasReplica(model.key()) ? "Ready" : progress(model.key()).phase()))
+                .toList();
     }
 
     // How it ends.

@@ -1,20 +1,23 @@
 package dev.dormouse.gateway.http;
 
-import dev.dormouse.gateway.load.GatewayMetrics;
+import dev.dormouse.gateway.load.AccessLog;
+import dev.dormouse.gateway.load.RequestTrace;
 import dev.dormouse.gateway.route.ModelRoute;
 import dev.dormouse.gateway.route.PodRoute;
+import io.vertx.core.Vertx;
+import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpClient;
 import io.vertx.core.http.HttpClientRequest;
 import io.vertx.core.http.HttpClientResponse;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.HttpServerResponse;
+import io.vertx.core.http.HttpVersion;
 import io.vertx.core.http.RequestOptions;
 import io.vertx.core.net.SocketAddress;
 import java.time.Duration;
-import java.time.Instant;
-import java.util.Locale;
 import java.util.Set;
+import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -26,87 +29,179 @@ import org.slf4j.LoggerFactory;
 final class Exchange implements Dispatcher.Ticket {
     private static final Logger LOG = LoggerFactory.getLogger(Exchange.class);
     /** Ours, or written anew for the next connection. */
-    private static final Set<String> REQUEST_HEADERS_NOT_COPIED = Set.of("host", "content-length", "expect");
+    private static final Set<String> REQUEST_HEADERS_NOT_COPIED = Set.of("host", "content-length", "expect",
+            "x-dormouse-model", "http2-settings");
+    private static final Set<String> KEYED_REQUEST_HEADERS_NOT_COPIED = Set.of("host", "content-length", "expect",
+            "x-dormouse-model", "http2-settings", "authorization", "x-api-key");
     private static final Set<String> RESPONSE_HEADERS_NOT_COPIED = Set.of("x-dormouse-wake");
+    /** Longest error of an engine that is told inside a stream. */
+    private static final int LONGEST_ERROR_BYTES = 64 << 10;
+    private static final int NOT_IMPLEMENTED = 501;
+
+    /** What every exchange of one gateway needs. */
+    record Surroundings(Vertx vertx, Dispatcher dispatcher, HttpClient client, AccessLog accessLog,
+            Timeouts timeouts) {}
 
     private final HttpServerRequest request;
     private final HttpServerResponse response;
     private final ModelRoute model;
+    private final Arrival arrival;
     private final String upstreamUri;
     private final RequestBody body;
+    /** Its credentials are the gateway's, and none of the engine's business. */
+    private final boolean keyed;
+    private final Runnable ended;
     private final Dispatcher dispatcher;
+    private final Vertx vertx;
     private final HttpClient client;
-    private final GatewayMetrics metrics;
+    private final AccessLog accessLog;
+    private final Timeouts timeouts;
+    private final WakeStream wakeStream;
     private final long id;
-    private final Instant arrivedAt;
-    private boolean held;
-    private @Nullable Instant grantedAt;
+    private final RequestTrace trace;
+    private long totalTimer = -1;
     private boolean over;
     private @Nullable HttpClientRequest upstream;
 
-    /** @param upstreamUri path and query as the engine shall see them */
-    Exchange(HttpServerRequest request, ModelRoute model, String upstreamUri, RequestBody body, Dispatcher dispatcher,
-            HttpClient client, GatewayMetrics metrics) {
-        this.request = request;
-        this.response = request.response();
-        this.model = model;
+    /**
+     * @param upstreamUri path and query as the engine shall see them
+     * @param ended run once, at the end
+     */
+    Exchange(Inbound in, Arrival arrival, String upstreamUri, Surroundings surroundings, Runnable ended) {
+        this.request = in.request();
+        this.keyed = in.key().isPresent();
+        this.ended = ended;
+        this.response = in.request().response();
+        this.arrival = arrival;
+        this.model = arrival.model();
         this.upstreamUri = upstreamUri;
-        this.body = body;
-        this.dispatcher = dispatcher;
-        this.client = client;
-        this.metrics = metrics;
+        this.body = in.body();
+        this.dispatcher = surroundings.dispatcher();
+        this.vertx = surroundings.vertx();
+        this.client = surroundings.client();
+        this.accessLog = surroundings.accessLog();
+        this.timeouts = surroundings.timeouts();
+        this.wakeStream = new WakeStream(response, model.clientName(), upstreamUri.contains("/chat/completions"));
         this.id = dispatcher.nextId();
-        this.arrivedAt = dispatcher.now();
+        this.trace = new RequestTrace(model.key(), request.method().name(), String.valueOf(request.path()),
+                request.remoteAddress().hostAddress(), dispatcher.now());
     }
 
     void begin() {
         // First of all: a client may leave at any moment from here on.
         response.closeHandler(closed -> clientGone());
         response.exceptionHandler(broken -> clientGone());
-        dispatcher.arrived(id, model, this);
-        held |= !over && grantedAt == null;
+        if (timeouts.total().isPositive()) {
+            totalTimer = vertx.setTimer(timeouts.total().toMillis(), timer -> tooLong());
+        }
+        dispatcher.arrived(id, arrival, this);
+        if (!over && trace.pod().isEmpty()) {
+            trace.held();
+        }
+    }
+
+    private void tooLong() {
+        if (over) {
+            return;
+        }
+        leave();
+        if (upstream != null) {
+            upstream.reset();
+        }
+        if (response.headWritten()) {
+            tell(response.getStatusCode());
+            breakOff();
+        } else {
+            answer(OpenAiError.totalTimeout(model.key(), timeouts.total().toSeconds()));
+        }
     }
 
     private void clientGone() {
         if (!over) {
-            over = true;
-            metrics.disconnected();
+            dispatcher.metrics().disconnected(model.key());
+            accessLog.write(trace, "gone", took());
             if (upstream != null) {
                 upstream.reset();
             }
-            dispatcher.ended(id);
+            leave();
+        }
+    }
+
+    @Override
+    public void waiting(Progress progress, int position) {
+        if (!over && arrival.heartbeat() && trace.pod().isEmpty()) {
+            wakeStream.tell(progress, position);
         }
     }
 
     @Override
     public void rejected(OpenAiError error) {
         if (!over) {
-            over = true;
+            leave();
             answer(error);
         }
     }
 
+    @Override
+    public void cancelled() {
+        if (over) {
+            return;
+        }
+        leave();
+        if (upstream != null) {
+            upstream.reset();
+        }
+        if (response.headWritten() && !wakeStream.begun()) {
+            tell(response.getStatusCode());
+            breakOff();
+        } else {
+            answer(OpenAiError.cancelled());
+        }
+    }
+
+    @Override
+    public RequestTrace trace() {
+        return trace;
+    }
+
+    private Duration took() {
+        return Duration.between(trace.arrivedAt(), dispatcher.now());
+    }
+
+    private void tell(int status) {
+        Duration took = took();
+        dispatcher.metrics().finished(trace, status, took);
+        accessLog.write(trace, Integer.toString(status), took);
+    }
+
     private void answer(OpenAiError error) {
-        metrics.answered(error.status());
+        tell(error.status());
         body.discard();
-        error.send(response);
+        if (wakeStream.begun()) {
+            wakeStream.fail(error.body()).onFailure(gone -> {
+                // The client left before it was told.
+            });
+        } else {
+            error.send(response);
+        }
     }
 
     @Override
     public void granted(PodRoute pod) {
-        grantedAt = dispatcher.now();
+        trace.granted(pod.uid(), dispatcher.now());
         String ip = pod.ip().orElseThrow(() -> new IllegalStateException("pod " + pod.uid() + " has no address"));
         RequestOptions to = new RequestOptions().setServer(SocketAddress.inetSocketAddress(pod.enginePort(), ip))
                 .setHost(ip)
                 .setPort(pod.enginePort())
                 .setMethod(request.method())
-                .setURI(upstreamUri);
+                .setURI(upstreamUri)
+                .setIdleTimeout(timeouts.upstreamIdle().toMillis());
         client.request(to).onComplete(opened -> {
             if (opened.succeeded()) {
                 connected(opened.result(), pod);
             } else if (!over) {
                 LOG.debug("pod {} of {} cannot be reached: {}", pod.uid(), model.key(), opened.cause().getMessage());
-                held = true;
+                trace.returned();
                 dispatcher.unreachable(id, pod);
             }
         });
@@ -121,15 +216,24 @@ final class Exchange implements Dispatcher.Ticket {
         opened.exceptionHandler(error -> {
             // The response fails with the same connection, and is where it is answered.
         });
-        HopByHop.copy(request.headers(), opened.headers(), REQUEST_HEADERS_NOT_COPIED);
+        HopByHop.copy(request.headers(), opened.headers(),
+                keyed ? KEYED_REQUEST_HEADERS_NOT_COPIED : REQUEST_HEADERS_NOT_COPIED);
         addForwarded(opened);
-        opened.response().onSuccess(answer -> relay(answer, pod)).onFailure(error -> {
+        opened.response().onSuccess(answer -> answered(answer, pod)).onFailure(error -> {
             if (!over) {
                 LOG.info("pod {} of {} gave no answer: {}", pod.uid(), model.key(), error.getMessage());
-                lost("ended the connection before it answered");
+                dispatcher.answered(pod, false);
+                lost(error instanceof TimeoutException
+                        ? "was silent for " + timeouts.upstreamIdle().toSeconds() + " s"
+                        : "ended the connection before it answered");
             }
         });
-        body.forward(opened);
+        if (Tunnel.isWanted(request)) {
+            opened.putHeader("Connection", "Upgrade").putHeader("Upgrade", request.getHeader("Upgrade"));
+            opened.connect().onFailure(error -> LOG.debug("no tunnel to pod {}: {}", pod.uid(), error.getMessage()));
+        } else {
+            body.forward(opened);
+        }
     }
 
     private void addForwarded(HttpClientRequest opened) {
@@ -139,53 +243,95 @@ final class Exchange implements Dispatcher.Ticket {
         if (request.getHeader("X-Forwarded-Proto") == null) {
             opened.putHeader("X-Forwarded-Proto", "http");
         }
-        String host = request.getHeader("Host");
+        String host = request.authority() == null ? null : request.authority().toString();
         if (host != null && request.getHeader("X-Forwarded-Host") == null) {
             opened.putHeader("X-Forwarded-Host", host);
         }
     }
 
-    /** Nothing has been sent to the client: it is told. */
+    /** The engine has not answered: the client is told. */
     private void lost(String what) {
         if (!over) {
-            over = true;
-            dispatcher.ended(id);
+            leave();
             answer(OpenAiError.upstreamFailed(model.key(), what));
         }
     }
 
-    private void relay(HttpClientResponse answer, PodRoute pod) {
+    private void answered(HttpClientResponse answer, PodRoute pod) {
+        answer.pause();
+        dispatcher.answered(pod, answer.statusCode() < 500 || answer.statusCode() == NOT_IMPLEMENTED);
         if (over) {
             answer.request().reset();
-            return;
+        } else if (Tunnel.isGranted(answer)) {
+            answer.resume();
+            Tunnel.open(request, answer).onComplete(closed -> ended(answer.statusCode()));
+        } else if (wakeStream.begun() && !isStream(answer)) {
+            tellInStream(answer);
+        } else {
+            relay(answer, pod);
         }
-        response.setStatusCode(answer.statusCode()).setStatusMessage(answer.statusMessage());
-        HopByHop.copy(answer.headers(), response.headers(), RESPONSE_HEADERS_NOT_COPIED);
-        if (held && grantedAt != null) {
-            Duration waited = Duration.between(arrivedAt, grantedAt);
-            metrics.waited(waited);
-            response.putHeader("X-Dormouse-Wake", wake(dispatcher.rung(pod).orElse("Unknown"), waited));
+    }
+
+    private static boolean isStream(HttpClientResponse answer) {
+        String type = answer.getHeader("Content-Type");
+        return answer.statusCode() == 200 && type != null && type.startsWith(WakeStream.EVENTS);
+    }
+
+    /** The client was promised a stream, and the engine answers something else: most likely an error. */
+    private void tellInStream(HttpClientResponse answer) {
+        Buffer text = Buffer.buffer();
+        answer.handler(piece -> {
+            if (text.length() + piece.length() <= LONGEST_ERROR_BYTES) {
+                text.appendBuffer(piece);
+            }
+        });
+        answer.exceptionHandler(error -> lost("broke off its answer"));
+        answer.endHandler(end -> {
+            if (!over) {
+                wakeStream.fail(text.toString()).onFailure(gone -> {
+                    // The client left before it was told.
+                });
+                ended(answer.statusCode());
+            }
+        });
+        answer.resume();
+    }
+
+    private void relay(HttpClientResponse answer, PodRoute pod) {
+        if (!wakeStream.begun()) {
+            response.setStatusCode(answer.statusCode()).setStatusMessage(answer.statusMessage());
+            HopByHop.copy(answer.headers(), response.headers(), RESPONSE_HEADERS_NOT_COPIED);
+            if (trace.wasHeld()) {
+                response.putHeader("X-Dormouse-Wake", Progress.header(dispatcher.rung(pod).orElse("Unknown"),
+                        trace.waited().orElse(Duration.ZERO)));
+            }
+            if (answer.getHeader("Content-Length") == null && mayHaveBody(answer)) {
+                response.setChunked(true);
+            }
         }
-        if (answer.getHeader("Content-Length") == null && mayHaveBody(answer)) {
-            response.setChunked(true);
-        }
-        answer.pipe().endOnFailure(false).to(response).onComplete(done -> {
-            if (done.succeeded()) {
-                relayed(answer);
-            } else if (answer.end().failed()) {
-                cut(answer, pod, done.cause());
-            } else {
-                clientGone(); // Writing to it failed before its close was noticed.
+        Transfer.start(answer, response, piece -> trace.answering(piece.getBytes(), dispatcher.now()), end -> {
+            switch (end) {
+                case Transfer.End.Whole() -> ended(answer.statusCode());
+                case Transfer.End.BrokenOff(Throwable cause) -> cut(answer, pod, cause);
             }
         });
     }
 
-    private void relayed(HttpClientResponse answer) {
+    private void ended(int status) {
         if (!over) {
-            over = true;
-            metrics.answered(answer.statusCode());
-            dispatcher.ended(id);
+            tell(status);
+            leave();
         }
+    }
+
+    /** The one way out. */
+    private void leave() {
+        over = true;
+        if (totalTimer >= 0) {
+            vertx.cancelTimer(totalTimer);
+        }
+        dispatcher.ended(id);
+        ended.run();
     }
 
     private boolean mayHaveBody(HttpClientResponse answer) {
@@ -194,14 +340,27 @@ final class Exchange implements Dispatcher.Ticket {
 
     /** The answer is broken off: a client that only sees an end would take it for all there is. */
     private void cut(HttpClientResponse answer, PodRoute pod, Throwable error) {
-        if (!over) {
-            LOG.info("pod {} of {} broke off its answer: {}", pod.uid(), model.key(), error.getMessage());
-            relayed(answer);
-            request.connection().close();
+        if (over) {
+            return;
+        }
+        LOG.info("pod {} of {} broke off its answer: {}", pod.uid(), model.key(), error.getMessage());
+        dispatcher.answered(pod, false);
+        ended(answer.statusCode());
+        if (isStream(answer)) {
+            // Behind whatever half an event there is, so that a client's parser sees it too.
+            String event = "\n\ndata: " + OpenAiError.upstreamFailed(model.key(), "broke off its answer").body()
+                    + "\n\n";
+            response.write(event).onComplete(told -> breakOff());
+        } else {
+            breakOff();
         }
     }
 
-    static String wake(String rung, Duration waited) {
-        return String.format(Locale.ROOT, "%s;waited=%d.%03d", rung, waited.toSeconds(), waited.toMillisPart());
+    private void breakOff() {
+        if (request.version() == HttpVersion.HTTP_2) {
+            response.reset();
+        } else {
+            request.connection().close();
+        }
     }
 }

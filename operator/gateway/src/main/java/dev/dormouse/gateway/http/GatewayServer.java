@@ -1,8 +1,9 @@
 package dev.dormouse.gateway.http;
 
 import dev.dormouse.domain.fleet.ModelKey;
-import dev.dormouse.gateway.load.GatewayMetrics;
+import dev.dormouse.gateway.load.AccessLog;
 import dev.dormouse.gateway.load.LoadLog;
+import dev.dormouse.gateway.route.ApiKey;
 import dev.dormouse.gateway.route.ClusterListener;
 import dev.dormouse.gateway.route.ModelRoute;
 import dev.dormouse.gateway.route.PodRoute;
@@ -20,6 +21,8 @@ import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.PoolOptions;
 import java.time.Clock;
 import java.time.Instant;
+import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -33,6 +36,7 @@ import org.slf4j.LoggerFactory;
 public final class GatewayServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(GatewayServer.class);
     private static final long TICK_MILLIS = 25;
+    private static final long SWEEP_MILLIS = 1000;
     private static final int CONNECT_TIMEOUT_MILLIS = 2000;
     /** Shorter than the 5 s after which uvicorn, under most engines, closes a connection: else we lose that race. */
     private static final int UPSTREAM_KEEP_ALIVE_SECONDS = 3;
@@ -46,10 +50,13 @@ public final class GatewayServer implements AutoCloseable {
     private final ServerSettings settings;
     private final Clock clock;
     private final Dispatcher dispatcher;
+    private final ApiKeys keys;
+    private final Connections connections;
     private final PublicHandler publicHandler;
     private final InternalHandler internalHandler;
     private final HttpServer publicServer;
     private final HttpServer internalServer;
+    private final Optional<HttpServer> adminServer;
     private final Promise<Void> drained = Promise.promise();
     private @Nullable Instant drainUntil;
 
@@ -59,8 +66,10 @@ public final class GatewayServer implements AutoCloseable {
      * @throws IllegalStateException when an address cannot be bound
      */
     public static GatewayServer start(ServerSettings settings, DemandWriter demands, Clock clock) {
+        // Epoll notices a client that leaves while nothing is read from it; NIO, which is taken elsewhere, does not.
         // No file cache: Vert.x would leave a folder in the temporary directory.
         Vertx vertx = Vertx.vertx(new VertxOptions().setEventLoopPoolSize(1)
+                .setPreferNativeTransport(true)
                 .setFileSystemOptions(
                         new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false)));
         GatewayServer server = new GatewayServer(vertx, settings, demands, clock);
@@ -85,14 +94,26 @@ public final class GatewayServer implements AutoCloseable {
                         .setMaxHeaderSize(MAX_HEADER_BYTES))
                 .with(new PoolOptions().setHttp1MaxSize(POOL_SIZE))
                 .build();
-        GatewayMetrics metrics = new GatewayMetrics();
-        this.dispatcher = new Dispatcher(settings.limits(), demands, new SidecarWatches(vertx, settings.sidecarPort()),
-                new LoadLog(settings.name(), UUID.randomUUID().toString()), metrics, clock, this::onLoop);
-        this.publicHandler = new PublicHandler(dispatcher, client, metrics, settings.peekBytes());
+        this.dispatcher = new Dispatcher(settings.limits(), settings.gateways(), demands,
+                new SidecarWatches(vertx, settings.sidecarPort()),
+                new LoadLog(settings.name(), UUID.randomUUID().toString()), clock, this::onLoop);
+        this.keys = new ApiKeys(settings.apiKeys());
+        this.connections = new Connections(settings.timeouts().request());
+        this.publicHandler = new PublicHandler(
+                new Exchange.Surroundings(vertx, dispatcher, client, new AccessLog(settings.accessLog()),
+                        settings.timeouts()),
+                connections, keys,
+                settings.peekBytes(), settings.formPeekBytes());
         this.internalHandler = new InternalHandler(dispatcher);
-        this.publicServer = vertx.createHttpServer(options().setPort(settings.port())).requestHandler(publicHandler);
+        this.publicServer = vertx.createHttpServer(options().setPort(settings.port()))
+                .requestHandler(publicHandler)
+                .connectionHandler(connection -> connections.opened(connection, clock.instant()));
         this.internalServer = vertx.createHttpServer(options().setPort(settings.internalPort()))
                 .requestHandler(internalHandler);
+        this.adminServer = settings.admin()
+                .map(admin -> vertx
+                        .createHttpServer(new HttpServerOptions().setHost(admin.bind()).setPort(admin.port()))
+                        .requestHandler(new AdminHandler(dispatcher)));
     }
 
     private HttpServerOptions options() {
@@ -100,7 +121,7 @@ public final class GatewayServer implements AutoCloseable {
                 .setHandle100ContinueAutomatically(true)
                 .setMaxHeaderSize(MAX_HEADER_BYTES)
                 .setMaxInitialLineLength(MAX_HEADER_BYTES)
-                .setHttp2ClearTextEnabled(false)
+                .setHttp2ClearTextEnabled(settings.h2c())
                 .setAcceptBacklog(4096);
     }
 
@@ -110,10 +131,17 @@ public final class GatewayServer implements AutoCloseable {
 
     private void listen() {
         Promise<Void> listening = Promise.promise();
-        onLoop(() -> Future.all(publicServer.listen(), internalServer.listen()).<Void>mapEmpty().onComplete(listening));
+        onLoop(() -> Future.all(publicServer.listen(), internalServer.listen(), listenForAdmin())
+                .<Void>mapEmpty()
+                .onComplete(listening));
         listening.future().await();
         vertx.setPeriodic(TICK_MILLIS, timer -> onLoop(this::tick));
+        vertx.setPeriodic(SWEEP_MILLIS, timer -> onLoop(() -> connections.sweep(clock.instant())));
         LOG.info("clients are served on {}:{}, the operator on port {}", settings.bind(), port(), internalPort());
+    }
+
+    private Future<?> listenForAdmin() {
+        return adminServer.<Future<?>>map(HttpServer::listen).orElseGet(Future::succeededFuture);
     }
 
     private void tick() {
@@ -134,6 +162,11 @@ public final class GatewayServer implements AutoCloseable {
 
     public int internalPort() {
         return internalServer.actualPort();
+    }
+
+    /** Absent when nobody wants one. */
+    public OptionalInt adminPort() {
+        return adminServer.isEmpty() ? OptionalInt.empty() : OptionalInt.of(adminServer.get().actualPort());
     }
 
     /** Tell it what the cluster looks like, from any thread. */
@@ -160,6 +193,21 @@ public final class GatewayServer implements AutoCloseable {
             }
 
             @Override
+            public void gatewaysSeen(int ready) {
+                onLoop(() -> dispatcher.gatewaysSeen(ready));
+            }
+
+            @Override
+            public void apiKeySeen(ApiKey key) {
+                onLoop(() -> keys.put(key));
+            }
+
+            @Override
+            public void apiKeyGone(String name) {
+                onLoop(() -> keys.remove(name));
+            }
+
+            @Override
             public void synced() {
                 onLoop(dispatcher::synced);
             }
@@ -167,19 +215,28 @@ public final class GatewayServer implements AutoCloseable {
     }
 
     /**
-     * Ends it gently: new requests are refused, held and running ones have the drain time to finish, then the held ones
-     * are told to go elsewhere. Returns when all that is done. The internal port answers meanwhile.
+     * Ends it gently: it is not ready any more, and serves on until whoever sends it requests has noticed; then new ones
+     * are refused, held and running ones have the drain time to finish, then the held ones are told to go elsewhere. Returns when all that is done. The internal port answers meanwhile.
      */
     public void drain() {
         onLoop(() -> {
-            publicHandler.close();
             internalHandler.close();
-            dispatcher.close();
-            drainUntil = clock.instant().plus(settings.drain());
+            publicHandler.leave();
+            if (settings.drainDelay().isZero()) {
+                refuseNew();
+            } else {
+                vertx.setTimer(settings.drainDelay().toMillis(), timer -> refuseNew());
+            }
         });
         drained.future().await();
         // Answers that are decided and not yet on the wire.
         publicServer.shutdown(LAST_BYTES_SECONDS, TimeUnit.SECONDS).await();
+    }
+
+    private void refuseNew() {
+        publicHandler.close();
+        dispatcher.close();
+        drainUntil = clock.instant().plus(settings.drain());
     }
 
     /** Ends it at once: whatever is open is cut. */

@@ -11,6 +11,9 @@ final class HopByHop {
     private static final Set<String> ALWAYS = Set.of("connection", "keep-alive", "proxy-connection",
             "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade");
 
+    private static final Set<String> NEVER_BEHIND = Set.of("content-length", "content-type", "content-encoding",
+            "content-range", "host", "authorization", "set-cookie", "cache-control");
+
     private HopByHop() {}
 
     /** Adds every header that belongs to the message, under its name and in its order, except those of {@code but}. */
@@ -20,6 +23,16 @@ final class HopByHop {
             String name = header.getKey().toLowerCase(Locale.ROOT);
             if (!ALWAYS.contains(name) && !dropped.contains(name) && !but.contains(name)) {
                 to.add(header.getKey(), header.getValue());
+            }
+        }
+    }
+
+    /** Fields that frame a message or route it have no place behind it (RFC 9110, 6.5.1). */
+    static void copyTrailers(MultiMap from, MultiMap to) {
+        for (Map.Entry<String, String> trailer : from) {
+            String name = trailer.getKey().toLowerCase(Locale.ROOT);
+            if (!ALWAYS.contains(name) && !NEVER_BEHIND.contains(name)) {
+                to.add(trailer.getKey(), trailer.getValue());
             }
         }
     }

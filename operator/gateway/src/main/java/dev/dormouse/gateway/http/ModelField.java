@@ -1,15 +1,6 @@
 package dev.dormouse.gateway.http;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.core.async.ByteArrayFeeder;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import org.jspecify.annotations.Nullable;
-
-/** What a request body says in its top-level field {@code "model"}. */
+/** What a request body says in its field {@code "model"}. */
 sealed interface ModelField {
 
     record Named(String name) implements ModelField {}
@@ -20,84 +11,22 @@ sealed interface ModelField {
     /** The body goes on and has not named any so far. */
     record NotYet() implements ModelField {}
 
-    /** @param problem what is wrong and where, for the client */
+    /** @param problem what is wrong and where, for the client; never quotes the body, which is a prompt */
     record Malformed(String problem) implements ModelField {}
 
-    JsonFactory JSON = new JsonFactory();
-
     /**
+     * @param contentType as the client gave it; anything that is no form is read as JSON, as most engines do
      * @param body the body, or its beginning, cut anywhere
      * @param complete whether this is all of it; only then can everything be checked
      */
-    static ModelField in(byte[] body, boolean complete) {
-        if (complete && isBlank(body)) {
-            return new Missing();
+    static ModelField in(String contentType, byte[] body, boolean complete) {
+        String type = contentType.split(";", 2)[0].strip();
+        if (type.equalsIgnoreCase("multipart/form-data")) {
+            return MultipartBody.model(contentType, body, complete);
         }
-        // A blocking parser calls a body malformed that is cut behind a comma or within a word or a number.
-        try (JsonParser parser = JSON.createNonBlockingByteArrayParser()) {
-            ByteArrayFeeder feeder = (ByteArrayFeeder) parser.getNonBlockingInputFeeder();
-            feeder.feedInput(body, 0, body.length);
-            if (complete) {
-                feeder.endOfInput();
-            }
-            return in(parser, complete);
-        } catch (JsonProcessingException e) {
-            return malformed(e);
-        } catch (IOException e) {
-            throw new UncheckedIOException("reading from memory failed", e);
+        if (type.equalsIgnoreCase("application/x-www-form-urlencoded")) {
+            return UrlEncodedForm.model(body, complete);
         }
-    }
-
-    private static ModelField in(JsonParser parser, boolean complete) throws IOException {
-        JsonToken first = next(parser, complete);
-        if (first == JsonToken.NOT_AVAILABLE) {
-            return new NotYet();
-        }
-        if (first != JsonToken.START_OBJECT) {
-            return new Malformed("the body must be a JSON object");
-        }
-        String name = null;
-        boolean nameFollows = false;
-        int depth = 1;
-        while (depth > 0) {
-            JsonToken token = next(parser, complete);
-            if (token == null || token == JsonToken.NOT_AVAILABLE) {
-                return name == null ? new NotYet() : new Named(name);
-            }
-            if (nameFollows && token != JsonToken.VALUE_STRING) {
-                return new Malformed("\"model\" must be a string");
-            }
-            if (nameFollows) {
-                name = parser.getText();
-            }
-            nameFollows = depth == 1 && token == JsonToken.FIELD_NAME && "model".equals(parser.currentName());
-            depth += token.isStructStart() ? 1 : token.isStructEnd() ? -1 : 0;
-        }
-        JsonToken behind = next(parser, complete);
-        if (behind != null && behind != JsonToken.NOT_AVAILABLE) {
-            return new Malformed("there is something after the JSON object");
-        }
-        return name == null ? new Missing() : new Named(name);
-    }
-
-    /** A token that the end of the input cuts short is reported as missing first, and as an error only when asked again. */
-    private static @Nullable JsonToken next(JsonParser parser, boolean complete) throws IOException {
-        JsonToken token = parser.nextToken();
-        return complete && token == JsonToken.NOT_AVAILABLE ? parser.nextToken() : token;
-    }
-
-    /** Never the parser's own message: it quotes the body, which is a prompt. */
-    private static ModelField malformed(JsonProcessingException e) {
-        return new Malformed("the body is not valid JSON (line %d, column %d)".formatted(e.getLocation().getLineNr(),
-                e.getLocation().getColumnNr()));
-    }
-
-    private static boolean isBlank(byte[] body) {
-        for (byte b : body) {
-            if (b != ' ' && b != '\n' && b != '\r' && b != '\t') {
-                return false;
-            }
-        }
-        return true;
+        return JsonBody.model(body, complete);
     }
 }

@@ -21,6 +21,8 @@ import org.jspecify.annotations.Nullable;
 record OpenAiError(int status, String type, String code, String message, @Nullable String param,
         OptionalInt retryAfterSeconds) {
     private static final ObjectMapper JSON = new ObjectMapper();
+    /** Retry-After of a model whose wakes nobody has seen yet. */
+    private static final int UNKNOWN_WAKE_SECONDS = 5;
     private static final String INVALID = "invalid_request_error";
     private static final String SERVER = "server_error";
 
@@ -30,7 +32,8 @@ record OpenAiError(int status, String type, String code, String message, @Nullab
 
     static OpenAiError missingModel() {
         return invalid("missing_model",
-                "The request names no model: put \"model\" into the JSON body, or use the path /models/<namespace>/<name>/...",
+                "The request names no model: put \"model\" into the JSON body or form, into the query or the header X-Dormouse-Model,"
+                        + " or use the path /models/<namespace>/<name>/...",
                 "model");
     }
 
@@ -44,6 +47,23 @@ record OpenAiError(int status, String type, String code, String message, @Nullab
         return new OpenAiError(404, INVALID, "model_not_found",
                 "The model \"" + name + "\" does not exist. GET /v1/models lists those that do.", "model",
                 OptionalInt.empty());
+    }
+
+    static OpenAiError unauthorized() {
+        return new OpenAiError(401, INVALID, "invalid_api_key",
+                "This gateway wants an API key that it knows: Authorization: Bearer <key>.", null, OptionalInt.empty());
+    }
+
+    static OpenAiError forbidden(String name) {
+        return new OpenAiError(403, INVALID, "model_not_allowed",
+                "This API key may not use the model \"" + name + "\".",
+                "model", OptionalInt.empty());
+    }
+
+    static OpenAiError overKeyLimit(int limit) {
+        return new OpenAiError(429, "rate_limit_error", "key_limit_exceeded",
+                "This API key has " + limit + " requests at once already, which is its limit. Try again shortly.", null,
+                OptionalInt.of(1));
     }
 
     static OpenAiError unknownPath(String path) {
@@ -67,10 +87,44 @@ record OpenAiError(int status, String type, String code, String message, @Nullab
                 null, OptionalInt.of(1));
     }
 
-    static OpenAiError queueFull(ModelKey model) {
+    static OpenAiError queueFull(ModelKey model, OptionalInt retryAfterSeconds) {
         return new OpenAiError(503, SERVER, "queue_full",
                 "Too many requests wait for the model " + model + " to wake. Try again shortly.", null,
-                OptionalInt.of(5));
+                OptionalInt.of(retryAfterSeconds.orElse(UNKNOWN_WAKE_SECONDS)));
+    }
+
+    /** @param why what the operator says of it */
+    static OpenAiError wakeFailed(ModelKey model, String why, OptionalInt retryAfterSeconds) {
+        return new OpenAiError(503, SERVER, "wake_failed", "The model " + model + " could not be woken. " + why, null,
+                OptionalInt.of(retryAfterSeconds.orElse(1)));
+    }
+
+    static OpenAiError waking(ModelKey model, OptionalInt retryAfterSeconds) {
+        return new OpenAiError(503, SERVER, "model_waking",
+                "The model " + model + " is waking, and this request may not or cannot wait so long. Try again"
+                        + (retryAfterSeconds.isPresent()
+                                ? " in about " + retryAfterSeconds.getAsInt() + " s."
+                                : " shortly."),
+                null, OptionalInt.of(retryAfterSeconds.orElse(UNKNOWN_WAKE_SECONDS)));
+    }
+
+    /** @param why what only a change of the resource can heal */
+    static OpenAiError stalled(ModelKey model, String why) {
+        return new OpenAiError(503, SERVER, "model_stalled",
+                "The model " + model + " cannot be served until its resource is corrected. " + why, null,
+                OptionalInt.empty());
+    }
+
+    static OpenAiError asleep(ModelKey model) {
+        return new OpenAiError(409, INVALID, "model_asleep",
+                "The model " + model + " sleeps, and requests for this path do not wake it.", null,
+                OptionalInt.empty());
+    }
+
+    static OpenAiError unloaded(ModelKey model) {
+        return new OpenAiError(503, SERVER, "model_unloaded",
+                "The model " + model + " was told to sleep while the request waited. Try again to wake it.", null,
+                OptionalInt.of(1));
     }
 
     static OpenAiError shuttingDown() {
@@ -88,6 +142,16 @@ record OpenAiError(int status, String type, String code, String message, @Nullab
     static OpenAiError wakeTimeout(ModelKey model, long seconds, String why) {
         return new OpenAiError(504, SERVER, "wake_timeout", "The model " + model + " did not become ready within "
                 + seconds + " s (spec.requests.queueTimeoutSeconds). " + why, null, OptionalInt.empty());
+    }
+
+    static OpenAiError cancelled() {
+        return new OpenAiError(503, SERVER, "cancelled", "This request was ended by the gateway's operator.", null,
+                OptionalInt.empty());
+    }
+
+    static OpenAiError totalTimeout(ModelKey model, long seconds) {
+        return new OpenAiError(504, SERVER, "total_timeout", "The model " + model + " did not answer within " + seconds
+                + " s, which is this gateway's limit for a request.", null, OptionalInt.empty());
     }
 
     static OpenAiError upstreamFailed(ModelKey model, String what) {

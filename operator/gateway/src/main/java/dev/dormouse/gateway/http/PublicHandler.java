@@ -1,43 +1,60 @@
 package dev.dormouse.gateway.http;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ArrayNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.dormouse.domain.balance.Strategy;
 import dev.dormouse.domain.fleet.ModelKey;
+import dev.dormouse.domain.traffic.CanarySplit;
 import dev.dormouse.gateway.load.GatewayMetrics;
+import dev.dormouse.gateway.route.ApiKey;
 import dev.dormouse.gateway.route.ModelRoute;
 import dev.dormouse.gateway.route.Selection;
 import io.vertx.core.Handler;
-import io.vertx.core.http.HttpClient;
+import io.vertx.core.http.HttpConnection;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
+import io.vertx.core.http.HttpVersion;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
-import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** Where clients come: finds out which model a request means, and begins its {@link Exchange}. */
 final class PublicHandler implements Handler<HttpServerRequest> {
-    private static final ObjectMapper JSON = new ObjectMapper();
     private static final String MODELS = "/v1/models";
+    private static final String MODEL_HEADER = "X-Dormouse-Model";
     private static final Pattern BY_PATH = Pattern.compile("/models/([^/?]+)/([^/?]+)(/.*)?");
     private static final List<HttpMethod> WITH_BODY = List.of(HttpMethod.POST, HttpMethod.PUT, HttpMethod.PATCH);
 
     private final Dispatcher dispatcher;
-    private final HttpClient client;
+    private final Connections connections;
+    private final Exchange.Surroundings surroundings;
+    private final ApiKeys keys;
+    private final ModelListing listing;
     private final GatewayMetrics metrics;
     private final int peekBytes;
+    private final int formPeekBytes;
+    private final QuietRequests quiet = new QuietRequests();
+    private long turn;
+    private boolean leaving;
     private boolean closed;
 
-    PublicHandler(Dispatcher dispatcher, HttpClient client, GatewayMetrics metrics, int peekBytes) {
-        this.dispatcher = dispatcher;
-        this.client = client;
-        this.metrics = metrics;
+    PublicHandler(Exchange.Surroundings surroundings, Connections connections, ApiKeys keys, int peekBytes,
+            int formPeekBytes) {
+        this.surroundings = surroundings;
+        this.connections = connections;
+        this.keys = keys;
+        this.listing = new ModelListing(surroundings.dispatcher());
+        this.dispatcher = surroundings.dispatcher();
+        this.metrics = surroundings.dispatcher().metrics();
         this.peekBytes = peekBytes;
+        this.formPeekBytes = formPeekBytes;
+    }
+
+    /** Clients are asked to come back on another connection, and so to another gateway. */
+    void leave() {
+        leaving = true;
     }
 
     /** New requests are refused from here on. */
@@ -47,105 +64,188 @@ final class PublicHandler implements Handler<HttpServerRequest> {
 
     @Override
     public void handle(HttpServerRequest request) {
-        if (HopByHop.saysClose(request.headers())) {
-            // Vert.x 5.1.6 overlooks "close" in a list, and its sender would wait for ever.
-            request.response().endHandler(sent -> request.connection().close());
+        HttpConnection connection = request.connection();
+        if (!isClearlyFramed(request)) {
+            request.response()
+                    .putHeader("Connection", "close")
+                    .endHandler(sent -> connection.close());
+            refuse(request, RequestBody.unread(request), OpenAiError.invalid("invalid_framing",
+                    "The only Transfer-Encoding that is understood is a single \"chunked\".", null));
+            return;
         }
-        RequestBody.peek(request, peekBytes, body -> route(request, body));
+        // Vert.x 5.1.6 overlooks "close" in a list, and its sender would wait for ever.
+        boolean last = HopByHop.saysClose(request.headers()) || leaving && request.version() != HttpVersion.HTTP_2;
+        if (leaving && last) {
+            request.response().putHeader("Connection", "close");
+        }
+        request.response().endHandler(sent -> {
+            connections.ended(connection, dispatcher.now());
+            if (last) {
+                connection.close();
+            }
+        });
+        connections.heard(connection, dispatcher.now());
+        RequestBody.peek(request, peekBytes(request), () -> connections.heard(connection, dispatcher.now()), body -> {
+            connections.begun(connection);
+            route(new Inbound(request, body, keys.wanted() ? keys.find(request.headers()) : Optional.empty()));
+        });
     }
 
-    private void route(HttpServerRequest request, RequestBody body) {
-        String path = request.path() == null ? "" : request.path();
+    /** What is framed in a way that an engine may read differently ends elsewhere for it (RFC 9112, 6.1). */
+    private static boolean isClearlyFramed(HttpServerRequest request) {
+        List<String> encodings = request.headers().getAll("Transfer-Encoding");
+        return encodings.isEmpty() || encodings.size() == 1 && encodings.getFirst().strip().equalsIgnoreCase("chunked");
+    }
+
+    /** Files come before the model in the forms of some clients: they are looked into further than JSON. */
+    private int peekBytes(HttpServerRequest request) {
+        String type = request.getHeader("Content-Type");
+        return type != null && type.startsWith("multipart/") && request.getHeader(MODEL_HEADER) == null
+                ? Math.max(peekBytes, formPeekBytes)
+                : peekBytes;
+    }
+
+    private void route(Inbound in) {
+        String path = in.request().path() == null ? "" : in.request().path();
         Matcher byPath = BY_PATH.matcher(path);
         if (closed) {
-            request.response().putHeader("Connection", "close");
-            refuse(request, body, OpenAiError.shuttingDown());
+            refuse(in, OpenAiError.shuttingDown());
         } else if (!dispatcher.knowsTheCluster()) {
-            refuse(request, body, OpenAiError.notSynced());
-        } else if (request.method() == HttpMethod.GET && path.equals(MODELS)) {
-            list(request);
-        } else if (request.method() == HttpMethod.GET && path.startsWith(MODELS + "/")) {
-            show(request, body, decoded(path.substring(MODELS.length() + 1)));
+            refuse(in, OpenAiError.notSynced());
+        } else if (keys.wanted() && in.key().isEmpty()) {
+            in.request().response().putHeader("WWW-Authenticate", "Bearer realm=\"dormouse\"");
+            refuse(in, OpenAiError.unauthorized());
+        } else if (in.request().method() == HttpMethod.GET && path.equals(MODELS)) {
+            listing.all(in);
+        } else if (in.request().method() == HttpMethod.GET && path.startsWith(MODELS + "/")) {
+            show(in, decoded(path.substring(MODELS.length() + 1)));
         } else if (byPath.matches()) {
             ModelKey key = new ModelKey(decoded(byPath.group(1)), decoded(byPath.group(2)));
             String rest = Optional.ofNullable(byPath.group(3)).orElse("/");
-            String query = request.query() == null ? "" : "?" + request.query();
-            select(request, body, dispatcher.routes().select(key), key.toString(), rest + query);
-        } else if (WITH_BODY.contains(request.method())) {
-            byBody(request, body);
+            String query = in.request().query() == null ? "" : "?" + in.request().query();
+            select(in, dispatcher.routes().select(key), key.toString(), rest + query);
+        } else if (in.request().getHeader(MODEL_HEADER) != null) {
+            byName(in, in.request().getHeader(MODEL_HEADER));
+        } else if (WITH_BODY.contains(in.request().method())) {
+            byBody(in);
+        } else if (in.request().getParam("model") != null) {
+            byName(in, in.request().getParam("model"));
         } else {
-            refuse(request, body, OpenAiError.unknownPath(path));
+            refuse(in, OpenAiError.unknownPath(path));
         }
     }
 
-    private void byBody(HttpServerRequest request, RequestBody body) {
-        String encoding = request.getHeader("Content-Encoding");
+    private void byName(Inbound in, String name) {
+        select(in, dispatcher.routes().select(name), name, in.originForm());
+    }
+
+    private void byBody(Inbound in) {
+        String encoding = in.request().getHeader("Content-Encoding");
         if (encoding != null && !encoding.equalsIgnoreCase("identity")) {
-            refuse(request, body, OpenAiError.invalid("unreadable_body", "A body with Content-Encoding " + encoding
+            refuse(in, OpenAiError.invalid("unreadable_body", "A body with Content-Encoding " + encoding
                     + " cannot be searched for its model: use the path /models/<namespace>/<name>/...", null));
             return;
         }
-        switch (ModelField.in(body.beginning(), body.complete())) {
-            case ModelField.Named(String name) -> select(request, body, dispatcher.routes().select(name), name,
-                    request.uri());
-            case ModelField.Missing() -> refuse(request, body, OpenAiError.missingModel());
-            case ModelField.NotYet() -> refuse(request, body, OpenAiError.tooLarge(peekBytes));
-            case ModelField.Malformed(String problem) -> refuse(request, body,
+        String type = Objects.requireNonNullElse(in.request().getHeader("Content-Type"), "");
+        String inQuery = in.request().getParam("model");
+        switch (ModelField.in(type, in.body().beginning(), in.body().complete())) {
+            case ModelField.Named(String name) -> byBody(in, name);
+            case ModelField.Missing() when inQuery != null -> byName(in, inQuery);
+            case ModelField.Missing() -> refuse(in, OpenAiError.missingModel());
+            case ModelField.NotYet() -> refuse(in, OpenAiError.tooLarge(peekBytes(in.request())));
+            case ModelField.Malformed(String problem) -> refuse(in,
                     OpenAiError.invalid("invalid_json", "The request cannot be routed: " + problem + ".", null));
         }
     }
 
-    private void select(HttpServerRequest request, RequestBody body, Selection selection, String name, String uri) {
+    /** An engine knows its model by one name, and refuses others: an alias, a full name, the one a canary stands in for. */
+    private void byBody(Inbound in, String name) {
+        if (dispatcher.routes().select(name) instanceof Selection.Found(ModelRoute model)) {
+            ModelRoute serving = canary(in, model);
+            if (!serving.clientName().equals(name) && in.isJson()) {
+                in.body().replace(JsonBody.renamed(in.body().beginning(), serving.clientName()));
+            }
+            begin(in, serving, in.originForm());
+        } else {
+            byName(in, name);
+        }
+    }
+
+    private void select(Inbound in, Selection selection, String name, String uri) {
         switch (selection) {
-            case Selection.Found(ModelRoute model) -> new Exchange(request, model, uri, body, dispatcher, client,
-                    metrics).begin();
-            case Selection.Unknown() -> refuse(request, body, OpenAiError.unknownModel(name));
-            case Selection.Ambiguous(List<ModelKey> candidates) -> refuse(request, body,
+            case Selection.Found(ModelRoute model) -> begin(in, canary(in, model), uri);
+            case Selection.Unknown() -> refuse(in, OpenAiError.unknownModel(name));
+            case Selection.Ambiguous(List<ModelKey> candidates) -> refuse(in,
                     OpenAiError.ambiguousModel(name, candidates));
         }
     }
 
+    /** The model itself, or the one that answers for it. */
+    private ModelRoute canary(Inbound in, ModelRoute model) {
+        Optional<ModelRoute.Canary> canary = model.traffic().canary();
+        Optional<ModelRoute> other = canary.flatMap(each -> dispatcher.routes().model(each.model()));
+        if (canary.isEmpty() || other.isEmpty()) {
+            return model;
+        }
+        CanarySplit split = canary.get().split();
+        Optional<String> identity = canary.get()
+                .stickyHeader()
+                .map(in.request()::getHeader)
+                .or(() -> JsonBody.scalar("user", in.body().beginning()));
+        turn++;
+        return split.takes(split.header().map(rule -> in.request().getHeader(rule.name())), identity, turn)
+                ? other.get()
+                : model;
+    }
+
+    private static long affinity(Inbound in, ModelRoute model) {
+        if (!(model.traffic().strategy() instanceof Strategy.PrefixHash)) {
+            return 0;
+        }
+        String session = in.request().getHeader("X-Session-Id");
+        String alike = session == null
+                ? JsonBody.promptBeginning(in.body().beginning(), model.traffic().prefixChars())
+                : session;
+        return alike.isEmpty() ? 0 : alike.hashCode() * 0x9e3779b97f4a7c15L | 1;
+    }
+
+    private void begin(Inbound in, ModelRoute model, String uri) {
+        if (!in.maySee(model)) {
+            refuse(in, OpenAiError.forbidden(model.clientName()));
+            return;
+        }
+        Wishes wishes;
+        try {
+            wishes = Wishes.of(in.request().headers());
+        } catch (Wishes.Unreadable e) {
+            refuse(in, OpenAiError.invalid("invalid_header", e.problem, null));
+            return;
+        }
+        boolean heartbeat = model.admission().coldStart() == ModelRoute.ColdStart.Heartbeat
+                && JsonBody.scalar("stream", in.body().beginning()).filter("true"::equals).isPresent();
+        Arrival arrival = new Arrival(model, wishes.raisedBy(in.key().map(ApiKey::priority).orElse(0)),
+                in.body().bytes(), quiet.matches(in.request(), uri), heartbeat, affinity(in, model));
+        if (in.key().isPresent() && !keys.entered(in.key().get())) {
+            refuse(in, OpenAiError.overKeyLimit(in.key().get().concurrencyLimit()));
+            return;
+        }
+        new Exchange(in, arrival, uri, surroundings, () -> in.key().ifPresent(keys::left)).begin();
+    }
+
+    private void show(Inbound in, String name) {
+        if (!listing.one(in, name)) {
+            refuse(in, OpenAiError.unknownModel(name));
+        }
+    }
+
+    private void refuse(Inbound in, OpenAiError error) {
+        refuse(in.request(), in.body(), error);
+    }
+
     private void refuse(HttpServerRequest request, RequestBody body, OpenAiError error) {
-        metrics.answered(error.status());
+        metrics.refused(error.status());
         body.discard();
         error.send(request.response());
-    }
-
-    private void list(HttpServerRequest request) {
-        ArrayNode data = JSON.createArrayNode();
-        dispatcher.routes().listing().forEach(entry -> data.add(entry(entry)));
-        ObjectNode list = JSON.createObjectNode().put("object", "list");
-        list.set("data", data);
-        answer(request, list);
-    }
-
-    private void show(HttpServerRequest request, RequestBody body, String name) {
-        Optional<Map.Entry<String, ModelRoute>> found = dispatcher.routes()
-                .listing()
-                .filter(entry -> entry.getKey().equals(name) || entry.getValue().key().toString().equals(name))
-                .findFirst();
-        if (found.isPresent()) {
-            answer(request, entry(found.get()));
-        } else {
-            refuse(request, body, OpenAiError.unknownModel(name));
-        }
-    }
-
-    private static ObjectNode entry(Map.Entry<String, ModelRoute> model) {
-        return JSON.createObjectNode()
-                .put("id", model.getKey())
-                .put("object", "model")
-                .put("created", model.getValue().createdAt().getEpochSecond())
-                .put("owned_by", model.getValue().key().namespace());
-    }
-
-    private void answer(HttpServerRequest request, ObjectNode json) {
-        metrics.answered(200);
-        try {
-            request.response().putHeader("Content-Type", "application/json").end(JSON.writeValueAsString(json));
-        } catch (JsonProcessingException e) {
-            throw new IllegalStateException("a tree of strings could not be written", e);
-        }
     }
 
     /** A part of a path; one that is wrongly encoded names nothing, and is looked up as it is. */

@@ -7,11 +7,13 @@ import java.util.function.Consumer;
 
 /**
  * A request's body: its beginning in memory, the rest still with the client. While a request waits, at most the peek
- * limit and one read buffer are kept of it. Forwarded byte for byte.
+ * limit and one read buffer are kept of it. Forwarded byte for byte, but for its model's name.
  */
 final class RequestBody {
     private final HttpServerRequest request;
-    private final Buffer beginning = Buffer.buffer();
+    private Buffer beginning = Buffer.buffer();
+    /** By how much it is longer than what the client sends. */
+    private int longer;
     private boolean complete;
     private boolean peeked;
 
@@ -21,11 +23,14 @@ final class RequestBody {
 
     /**
      * Reads until the end or the limit. Reading as far as possible also lets the connection notice a client that
-     * leaves: one that is not read from looks alive.
+     * leaves: one that is not read from looks alive to some transports.
+     *
+     * @param progress runs whenever the client has sent something
      */
-    static void peek(HttpServerRequest request, int limit, Consumer<RequestBody> then) {
+    static void peek(HttpServerRequest request, int limit, Runnable progress, Consumer<RequestBody> then) {
         RequestBody body = new RequestBody(request);
         request.handler(chunk -> {
+            progress.run();
             body.beginning.appendBuffer(chunk);
             if (body.beginning.length() >= limit && !body.peeked) {
                 request.pause();
@@ -40,6 +45,11 @@ final class RequestBody {
         request.exceptionHandler(error -> body.peeked = true);
     }
 
+    /** One that nobody looks into. */
+    static RequestBody unread(HttpServerRequest request) {
+        return new RequestBody(request);
+    }
+
     private void peeked(Consumer<RequestBody> then) {
         if (!peeked) {
             peeked = true;
@@ -49,6 +59,17 @@ final class RequestBody {
 
     boolean complete() {
         return complete;
+    }
+
+    /** Kept in memory. */
+    int bytes() {
+        return beginning.length();
+    }
+
+    /** Its beginning is sent on in this form. */
+    void replace(byte[] changed) {
+        longer += changed.length - beginning.length();
+        beginning = Buffer.buffer(changed);
     }
 
     byte[] beginning() {
@@ -70,7 +91,7 @@ final class RequestBody {
         if (length == null) {
             upstream.setChunked(true);
         } else {
-            upstream.putHeader("Content-Length", length);
+            upstream.putHeader("Content-Length", Long.toString(Long.parseLong(length) + longer));
         }
         upstream.write(beginning);
         request.pipe().endOnFailure(false).to(upstream).onFailure(lost -> upstream.reset());

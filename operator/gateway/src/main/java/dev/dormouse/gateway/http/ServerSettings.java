@@ -2,15 +2,30 @@ package dev.dormouse.gateway.http;
 
 import dev.dormouse.domain.hold.HoldLimits;
 import java.time.Duration;
+import java.util.Optional;
 
 /**
  * @param bind address of both servers
  * @param port where clients come; 0 takes a free one
  * @param internalPort where the operator, probes and Prometheus come; 0 takes a free one
  * @param name stable name of this gateway in its reports
+ * @param gateways gateways that share each model's limit, until the cluster tells how many there are
  * @param peekBytes the field "model" must lie within so many bytes of a body
+ * @param formPeekBytes the same for a multipart form
+ * @param drainDelay after the end was asked for, new requests are served for so long
  * @param drain after the end was asked for, requests have so long to finish
+ * @param h2c whether clients may speak HTTP/2 without TLS. Vert.x then shows a connection only when its first request's
+ *        headers are complete, so that a client that never completes them is not timed out
  * @param sidecarPort where every pod's sidecar listens
+ * @param accessLog whether every request is worth a line
+ * @param admin where requests may be looked at and ended; absent for nowhere
+ * @param apiKeys whether only those may come in who have a key
  */
-public record ServerSettings(String bind, int port, int internalPort, String name, HoldLimits limits, int peekBytes,
-        Duration drain, int sidecarPort) {}
+public record ServerSettings(String bind, int port, int internalPort, String name, HoldLimits limits, int gateways,
+        int peekBytes, int formPeekBytes,
+        Duration drainDelay, Duration drain, int sidecarPort, Timeouts timeouts, boolean h2c, boolean accessLog,
+        Optional<Admin> admin, boolean apiKeys) {
+
+    /** @param port 0 takes a free one */
+    public record Admin(String bind, int port) {}
+}

@@ -3,7 +3,11 @@ package dev.dormouse.gateway.kube;
 import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.api.v1alpha1.InferenceModelSpec;
 import dev.dormouse.api.v1alpha1.InferenceModelStatus;
+import dev.dormouse.api.v1alpha1.ModelStatus;
+import dev.dormouse.domain.balance.Strategy;
 import dev.dormouse.domain.fleet.ModelKey;
+import dev.dormouse.domain.hold.ModelLimits;
+import dev.dormouse.domain.traffic.CanarySplit;
 import dev.dormouse.gateway.route.ModelRoute;
 import dev.dormouse.gateway.route.PodRoute;
 import dev.dormouse.sidecar.api.PodConventions;
@@ -16,11 +20,13 @@ import java.time.Instant;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 
 /** Reads Kubernetes objects into routes. Pure; whatever a person may have written by hand, nothing here throws. */
 final class Routes {
     private static final String READY = "Ready";
+    private static final int MOST_WEIGHT = 1000;
 
     private Routes() {}
 
@@ -34,10 +40,60 @@ final class Routes {
         String clientName = spec.model().name() == null ? name : spec.model().name();
         Optional<InferenceModelStatus> status = Optional.ofNullable(model.getStatus());
         return Optional.of(new ModelRoute(new ModelKey(model.getMetadata().getNamespace(), name), clientName,
-                Math.max(1, spec.requests().concurrencyLimit()),
-                Duration.ofSeconds(spec.requests().queueTimeoutSeconds()), spec.requests().priority(),
-                time(model.getMetadata().getCreationTimestamp()).orElse(Instant.EPOCH), status.flatMap(Routes::problem),
-                status.flatMap(Routes::activation), status.map(s -> s.lastWake).map(wake -> wake.rung())));
+                spec.model().aliases(), time(model.getMetadata().getCreationTimestamp()).orElse(Instant.EPOCH),
+                admission(spec.requests()), traffic(spec, model.getMetadata().getNamespace()),
+                status.map(Routes::state).orElse(ModelRoute.State.UNKNOWN)));
+    }
+
+    private static ModelRoute.Traffic traffic(InferenceModelSpec spec, String namespace) {
+        InferenceModelSpec.LoadBalancing balancing = spec.loadBalancing();
+        Strategy strategy = switch (balancing.strategy()) {
+            case LeastLoad -> new Strategy.LeastLoad();
+            case RoundRobin -> new Strategy.RoundRobin();
+            case Weighted -> new Strategy.Weighted();
+            case PrefixHash -> new Strategy.PrefixHash(Math.max(101, balancing.boundPercent()));
+        };
+        return new ModelRoute.Traffic(strategy, balancing.prefixChars(), Math.max(1, balancing.ejectAfterFailures()),
+                Optional.ofNullable(spec.canary()).map(canary -> canary(canary, namespace)));
+    }
+
+    private static ModelRoute.Canary canary(InferenceModelSpec.Canary canary, String namespace) {
+        Optional<CanarySplit.HeaderRule> header = Optional.ofNullable(canary.header())
+                .map(name -> new CanarySplit.HeaderRule(name, Optional.ofNullable(canary.headerValue())));
+        return new ModelRoute.Canary(new ModelKey(namespace, canary.model()),
+                new CanarySplit(Math.clamp(canary.percent(), 0, 100), header),
+                Optional.ofNullable(canary.stickyHeader()));
+    }
+
+    private static ModelRoute.Admission admission(InferenceModelSpec.Requests requests) {
+        int maxQueued = requests.maxQueued() == null ? Integer.MAX_VALUE : Math.max(1, requests.maxQueued());
+        ModelLimits limits = new ModelLimits(Math.max(1, requests.concurrencyLimit()),
+                requests.overLimit() == InferenceModelSpec.OverLimit.Queue, maxQueued);
+        ModelRoute.ColdStart coldStart = switch (requests.coldStart()) {
+            case Hold -> ModelRoute.ColdStart.Hold;
+            case Heartbeat -> ModelRoute.ColdStart.Heartbeat;
+            case Reject -> ModelRoute.ColdStart.Reject;
+        };
+        return new ModelRoute.Admission(limits, Duration.ofSeconds(requests.queueTimeoutSeconds()),
+                requests.priority(), coldStart);
+    }
+
+    private static ModelRoute.State state(InferenceModelStatus status) {
+        boolean stalled = status.conditions.stream()
+                .anyMatch(condition -> "Stalled".equals(condition.getType()) && "True".equals(condition.getStatus()));
+        return new ModelRoute.State(problem(status), stalled, activation(status),
+                Optional.ofNullable(status.warmup).map(Routes::warmup),
+                Optional.ofNullable(status.lastWake)
+                        .map(wake -> new ModelRoute.LastWake(wake.rung(), Duration.ofMillis(wake.coldStartMs()))));
+    }
+
+    private static ModelRoute.Warmup warmup(ModelStatus.WarmupStatus warmup) {
+        return new ModelRoute.Warmup(warmup.phase(), number(warmup.queuePosition()), number(warmup.percent()),
+                number(warmup.etaSeconds()), warmup.attempt() == null ? 1 : warmup.attempt());
+    }
+
+    private static OptionalInt number(@Nullable Integer number) {
+        return number == null ? OptionalInt.empty() : OptionalInt.of(number);
     }
 
     private static Optional<ModelRoute.Problem> problem(InferenceModelStatus status) {
@@ -79,7 +135,16 @@ final class Routes {
                 new ModelKey(pod.getMetadata().getNamespace(), model),
                 Optional.ofNullable(pod.getStatus().getPodIP()).filter(ip -> !ip.isEmpty()), enginePort(pod),
                 !ended && ready(pod), "true".equals(annotations.get(PodConventions.ANNOTATION_DRAINING)),
-                ended || pod.getMetadata().getDeletionTimestamp() != null));
+                ended || pod.getMetadata().getDeletionTimestamp() != null,
+                weight(annotations.get(PodConventions.ANNOTATION_WEIGHT))));
+    }
+
+    private static int weight(@Nullable String text) {
+        try {
+            return text == null ? 1 : Math.clamp(Integer.parseInt(text), 1, MOST_WEIGHT);
+        } catch (NumberFormatException e) {
+            return 1; // Written by hand; a fair share is the worst that follows.
+        }
     }
 
     private static boolean ready(Pod pod) {

@@ -1,70 +1,128 @@
 package dev.dormouse.gateway.load;
 
+import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.domain.hold.HoldCore;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.Meter;
+import io.micrometer.core.instrument.Tags;
+import io.micrometer.core.instrument.Timer;
+import io.micrometer.prometheusmetrics.PrometheusConfig;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 
 /**
- * Counters of the whole gateway in Prometheus' text format. No label names a client, a model or a prompt, so their
- * number stays small. Not safe for threads: the gateway's event loop owns it.
+ * What the gateway counts for Prometheus, by model and status. No label names a client or a prompt; a model that is gone
+ * takes its series along. Requests for models that do not exist count under the model "unknown" (W46).
  */
 public final class GatewayMetrics {
-    private final Map<Integer, Long> requestsByCode = new TreeMap<>();
-    private long wakes;
-    private long waits;
-    private long waitNanos;
-    private long disconnects;
+    private static final String MODEL = "model";
+    private static final String UNKNOWN = "unknown";
+    private static final Duration[] BUCKETS = {Duration.ofMillis(5), Duration.ofMillis(25), Duration.ofMillis(100),
+            Duration.ofMillis(250), Duration.ofMillis(500), Duration.ofSeconds(1), Duration.ofMillis(2500),
+            Duration.ofSeconds(5), Duration.ofSeconds(10), Duration.ofSeconds(30), Duration.ofMinutes(1),
+            Duration.ofMinutes(5)};
 
-    /** A request was answered, with this status of ours or of the engine. */
-    public void answered(int code) {
-        requestsByCode.merge(code, 1L, Long::sum);
+    private final PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+    /** Found by model and status without building tags anew for every request. */
+    private final Map<ModelKey, ModelMeters> models = new HashMap<>();
+
+    /** The meters of one model. */
+    private final class ModelMeters {
+        private final Tags tags;
+        private final Map<Integer, io.micrometer.core.instrument.Counter> byCode = new HashMap<>();
+        private final Timer duration;
+        private final Timer firstByte;
+        private final Timer wait;
+
+        ModelMeters(ModelKey key) {
+            tags = Tags.of(MODEL, key.toString());
+            duration = timer("dormouse.gateway.request", "From a request's arrival to the end of its answer.");
+            firstByte = timer("dormouse.gateway.first.byte",
+                    "From a request's arrival to the first byte of its answer's body: the time to the first token of a stream.");
+            wait = timer("dormouse.gateway.wait", "Time that requests were held before they were served.");
+        }
+
+        private Timer timer(String name, String description) {
+            return Timer.builder(name)
+                    .description(description)
+                    .tags(tags)
+                    .serviceLevelObjectives(BUCKETS)
+                    .register(registry);
+        }
+
+        void finished(RequestTrace trace, int code, Duration took) {
+            byCode.computeIfAbsent(code, first -> requests(tags, first)).increment();
+            duration.record(took);
+            trace.timeToFirstByte().ifPresent(firstByte::record);
+            if (trace.wasHeld()) {
+                trace.waited().ifPresent(wait::record);
+            }
+            trace.usage().ifPresent(usage -> {
+                tokens("input", usage.input());
+                tokens("output", usage.output());
+                tokens("cached", usage.cached());
+            });
+        }
+
+        private void tokens(String kind, long count) {
+            registry.counter("dormouse.gateway.tokens", tags.and("kind", kind)).increment(count);
+        }
+    }
+
+    public GatewayMetrics(HoldCore carried) {
+        Gauge.builder("dormouse.gateway.held.requests", carried, HoldCore::waitingInAll)
+                .description("Requests that wait for a replica.")
+                .register(registry);
+        Gauge.builder("dormouse.gateway.held.bytes", carried, HoldCore::heldBytes)
+                .description("Bytes of bodies that waiting requests keep in memory.")
+                .register(registry);
+        Gauge.builder("dormouse.gateway.in.flight.requests", carried, HoldCore::servingInAll)
+                .description("Requests at a replica.")
+                .register(registry);
+    }
+
+    private io.micrometer.core.instrument.Counter requests(Tags tags, int code) {
+        return io.micrometer.core.instrument.Counter.builder("dormouse.gateway.requests")
+                .description("Requests answered, by status code.")
+                .tags(tags.and("code", Integer.toString(code)))
+                .register(registry);
+    }
+
+    /** A request was answered, by us or by an engine. */
+    public void finished(RequestTrace trace, int code, Duration took) {
+        models.computeIfAbsent(trace.model(), ModelMeters::new).finished(trace, code, took);
+    }
+
+    /** A request that named no model there is was answered. */
+    public void refused(int code) {
+        requests(Tags.of(MODEL, UNKNOWN), code).increment();
     }
 
     /** A client left before its answer was complete. */
-    public void disconnected() {
-        disconnects++;
+    public void disconnected(ModelKey model) {
+        registry.counter("dormouse.gateway.client.disconnects", MODEL, model.toString()).increment();
     }
 
     /** A model was asked to wake. */
-    public void wake() {
-        wakes++;
+    public void wake(ModelKey model) {
+        registry.counter("dormouse.gateway.wakes", MODEL, model.toString()).increment();
     }
 
-    /** A held request was let go to a replica. */
-    public void waited(Duration time) {
-        waits++;
-        waitNanos += time.toNanos();
+    /** A model is gone. */
+    public void forget(ModelKey model) {
+        models.remove(model);
+        List<Meter> own = registry.getMeters()
+                .stream()
+                .filter(meter -> model.toString().equals(meter.getId().getTag(MODEL)))
+                .toList();
+        own.forEach(registry::remove);
     }
 
-    public String text(HoldCore carried) {
-        StringBuilder out = new StringBuilder(1024);
-        family(out, "dormouse_gateway_requests_total", "counter", "Requests answered, by status code.");
-        requestsByCode.forEach((code, count) -> out.append("dormouse_gateway_requests_total{code=\"")
-                .append(code)
-                .append("\"} ")
-                .append(count)
-                .append('\n'));
-        single(out, "dormouse_gateway_client_disconnects_total", "counter",
-                "Clients that left before their answer was complete.", disconnects);
-        single(out, "dormouse_gateway_held_requests", "gauge", "Requests that wait for a replica.",
-                carried.waitingInAll());
-        single(out, "dormouse_gateway_in_flight_requests", "gauge", "Requests at a replica.", carried.servingInAll());
-        single(out, "dormouse_gateway_wakes_total", "counter", "Times that a model was asked to wake.", wakes);
-        family(out, "dormouse_gateway_wait_seconds", "summary",
-                "Time that requests were held before they were served.");
-        out.append("dormouse_gateway_wait_seconds_sum ").append(waitNanos / 1e9).append('\n');
-        out.append("dormouse_gateway_wait_seconds_count ").append(waits).append('\n');
-        return out.toString();
-    }
-
-    private static void single(StringBuilder out, String name, String type, String help, long value) {
-        family(out, name, type, help);
-        out.append(name).append(' ').append(value).append('\n');
-    }
-
-    private static void family(StringBuilder out, String name, String type, String help) {
-        out.append("# HELP ").append(name).append(' ').append(help).append('\n');
-        out.append("# TYPE ").append(name).append(' ').append(type).append('\n');
+    /** In Prometheus' text format. */
+    public String text() {
+        return registry.scrape();
     }
 }

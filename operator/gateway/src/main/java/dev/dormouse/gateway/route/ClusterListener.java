@@ -14,4 +14,13 @@ public interface ClusterListener {
 
     /** All that existed at the start has been told. */
     void synced();
+
+    /** So many gateways, this one included, are ready to share the work. */
+    void gatewaysSeen(int ready);
+
+    /** A key appeared or changed. */
+    void apiKeySeen(ApiKey key);
+
+    /** A key opens nothing any more. @param name as in {@link ApiKey#name} */
+    void apiKeyGone(String name);
 }

@@ -18,9 +18,12 @@ import java.util.stream.Stream;
  */
 public final class RouteTable {
     private static final Comparator<ModelKey> BY_NAME = Comparator.comparing(ModelKey::toString);
+    private static final Comparator<ModelRoute> BY_AGE = Comparator.comparing(ModelRoute::createdAt)
+            .thenComparing(ModelRoute::key, BY_NAME);
 
     private final Map<ModelKey, ModelRoute> models = new HashMap<>();
     private final Map<String, Map<ModelKey, ModelRoute>> byClientName = new HashMap<>();
+    private final Map<String, Map<ModelKey, ModelRoute>> byAlias = new HashMap<>();
     private final Map<String, PodRoute> pods = new HashMap<>();
     private final Map<ModelKey, Map<String, PodRoute>> podsByModel = new HashMap<>();
 
@@ -29,6 +32,9 @@ public final class RouteTable {
         remove(model.key());
         models.put(model.key(), model);
         byClientName.computeIfAbsent(model.clientName(), name -> new TreeMap<>(BY_NAME)).put(model.key(), model);
+        for (String alias : model.aliases()) {
+            byAlias.computeIfAbsent(alias, name -> new HashMap<>()).put(model.key(), model);
+        }
     }
 
     /** A model is gone. */
@@ -36,6 +42,7 @@ public final class RouteTable {
         ModelRoute old = models.remove(key);
         if (old != null) {
             removeFrom(byClientName, old.clientName(), key);
+            old.aliases().forEach(alias -> removeFrom(byAlias, alias, key));
         }
     }
 
@@ -83,7 +90,10 @@ public final class RouteTable {
         return pods.values().stream().filter(PodRoute::draining).map(PodRoute::uid).sorted().toList();
     }
 
-    /** Which model a client means by a name: its own name while only one model has it, or {@code namespace/name}. */
+    /**
+     * Which model a client means by a name, in this order: the own name of a model while only one has it; an alias, which
+     * belongs to the oldest model that claims it; {@code namespace/name}.
+     */
     public Selection select(String name) {
         Map<ModelKey, ModelRoute> named = byClientName.getOrDefault(name, Map.of());
         if (named.size() == 1) {
@@ -92,11 +102,15 @@ public final class RouteTable {
         if (named.size() > 1) {
             return new Selection.Ambiguous(List.copyOf(named.keySet()));
         }
+        Optional<ModelRoute> aliased = byAlias.getOrDefault(name, Map.of()).values().stream().min(BY_AGE);
+        if (aliased.isPresent()) {
+            return new Selection.Found(aliased.get());
+        }
         int slash = name.indexOf('/');
         return slash <= 0 || slash == name.length() - 1 ? new Selection.Unknown() : select(ModelKey.parse(name));
     }
 
-    /** The model of this resource name, or of this namespace and client's name. */
+    /** The model of this namespace and resource name, client's name or alias. */
     public Selection select(ModelKey key) {
         ModelRoute exact = models.get(key);
         if (exact != null) {
@@ -108,10 +122,20 @@ public final class RouteTable {
                 .filter(model -> model.key().namespace().equals(key.namespace()))
                 .toList();
         return switch (named.size()) {
-            case 0 -> new Selection.Unknown();
+            case 0 -> aliased(key);
             case 1 -> new Selection.Found(named.getFirst());
             default -> new Selection.Ambiguous(named.stream().map(ModelRoute::key).toList());
         };
+    }
+
+    private Selection aliased(ModelKey key) {
+        return byAlias.getOrDefault(key.name(), Map.of())
+                .values()
+                .stream()
+                .filter(model -> model.key().namespace().equals(key.namespace()))
+                .min(BY_AGE)
+                .<Selection>map(Selection.Found::new)
+                .orElseGet(Selection.Unknown::new);
     }
 
     /** Every model under the name by which a client reaches it, in the order of the names. */

@@ -10,6 +10,7 @@ import dev.dormouse.domain.hold.HoldLimits;
 import java.net.http.HttpResponse;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -61,11 +62,32 @@ class DrainingTest {
     }
 
     @Test
+    @DisplayName("BL52: told to end it is not ready at once, and serves new requests until nobody sends it any")
+    void notReadyFirst() throws Exception {
+        try (FakeEngine engine = new FakeEngine(FakeEngine.echo());
+                FakeCluster cluster = new FakeCluster(1, Duration.ofSeconds(1), Duration.ofSeconds(5), 1 << 20,
+                        Timeouts.DEFAULT)) {
+            cluster.model(10);
+            cluster.pod("p", engine.port(), true);
+            await().atMost(PATIENCE).until(() -> cluster.askLater().join().statusCode() == 200);
+            Thread ending = Thread.startVirtualThread(cluster.gateway::drain);
+            await().atMost(PATIENCE).until(() -> cluster.internal("/readyz").statusCode() == 503);
+
+            HttpResponse<String> answer = cluster.askLater().join();
+
+            assertThat(answer.statusCode()).isEqualTo(200);
+            assertThat(answer.headers().firstValue("Connection")).contains("close");
+            ending.join();
+        }
+    }
+
+    @Test
     @DisplayName("A port that is taken is named, and nothing stays open")
     void takenPort() throws Exception {
         try (FakeCluster other = new FakeCluster(1)) {
             ServerSettings settings = new ServerSettings("127.0.0.1", other.gateway.port(), 0, "gw",
-                    new HoldLimits(1, 1, 1), 1024, Duration.ofSeconds(1), 1);
+                    HoldLimits.ofRequests(1, 1), 1, 1024, 1024, Duration.ZERO, Duration.ofSeconds(1), 1,
+                    Timeouts.DEFAULT, true, false, Optional.empty(), false);
 
             assertThatThrownBy(() -> GatewayServer.start(settings, (model, at) -> new CompletableFuture<>(),
                     Clock.systemUTC())).isInstanceOf(IllegalStateException.class)

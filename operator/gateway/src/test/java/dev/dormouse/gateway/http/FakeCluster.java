@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.domain.hold.HoldLimits;
+import dev.dormouse.domain.hold.ModelLimits;
 import dev.dormouse.gateway.route.ModelRoute;
 import dev.dormouse.gateway.route.PodRoute;
 import java.io.IOException;
@@ -25,6 +26,9 @@ final class FakeCluster implements AutoCloseable {
     static final Duration PATIENCE = Duration.ofSeconds(20);
     private static final ObjectMapper JSON = new ObjectMapper();
 
+    static final ModelRoute.State FROM_VOLUME = new ModelRoute.State(Optional.empty(), false, Optional.empty(),
+            Optional.empty(), Optional.of(new ModelRoute.LastWake("Volume", Duration.ofSeconds(3))));
+
     final GatewayServer gateway;
     final List<ModelKey> demands = new CopyOnWriteArrayList<>();
     final HttpClient http = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
@@ -34,8 +38,27 @@ final class FakeCluster implements AutoCloseable {
     }
 
     FakeCluster(int sidecarPort, Duration drain, int peekBytes) {
-        ServerSettings settings = new ServerSettings("127.0.0.1", 0, 0, "gw-0", new HoldLimits(1000, 5000, 1),
-                peekBytes, drain, sidecarPort);
+        this(sidecarPort, Duration.ZERO, drain, peekBytes, Timeouts.DEFAULT);
+    }
+
+    FakeCluster(int sidecarPort, Timeouts timeouts) {
+        this(sidecarPort, Duration.ZERO, Duration.ofSeconds(20), 1 << 20, timeouts);
+    }
+
+    FakeCluster(int sidecarPort, Duration drainDelay, Duration drain, int peekBytes, Timeouts timeouts) {
+        this(sidecarPort, drainDelay, drain, peekBytes, timeouts, false);
+    }
+
+    /** Where only those are served who have a key. */
+    static FakeCluster withApiKeys() {
+        return new FakeCluster(1, Duration.ZERO, Duration.ofSeconds(20), 1 << 20, Timeouts.DEFAULT, true);
+    }
+
+    private FakeCluster(int sidecarPort, Duration drainDelay, Duration drain, int peekBytes, Timeouts timeouts,
+            boolean apiKeys) {
+        ServerSettings settings = new ServerSettings("127.0.0.1", 0, 0, "gw-0", HoldLimits.ofRequests(1000, 5000), 1,
+                peekBytes, 1 << 20, drainDelay, drain, sidecarPort, timeouts, timeouts.equals(Timeouts.DEFAULT), true,
+                Optional.of(new ServerSettings.Admin("127.0.0.1", 0)), apiKeys);
         gateway = GatewayServer.start(settings, (model, at) -> {
             demands.add(model);
             return CompletableFuture.completedFuture(null);
@@ -44,8 +67,14 @@ final class FakeCluster implements AutoCloseable {
     }
 
     static ModelRoute route(ModelKey key, int limit, Duration timeout) {
-        return new ModelRoute(key, key.name(), limit, timeout, 0, Instant.EPOCH, Optional.empty(), Optional.empty(),
-                Optional.of("Volume"));
+        return route(key, limit, timeout, ModelRoute.ColdStart.Hold, FROM_VOLUME);
+    }
+
+    static ModelRoute route(ModelKey key, int limit, Duration timeout, ModelRoute.ColdStart coldStart,
+            ModelRoute.State state) {
+        return new ModelRoute(key, key.name(), List.of(), Instant.EPOCH,
+                new ModelRoute.Admission(ModelLimits.ofConcurrency(limit), timeout, 0, coldStart),
+                ModelRoute.Traffic.DEFAULT, state);
     }
 
     void model(int limit) {
@@ -54,6 +83,10 @@ final class FakeCluster implements AutoCloseable {
 
     void model(int limit, Duration timeout) {
         gateway.cluster().modelSeen(route(MODEL, limit, timeout));
+    }
+
+    void model(ModelRoute.State state, ModelRoute.ColdStart coldStart) {
+        gateway.cluster().modelSeen(route(MODEL, 10, Duration.ofMinutes(1), coldStart, state));
     }
 
     void pod(String uid, int enginePort, boolean ready) {
@@ -82,12 +115,24 @@ final class FakeCluster implements AutoCloseable {
         return http.sendAsync(post(json), HttpResponse.BodyHandlers.ofString());
     }
 
+    CompletableFuture<HttpResponse<String>> askWith(String... header) {
+        return http.sendAsync(request("/v1/embeddings").headers(header)
+                .POST(HttpRequest.BodyPublishers.ofString("{\"model\":\"minilm\"}"))
+                .build(), HttpResponse.BodyHandlers.ofString());
+    }
+
     HttpResponse<String> ask(String json) {
         return askLater(json).join();
     }
 
     HttpResponse<String> get(String path) {
         return http.sendAsync(request(path).build(), HttpResponse.BodyHandlers.ofString()).join();
+    }
+
+    HttpResponse<String> admin(String method, String path) {
+        URI uri = URI.create("http://127.0.0.1:" + gateway.adminPort().orElseThrow() + path);
+        HttpRequest request = HttpRequest.newBuilder(uri).method(method, HttpRequest.BodyPublishers.noBody()).build();
+        return http.sendAsync(request, HttpResponse.BodyHandlers.ofString()).join();
     }
 
     HttpResponse<String> internal(String path) {

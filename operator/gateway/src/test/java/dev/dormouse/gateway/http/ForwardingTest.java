@@ -100,7 +100,7 @@ class ForwardingTest {
             cluster.model(10);
             assertThat(FakeCluster.json(cluster.get("/v1/models").body()).toString())
                     .isEqualTo("{\"object\":\"list\",\"data\":[{\"id\":\"minilm\",\"object\":\"model\",\"created\":0,"
-                            + "\"owned_by\":\"default\"}]}");
+                            + "\"owned_by\":\"default\",\"status\":\"unloaded\",\"aliases\":[]}]}");
             cluster.gateway.cluster()
                     .modelSeen(
                             FakeCluster.route(new ModelKey("other", "minilm"), 1, Duration.ofSeconds(1)));
@@ -215,7 +215,10 @@ class ForwardingTest {
                 assertThat(cluster.inFlight()).isEqualTo(1);
             }
 
-            await().atMost(PATIENCE).until(() -> cluster.internal("/metrics").body().contains("disconnects_total 1"));
+            await().atMost(PATIENCE)
+                    .until(() -> cluster.internal("/metrics")
+                            .body()
+                            .contains("disconnects_total{model=\"default/minilm\"} 1.0"));
             assertThat(noticed.await(PATIENCE.toSeconds(), java.util.concurrent.TimeUnit.SECONDS)).isTrue();
             await().atMost(PATIENCE).until(() -> cluster.inFlight() == 0);
         }

@@ -7,6 +7,7 @@ import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.dormouse.gateway.route.ModelRoute;
+import dev.dormouse.gateway.route.ModelRoute.ColdStart;
 import dev.dormouse.gateway.route.ModelRoute.Problem;
 import dev.dormouse.sidecar.api.ReplicaPhase;
 import dev.dormouse.sidecar.api.Rung;
@@ -23,6 +24,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.stream.Collectors;
@@ -85,9 +87,10 @@ class HoldingTest {
                     .matches("Volume;waited=\\d+\\.\\d{3}");
         });
         assertThat(cluster.demands).containsExactly(FakeCluster.MODEL);
-        assertThat(cluster.internal("/metrics").body()).contains("dormouse_gateway_wait_seconds_count 50",
-                "dormouse_gateway_wakes_total 1", "dormouse_gateway_held_requests 0",
-                "dormouse_gateway_requests_total{code=\"200\"} 50");
+        assertThat(cluster.internal("/metrics").body()).contains(
+                "dormouse_gateway_wait_seconds_count{model=\"default/minilm\"} 50",
+                "dormouse_gateway_wakes_total{model=\"default/minilm\"} 1.0", "dormouse_gateway_held_requests 0.0",
+                "dormouse_gateway_requests_total{code=\"200\",model=\"default/minilm\"} 50.0");
     }
 
     @Test
@@ -149,24 +152,98 @@ class HoldingTest {
 
         assertThat(next.join().statusCode()).isEqualTo(200);
         assertThat(engine.seen()).hasSize(1);
-        assertThat(cluster.internal("/metrics").body()).contains("dormouse_gateway_client_disconnects_total 1");
+        assertThat(cluster.internal("/metrics").body())
+                .contains("dormouse_gateway_client_disconnects_total{model=\"default/minilm\"} 1.0");
     }
 
     @Test
     @DisplayName("L52: held past its deadline a request is told 504 and what keeps the model from being ready")
     void deadline() {
-        ModelRoute route = FakeCluster.route(FakeCluster.MODEL, 10, Duration.ofMillis(100));
+        ModelRoute.State state = new ModelRoute.State(
+                Optional.of(new Problem("ImagePullFailed", "no such image: engine:9")), false, Optional.empty(),
+                Optional.empty(), Optional.empty());
         cluster.gateway.cluster()
-                .modelSeen(new ModelRoute(route.key(), route.clientName(), route.concurrencyLimit(),
-                        route.queueTimeout(), 0, Instant.EPOCH,
-                        Optional.of(new Problem("ImagePullFailed", "no such image: engine:9")), Optional.empty(),
-                        Optional.empty()));
+                .modelSeen(FakeCluster.route(FakeCluster.MODEL, 10, Duration.ofMillis(100), ColdStart.Hold, state));
 
         HttpResponse<String> answer = cluster.askLater().join();
 
         assertThat(answer.statusCode()).isEqualTo(504);
         assertThat(error(answer).path("message").asText()).contains("ImagePullFailed", "no such image: engine:9");
         assertThat(cluster.queued()).isZero();
+    }
+
+    private static ModelRoute.State waking(String phase, int attempt) {
+        return new ModelRoute.State(Optional.of(new Problem("WarmupFailed", "out of memory")), false,
+                Optional.of(new ModelRoute.Activation(Instant.EPOCH, Optional.empty())),
+                Optional.of(new ModelRoute.Warmup(phase, OptionalInt.empty(), OptionalInt.empty(), OptionalInt.empty(),
+                        attempt)),
+                Optional.of(new ModelRoute.LastWake("Volume", Duration.ofMillis(2500))));
+    }
+
+    @Test
+    @DisplayName("L52: a wake that failed twice is one 503 to all its waiters, and to those who come at once after")
+    void failedWake() {
+        cluster.model(10);
+        List<CompletableFuture<HttpResponse<String>>> answers = ask(5);
+        await().atMost(PATIENCE).until(() -> cluster.queued() == 5);
+        cluster.model(waking("Failed", 1), ColdStart.Hold);
+        assertThat(cluster.queued()).as("one failure may be bad luck").isEqualTo(5);
+
+        cluster.model(waking("Failed", 2), ColdStart.Hold);
+
+        assertThat(answers).extracting(answer -> answer.join().statusCode()).containsOnly(503);
+        HttpResponse<String> next = cluster.askLater().join();
+        assertThat(error(next).path("code").asText()).isEqualTo("wake_failed");
+        assertThat(error(next).path("message").asText()).contains("out of memory");
+        assertThat(next.headers().firstValue("Retry-After")).contains("1");
+    }
+
+    @Test
+    @DisplayName("W18: who says how long it waits is told at once when that will not do, and the model wakes nevertheless")
+    void deadlineAware() {
+        cluster.model(10);
+        for (String[] header : new String[][]{{"X-Deadline-Ms", "2000"}, {"Prefer", "respond-async, wait=2"}}) {
+            HttpResponse<String> answer = cluster.askWith(header).join();
+            assertThat(answer.statusCode()).isEqualTo(503);
+            assertThat(error(answer).path("code").asText()).isEqualTo("model_waking");
+            assertThat(answer.headers().firstValue("Retry-After")).contains("3");
+        }
+        await().atMost(PATIENCE).until(() -> !cluster.demands.isEmpty());
+        CompletableFuture<HttpResponse<String>> patient = cluster.askWith("X-Deadline-Ms", "60000");
+        await().atMost(PATIENCE).until(() -> cluster.queued() == 1);
+        cluster.pod("p", engine.port(), true);
+
+        assertThat(patient.join().statusCode()).isEqualTo(200);
+        assertThat(cluster.askWith("X-Deadline-Ms", "soon").join().statusCode()).isEqualTo(400);
+    }
+
+    @Test
+    @DisplayName("coldStart: Reject answers 503 with Retry-After and wakes the model; awake, it serves")
+    void rejectWhileAsleep() {
+        cluster.model(FakeCluster.FROM_VOLUME, ColdStart.Reject);
+
+        HttpResponse<String> answer = cluster.askLater().join();
+
+        assertThat(answer.statusCode()).isEqualTo(503);
+        assertThat(answer.headers().firstValue("Retry-After")).contains("3");
+        await().atMost(PATIENCE).until(() -> cluster.demands.size() == 1);
+        cluster.pod("p", engine.port(), true);
+        await().atMost(PATIENCE).until(() -> cluster.askLater().join().statusCode() == 200);
+    }
+
+    @Test
+    @DisplayName("BL14, BL31: probes, scrapes and ignored paths neither wake a model nor keep it awake")
+    void quietRequests() {
+        cluster.model(10);
+
+        assertThat(cluster.get("/models/default/minilm/health").statusCode()).isEqualTo(409);
+        assertThat(cluster.get("/models/default/minilm/metrics").statusCode()).isEqualTo(409);
+        assertThat(cluster.demands).isEmpty();
+        assertThat(cluster.load().isMissingNode()).isTrue();
+
+        cluster.pod("p", engine.port(), true);
+        await().atMost(PATIENCE).until(() -> cluster.get("/models/default/minilm/health").statusCode() == 200);
+        assertThat(cluster.load().isMissingNode()).isTrue();
     }
 
     @Test

@@ -12,11 +12,11 @@ import org.junit.jupiter.params.provider.ValueSource;
 class ModelFieldTest {
 
     private static ModelField all(String body) {
-        return ModelField.in(body.getBytes(StandardCharsets.UTF_8), true);
+        return ModelField.in("application/json", body.getBytes(StandardCharsets.UTF_8), true);
     }
 
     private static ModelField beginning(byte[] body, int length) {
-        return ModelField.in(Arrays.copyOf(body, length), false);
+        return ModelField.in("", Arrays.copyOf(body, length), false);
     }
 
     @Test

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.domain.hold.HoldLimits;
-import dev.dormouse.gateway.route.ModelRoute;
 import dev.dormouse.gateway.route.PodRoute;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -16,7 +15,6 @@ import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -39,13 +37,13 @@ class RawHttpTest {
     @BeforeEach
     void start() throws IOException {
         engine = new Engine();
-        ServerSettings settings = new ServerSettings("127.0.0.1", 0, 0, "gw-0", new HoldLimits(100, 100, 1), PEEK_BYTES,
-                Duration.ofSeconds(5), 1);
+        ServerSettings settings = new ServerSettings("127.0.0.1", 0, 0, "gw-0", HoldLimits.ofRequests(100, 100), 1,
+                PEEK_BYTES, PEEK_BYTES,
+                Duration.ZERO, Duration.ofSeconds(5), 1, Timeouts.DEFAULT, true, false, Optional.empty(), false);
         gateway = GatewayServer.start(settings, (model, at) -> new CompletableFuture<>(),
                 Clock.systemUTC());
         gateway.cluster()
-                .modelSeen(new ModelRoute(MODEL, "m", 10, Duration.ofSeconds(20), 0, Instant.EPOCH,
-                        Optional.empty(), Optional.empty(), Optional.empty()));
+                .modelSeen(FakeCluster.route(MODEL, 10, Duration.ofSeconds(20)));
         gateway.cluster()
                 .podSeen(new PodRoute("p", MODEL, Optional.of("127.0.0.1"), engine.port(), true, false, false));
         gateway.cluster().synced();

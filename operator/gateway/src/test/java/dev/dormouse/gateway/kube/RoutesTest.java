@@ -4,12 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.domain.fleet.ModelKey;
+import dev.dormouse.domain.hold.ModelLimits;
+import dev.dormouse.domain.hold.Wake;
 import dev.dormouse.gateway.route.ModelRoute;
 import dev.dormouse.gateway.route.PodRoute;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.utils.Serialization;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
@@ -27,8 +30,11 @@ class RoutesTest {
     @Test
     void aModelAsAUserWroteIt() {
         assertThat(Routes.of(model("spec: {model: {uri: 'file:///m'}, engine: {image: e}}"))).contains(
-                new ModelRoute(new ModelKey("default", "minilm"), "minilm", 10, Duration.ofSeconds(300), 0,
-                        Instant.parse("2026-11-21T00:00:00Z"), Optional.empty(), Optional.empty(), Optional.empty()));
+                new ModelRoute(new ModelKey("default", "minilm"), "minilm", List.of(),
+                        Instant.parse("2026-11-21T00:00:00Z"),
+                        new ModelRoute.Admission(ModelLimits.ofConcurrency(10), Duration.ofSeconds(300), 0,
+                                ModelRoute.ColdStart.Hold),
+                        ModelRoute.Traffic.DEFAULT, ModelRoute.State.UNKNOWN));
     }
 
     @Test
@@ -37,25 +43,29 @@ class RoutesTest {
                 .of(model(
                         """
                         spec:
-                          model: {uri: 'file:///m', name: all-MiniLM}
+                          model: {uri: 'file:///m', name: all-MiniLM, aliases: [gpt-4o]}
                           engine: {image: e}
-                          requests: {concurrencyLimit: 3, queueTimeoutSeconds: 7, priority: 9}
+                          requests: {concurrencyLimit: 3, queueTimeoutSeconds: 7, priority: 9, overLimit: Queue, maxQueued: 4, coldStart: Heartbeat}
                         status:
                           activation: {id: "2", reason: Demand, startedAt: "2026-11-21T00:00:01.000002Z", endedAt: nonsense}
                           lastWake: {at: "2026-11-21T00:00:00Z", rung: Volume, coldStartMs: 5, pod: p}
+                          warmup: {phase: Failed, attempt: 3, etaSeconds: 7}
                           conditions:
+                            - {type: Stalled, status: "True", reason: No, message: no}
                             - {type: Serving, status: "False", reason: No, message: no}
                             - {type: Ready, status: "False", reason: CrashLoop, message: it ends with 1}
                         """))
                 .orElseThrow();
 
         assertThat(route.clientName()).isEqualTo("all-MiniLM");
-        assertThat(route.concurrencyLimit()).isEqualTo(3);
-        assertThat(route.queueTimeout()).isEqualTo(Duration.ofSeconds(7));
-        assertThat(route.priority()).isEqualTo(9);
-        assertThat(route.problem()).contains(new ModelRoute.Problem("CrashLoop", "it ends with 1"));
-        assertThat(route.lastWakeRung()).contains("Volume");
-        ModelRoute.Activation activation = route.activation().orElseThrow();
+        assertThat(route.aliases()).containsExactly("gpt-4o");
+        assertThat(route.admission()).isEqualTo(new ModelRoute.Admission(new ModelLimits(3, true, 4),
+                Duration.ofSeconds(7), 9, ModelRoute.ColdStart.Heartbeat));
+        assertThat(route.state().problem()).contains(new ModelRoute.Problem("CrashLoop", "it ends with 1"));
+        assertThat(route.state().stalled()).isTrue();
+        assertThat(route.state().lastWake()).contains(new ModelRoute.LastWake("Volume", Duration.ofMillis(5)));
+        assertThat(route.failedWake()).contains(new Wake(Instant.parse("2026-11-21T00:00:01.000002Z"), 3));
+        ModelRoute.Activation activation = route.state().activation().orElseThrow();
         assertThat(activation.answers(Instant.parse("2026-11-21T00:00:01.000002Z"))).isTrue();
         assertThat(activation.answers(Instant.parse("2026-11-21T00:00:01.000003Z"))).isFalse();
     }

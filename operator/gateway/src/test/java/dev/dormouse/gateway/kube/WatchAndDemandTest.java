@@ -7,12 +7,19 @@ import static org.awaitility.Awaitility.await;
 import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.cluster.apiserver.ApiServer;
 import dev.dormouse.domain.fleet.ModelKey;
+import dev.dormouse.gateway.route.ApiKey;
 import dev.dormouse.gateway.route.ClusterListener;
 import dev.dormouse.gateway.route.ModelRoute;
 import dev.dormouse.gateway.route.PodRoute;
 import dev.dormouse.sidecar.api.PodConventions;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.api.model.Secret;
+import io.fabric8.kubernetes.api.model.SecretBuilder;
+import io.fabric8.kubernetes.api.model.discovery.v1.Endpoint;
+import io.fabric8.kubernetes.api.model.discovery.v1.EndpointBuilder;
+import io.fabric8.kubernetes.api.model.discovery.v1.EndpointSlice;
+import io.fabric8.kubernetes.api.model.discovery.v1.EndpointSliceBuilder;
 import io.fabric8.kubernetes.client.ConfigBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
@@ -23,6 +30,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
@@ -46,6 +54,8 @@ class WatchAndDemandTest {
     private static final class Seen implements ClusterListener {
         private final Map<ModelKey, ModelRoute> models = new ConcurrentHashMap<>();
         private final Map<String, PodRoute> pods = new ConcurrentHashMap<>();
+        private final Map<String, ApiKey> keys = new ConcurrentHashMap<>();
+        private volatile int gateways;
         private volatile boolean synced;
 
         @Override
@@ -66,6 +76,21 @@ class WatchAndDemandTest {
         @Override
         public void podGone(String uid) {
             pods.remove(uid);
+        }
+
+        @Override
+        public void gatewaysSeen(int ready) {
+            gateways = ready;
+        }
+
+        @Override
+        public void apiKeySeen(ApiKey key) {
+            keys.put(key.name(), key);
+        }
+
+        @Override
+        public void apiKeyGone(String name) {
+            keys.remove(name);
         }
 
         @Override
@@ -106,6 +131,68 @@ class WatchAndDemandTest {
     void close() {
         client.close();
         server.close();
+    }
+
+    @Test
+    @DisplayName("Gateways that are ready behind their service are counted, each once, as they come and go")
+    void gatewaysAreCounted() {
+        try (GatewayCounter counter = new GatewayCounter(client, "default", "gateway", seen)) {
+            counter.start();
+            client.resource(slice("gateway-a", "gateway", "10.0.0.1", "10.0.0.2", "10.0.0.3-")).create();
+            client.resource(slice("other", "engine", "10.0.0.9")).create();
+            await().atMost(PATIENCE).until(() -> seen.gateways == 2);
+            client.resource(slice("gateway-b", "gateway", "10.0.0.2", "10.0.0.4")).create();
+            await().atMost(PATIENCE).until(() -> seen.gateways == 3);
+            client.resource(slice("gateway-a", "gateway")).delete();
+            await().atMost(PATIENCE).until(() -> seen.gateways == 2);
+        }
+    }
+
+    /** @param addresses one that ends in a dash is not ready */
+    private static EndpointSlice slice(String name, String service, String... addresses) {
+        List<Endpoint> endpoints = java.util.Arrays.stream(addresses)
+                .map(address -> new EndpointBuilder().withAddresses(address.replace("-", ""))
+                        .withNewConditions()
+                        .withReady(!address.endsWith("-"))
+                        .endConditions()
+                        .build())
+                .toList();
+        return new EndpointSliceBuilder().withNewMetadata()
+                .withName(name)
+                .withNamespace("default")
+                .addToLabels("kubernetes.io/service-name", service)
+                .endMetadata()
+                .withAddressType("IPv4")
+                .withEndpoints(endpoints)
+                .build();
+    }
+
+    @Test
+    @DisplayName("BL25: keys come from labelled Secrets, two while one is replaced, and go with them")
+    void apiKeys() {
+        try (ApiKeyWatcher watcher = new ApiKeyWatcher(client, "default", seen)) {
+            watcher.start();
+            Secret secret = new SecretBuilder().withNewMetadata()
+                    .withName("team")
+                    .withNamespace("default")
+                    .addToLabels("dormouse.dev/api-key", "true")
+                    .addToAnnotations("dormouse.dev/models", "default/*, chat")
+                    .addToAnnotations("dormouse.dev/priority", "7")
+                    .endMetadata()
+                    .addToData("key", java.util.Base64.getEncoder()
+                            .encodeToString("old\nnew\n".getBytes(StandardCharsets.UTF_8)))
+                    .build();
+            client.resource(secret).create();
+            await().atMost(PATIENCE).until(() -> seen.keys.containsKey("default/team"));
+
+            assertThat(seen.keys.get("default/team")).isEqualTo(new ApiKey("default/team",
+                    java.util.Set.of(ApiKey.digest("old"), ApiKey.digest("new")), List.of("default/*", "chat"), 7,
+                    Integer.MAX_VALUE));
+            secret.getMetadata().getAnnotations().put("dormouse.dev/priority", "high");
+            assertThat(ApiKeyWatcher.read(secret)).as("what is not understood opens nothing").isEmpty();
+            client.resource(secret).delete();
+            await().atMost(PATIENCE).until(() -> seen.keys.isEmpty());
+        }
     }
 
     private Pod createPod() {

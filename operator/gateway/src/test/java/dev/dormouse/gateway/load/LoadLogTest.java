@@ -20,20 +20,20 @@ class LoadLogTest {
     private static final Instant T0 = Instant.parse("2026-11-21T00:00:00Z");
 
     private final LoadLog log = new LoadLog("gw", "i");
-    private final HoldCore core = new HoldCore(new HoldLimits(10, 10, 1));
+    private final HoldCore core = new HoldCore(HoldLimits.ofRequests(10, 10));
 
     private void arrive(long id, Instant at) {
-        core.arrived(new HeldRequest(id, MODEL, 0, at, at.plusSeconds(100)));
+        core.arrived(new HeldRequest(id, MODEL, 0, at, at.plusSeconds(100), 0, true, 0));
         log.arrived(MODEL, at);
     }
 
     @Test
     void reportsWhatIsCarried() {
-        core.model(MODEL, new ModelLimits(1));
+        core.model(MODEL, ModelLimits.ofConcurrency(1));
         core.replicas(MODEL, List.of("p"));
         log.synced(T0);
         arrive(1, T0.plusSeconds(1));
-        core.model(MODEL, new ModelLimits(5));
+        core.model(MODEL, ModelLimits.ofConcurrency(5));
         core.replicas(MODEL, List.of());
         arrive(2, T0.plusSeconds(2));
         arrive(3, T0.plusSeconds(3));
@@ -47,7 +47,7 @@ class LoadLogTest {
 
     @Test
     void idlenessCountsFromTheLastEnd() {
-        core.model(MODEL, new ModelLimits(1));
+        core.model(MODEL, ModelLimits.ofConcurrency(1));
         arrive(1, T0);
         core.cancelled(1);
         log.ended(MODEL, T0.plusSeconds(10));

@@ -1,99 +1,124 @@
 package dev.dormouse.sidecar.agent;
 
+import dev.dormouse.sidecar.agent.AgentConfig.SnapshotSettings;
+import dev.dormouse.sidecar.api.SidecarStatus;
+import dev.dormouse.sidecar.api.SnapshotReport;
 import dev.dormouse.sidecar.device.DeviceMemory;
-import dev.dormouse.sidecar.status.StatusBoard;
-import dev.dormouse.sidecar.status.StatusServer;
-import dev.dormouse.sidecar.status.Statuses;
-import dev.dormouse.sidecar.store.SnapshotFiles;
+import dev.dormouse.sidecar.http.StatusServer;
 import dev.dormouse.sidecar.store.SnapshotStore;
-import dev.dormouse.sidecar.transport.FramedServer;
-import dev.dormouse.sidecar.transport.FramedSocket;
+import dev.dormouse.sidecar.transport.MessageChannel;
+import dev.dormouse.sidecar.transport.UnixListener;
 import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.net.InetSocketAddress;
 import java.time.Clock;
-import java.time.Instant;
-import java.time.temporal.ChronoUnit;
 import java.util.Optional;
-import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The sidecar's parts put together, in the order that matters: read first, then everything else. */
-public final class Agent implements AutoCloseable {
+/** A running sidecar: the replica, its HTTP side, and the socket on which it serves one engine after the other. */
+final class Agent implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Agent.class);
 
+    private final StatusBoard board;
     private final Replica replica;
     private final StatusServer http;
-    private final FramedServer engines;
-    private volatile boolean closing;
-    private volatile @Nullable FramedSocket connected;
+    private final UnixListener listener;
+    private final Thread engines;
+    private volatile @Nullable MessageChannel engine;
+    private volatile boolean closed;
 
-    private Agent(Replica replica, StatusServer http, FramedServer engines) {
+    private Agent(StatusBoard board, Replica replica, StatusServer http, UnixListener listener) {
+        this.board = board;
         this.replica = replica;
         this.http = http;
-        this.engines = engines;
+        this.listener = listener;
+        this.engines = Thread.ofPlatform().name("engine").unstarted(this::serveEngines);
     }
 
-    static Agent start(AgentConfig config, DeviceMemory device, SnapshotFiles files, Optional<SnapshotStore> store,
-            Clock clock) throws IOException {
-        long startedAt = ChronoUnit.MICROS.between(Instant.EPOCH, clock.instant());
-        StatusBoard board = new StatusBoard(Statuses.first(UUID.randomUUID().toString(), config.podUid(),
-                config.model(), config.activation(), startedAt));
-        Replica replica = new Replica(config, device, files, store, board, clock);
-        replica.begin();
-        StatusServer http = StatusServer.start(new InetSocketAddress(config.podIp(), config.httpPort()), board);
-        FramedServer engines = FramedServer.listen(config.socket());
-        return new Agent(replica, http, engines);
+    /**
+     * Starts in the order that saves most time: the snapshot is being read before anything else is even loaded.
+     *
+     * @param store absent when snapshots are off
+     * @throws IOException when the HTTP port or the socket cannot be had
+     */
+    static Agent start(AgentConfig config, @Nullable SnapshotStore store, DeviceMemory device, Clock clock)
+            throws IOException {
+        StatusBoard board = new StatusBoard(config, clock);
+        SnapshotSettings settings = config.snapshots();
+        SnapshotKeeper keeper = store == null || settings == null
+                ? null
+                : new SnapshotKeeper(store, settings, device, clock);
+        if (settings != null && store == null) {
+            board.update(status -> status.previousSnapshot = new SnapshotReport(null, SnapshotReport.State.Failed, 0, 0,
+                    0, "VolumeError", "the snapshot volume cannot be used; see the sidecar's log"));
+        }
+        Replica replica = new Replica(config, device, keeper, board, clock);
+        replica.start();
+        StatusServer http = null;
+        try {
+            http = StatusServer.start(config.podIp(), config.httpPort(), board);
+            Agent agent = new Agent(board, replica, http, UnixListener.bind(config.socket()));
+            agent.engines.start();
+            LOG.info("listening on {}:{} and {}", config.podIp(), http.port(), config.socket());
+            return agent;
+        } catch (IOException | RuntimeException e) {
+            replica.close();
+            if (http != null) {
+                http.close();
+            }
+            throw e;
+        }
     }
 
-    /** Serves one engine after the other until closed. */
-    void serve() throws IOException {
-        while (!closing) {
-            FramedSocket socket;
+    SidecarStatus status() {
+        return board.current();
+    }
+
+    int httpPort() {
+        return http.port();
+    }
+
+    /** Waits until no engine can connect any more; answers whether that is because the agent was closed. */
+    boolean join() throws InterruptedException {
+        engines.join();
+        return closed;
+    }
+
+    /** The connection is the lock: the next engine is served when the one before is gone. */
+    private void serveEngines() {
+        while (!closed) {
             try {
-                socket = engines.accept();
-            } catch (IOException e) {
-                if (closing) {
+                Optional<MessageChannel> next = listener.accept();
+                if (next.isEmpty()) {
                     return;
                 }
-                throw e;
+                engine = next.get();
+                if (closed) {
+                    next.get().close();
+                    return;
+                }
+                new EngineSession(next.get(), replica).run();
+            } catch (IOException e) {
+                LOG.error("no engine can connect", e);
+                return;
+            } catch (RuntimeException e) {
+                LOG.error("a session ended for a reason of our own", e);
+            } finally {
+                engine = null;
             }
-            serve(socket);
         }
     }
 
-    private void serve(FramedSocket socket) {
-        connected = socket;
-        try (socket) {
-            new EngineSession(socket, replica).run();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        } catch (IOException e) {
-            if (!closing) {
-                LOG.atWarn().setMessage("an engine's connection ended").addKeyValue("cause", e.getMessage()).log();
-            }
-        } catch (RuntimeException e) { // a message that lacks a field: it ends this connection, not the sidecar
-            LOG.atWarn().setMessage("an engine's message cannot be answered").setCause(e).log();
-        } finally {
-            connected = null;
-        }
-    }
-
+    /** Stops a restore, lets the engine go, ends every stream. */
     @Override
-    public void close() {
-        closing = true;
-        try {
-            engines.close();
-            FramedSocket open = connected;
-            if (open != null) {
-                open.close();
-            }
-            replica.close();
-            http.close();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
+    public void close() throws IOException {
+        closed = true;
+        replica.close();
+        MessageChannel connected = engine;
+        if (connected != null) {
+            connected.shutdown();
         }
+        listener.close();
+        http.close();
     }
 }

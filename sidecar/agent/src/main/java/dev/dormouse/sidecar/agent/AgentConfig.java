@@ -2,98 +2,139 @@ package dev.dormouse.sidecar.agent;
 
 import dev.dormouse.sidecar.api.PodConventions;
 import dev.dormouse.sidecar.api.SidecarEnvironment;
-import dev.dormouse.sidecar.format.Manifest;
+import dev.dormouse.sidecar.pipeline.Compression;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
-import java.util.Optional;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How one sidecar is set up, from {@link SidecarEnvironment}.
+ * The sidecar's configuration, read once from the environment variables of {@link SidecarEnvironment}. A bad value stops
+ * the process.
  *
- * @param volume root of the snapshot volume; empty when snapshots are off
- * @param zstdLevel 0 stores raw
+ * @param socket where engines connect
+ * @param podIp address to listen on, and where the engine serves
+ * @param httpPort 0 takes a free port
+ * @param snapshots absent: snapshots are off
+ * @param warmup which phases run, and for how long
  */
-record AgentConfig(Path socket, String podIp, String podUid, String model, String activation, int httpPort,
-        int enginePort, Optional<Path> volume, String snapshotKey, int zstdLevel, boolean verify,
-        WarmupSettings warmup) {
+public record AgentConfig(Path socket, String podIp, int httpPort, int enginePort, String podUid, String model,
+        String activation, @Nullable SnapshotSettings snapshots, WarmupSettings warmup) {
 
-    /** Requirements H3–H6. */
-    record WarmupSettings(boolean preloadWeights, boolean preallocatePools, boolean precompileKernels, int batchSize,
-            int iterations, Duration deadline) {}
+    private static final Pattern UID = Pattern.compile("[A-Za-z0-9.-]{1,64}");
+    private static final Pattern KEY = Pattern.compile("[0-9a-f]{64}");
 
-    /** @throws IllegalArgumentException naming the variable, its value and what is allowed */
-    static AgentConfig parse(Map<String, String> env) {
-        Optional<Path> volume = Optional.ofNullable(env.get(SidecarEnvironment.VOLUME))
-                .filter(path -> !path.isBlank())
-                .map(Path::of);
-        String key = env.getOrDefault(SidecarEnvironment.SNAPSHOT_KEY, "");
-        if (volume.isPresent() && !Manifest.KEY.matcher(key).matches()) {
-            throw wrong(SidecarEnvironment.SNAPSHOT_KEY, key, "64 hex digits");
-        }
-        boolean zstd = switch (env.getOrDefault(SidecarEnvironment.COMPRESSION, "none")) {
-            case "none" -> false;
-            case "zstd" -> true;
-            default ->
-                throw wrong(SidecarEnvironment.COMPRESSION, env.get(SidecarEnvironment.COMPRESSION), "none or zstd");
-        };
-        int level = number(env, SidecarEnvironment.COMPRESSION_LEVEL, 3, 1, 22);
-        return new AgentConfig(Path.of(required(env, SidecarEnvironment.SOCKET)),
-                required(env, SidecarEnvironment.POD_IP),
-                env.getOrDefault(SidecarEnvironment.POD_UID, ""), env.getOrDefault(SidecarEnvironment.MODEL, ""),
-                env.getOrDefault(SidecarEnvironment.ACTIVATION, ""),
-                number(env, SidecarEnvironment.HTTP_PORT, PodConventions.SIDECAR_PORT, 1, 65535),
-                number(env, SidecarEnvironment.ENGINE_PORT, PodConventions.ENGINE_PORT, 1, 65535), volume, key,
-                zstd ? level : 0, flag(env, SidecarEnvironment.VERIFY, true),
-                new WarmupSettings(flag(env, SidecarEnvironment.PRELOAD_WEIGHTS, true),
-                        flag(env, SidecarEnvironment.PREALLOCATE_POOLS, true),
-                        flag(env, SidecarEnvironment.PRECOMPILE_KERNELS, true),
-                        number(env, SidecarEnvironment.BATCH_SIZE, 1, 1, 4096),
-                        number(env, SidecarEnvironment.ITERATIONS, 2, 1, 1000),
-                        Duration.ofSeconds(number(env, SidecarEnvironment.DEADLINE_SECONDS, 600, 1, 86400))));
+    /**
+     * @param volume root folder of the snapshot volume
+     * @param key the operator's part of the compatibility key
+     * @param level of the compression, 1–22
+     * @param verify whether a restore checks each chunk
+     */
+    public record SnapshotSettings(Path volume, String key, Compression compression, int level, boolean verify) {}
+
+    /**
+     * @param batchSize items in one warmup request
+     * @param iterations warmup requests
+     * @param deadline a warmup that takes longer has failed
+     */
+    public record WarmupSettings(boolean preloadWeights, boolean preallocatePools, boolean precompileKernels,
+            int batchSize, int iterations, Duration deadline) {}
+
+    /** @throws IllegalArgumentException naming the variable, its value and what is expected */
+    public static AgentConfig fromEnvironment(Map<String, String> environment) {
+        Reader env = new Reader(environment);
+        return new AgentConfig(Path.of(env.text(SidecarEnvironment.SOCKET, "/run/dormouse/engine.sock")),
+                env.required(SidecarEnvironment.POD_IP),
+                env.number(SidecarEnvironment.HTTP_PORT, PodConventions.SIDECAR_PORT, 0, 65_535),
+                env.number(SidecarEnvironment.ENGINE_PORT, PodConventions.ENGINE_PORT, 1, 65_535),
+                env.podUid(), env.required(SidecarEnvironment.MODEL),
+                env.text(SidecarEnvironment.ACTIVATION, ""), snapshots(env),
+                new WarmupSettings(env.flag(SidecarEnvironment.PRELOAD_WEIGHTS, true),
+                        env.flag(SidecarEnvironment.PREALLOCATE_POOLS, true),
+                        env.flag(SidecarEnvironment.PRECOMPILE_KERNELS, true),
+                        env.number(SidecarEnvironment.BATCH_SIZE, 1, 1, 4_096),
+                        env.number(SidecarEnvironment.ITERATIONS, 1, 1, 10_000),
+                        Duration.ofSeconds(env.number(SidecarEnvironment.DEADLINE_SECONDS, 600, 1, 86_400))));
     }
 
-    /** Whether this replica restores and saves device memory at all. */
-    boolean snapshots() {
-        return volume.isPresent() && warmup.preloadWeights();
+    private static @Nullable SnapshotSettings snapshots(Reader env) {
+        String volume = env.value(SidecarEnvironment.VOLUME);
+        if (volume == null) {
+            return null;
+        }
+        String key = env.required(SidecarEnvironment.SNAPSHOT_KEY);
+        if (!KEY.matcher(key).matches()) {
+            throw env.wrong(SidecarEnvironment.SNAPSHOT_KEY, "64 lower-case hex digits");
+        }
+        return new SnapshotSettings(Path.of(volume), key, env.compression(),
+                env.number(SidecarEnvironment.COMPRESSION_LEVEL, 3, 1, 22), env.flag(SidecarEnvironment.VERIFY, true));
     }
 
-    private static String required(Map<String, String> env, String key) {
-        String value = env.get(key);
-        if (value == null || value.isBlank()) {
-            throw wrong(key, value, "set");
-        }
-        return value;
-    }
+    private record Reader(Map<String, String> environment) {
 
-    private static int number(Map<String, String> env, String key, int otherwise, int least, int most) {
-        String value = env.get(key);
-        if (value == null) {
-            return otherwise;
+        @Nullable
+        String value(String key) {
+            String value = environment.get(key);
+            return value == null || value.isBlank() ? null : value.strip();
         }
-        try {
-            int number = Integer.parseInt(value.trim());
-            if (number >= least && number <= most) {
-                return number;
+
+        String text(String key, String otherwise) {
+            String value = value(key);
+            return value == null ? otherwise : value;
+        }
+
+        String required(String key) {
+            String value = value(key);
+            if (value == null) {
+                throw new IllegalArgumentException(key + " is not set; the operator sets it on every sidecar");
             }
-        } catch (NumberFormatException e) {
-            // Said below, with the range.
+            return value;
         }
-        throw wrong(key, value, least + " to " + most);
-    }
 
-    private static boolean flag(Map<String, String> env, String key, boolean otherwise) {
-        String value = env.get(key);
-        return switch (value == null ? Boolean.toString(otherwise) : value) {
-            case "true" -> true;
-            case "false" -> false;
-            default -> throw wrong(key, value, "true or false");
-        };
-    }
+        int number(String key, int otherwise, int least, int most) {
+            String value = value(key);
+            if (value == null) {
+                return otherwise;
+            }
+            try {
+                int number = Integer.parseInt(value);
+                if (number >= least && number <= most) {
+                    return number;
+                }
+            } catch (NumberFormatException e) {
+                throw wrong(key, "a whole number from " + least + " to " + most);
+            }
+            throw wrong(key, "a whole number from " + least + " to " + most);
+        }
 
-    private static IllegalArgumentException wrong(String key, @Nullable String value, String allowed) {
-        return new IllegalArgumentException(key + (value == null ? " is not set" : " is \"" + value + "\"")
-                + "; it must be " + allowed);
+        boolean flag(String key, boolean otherwise) {
+            return switch (text(key, Boolean.toString(otherwise))) {
+                case "true" -> true;
+                case "false" -> false;
+                default -> throw wrong(key, "true or false");
+            };
+        }
+
+        String podUid() {
+            String uid = required(SidecarEnvironment.POD_UID);
+            if (!UID.matcher(uid).matches()) {
+                throw wrong(SidecarEnvironment.POD_UID, "1 to 64 letters, digits, dots or dashes");
+            }
+            return uid;
+        }
+
+        Compression compression() {
+            return switch (text(SidecarEnvironment.COMPRESSION, "none")) {
+                case "none" -> Compression.None;
+                case "zstd" -> Compression.Zstd;
+                default -> throw wrong(SidecarEnvironment.COMPRESSION, "none or zstd");
+            };
+        }
+
+        IllegalArgumentException wrong(String key, String expected) {
+            return new IllegalArgumentException(
+                    key + "=\"" + environment.get(key) + "\" is not valid: it must be " + expected);
+        }
     }
 }

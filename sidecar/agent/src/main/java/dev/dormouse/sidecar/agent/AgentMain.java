@@ -1,38 +1,66 @@
 package dev.dormouse.sidecar.agent;
 
+import dev.dormouse.sidecar.agent.AgentConfig.SnapshotSettings;
 import dev.dormouse.sidecar.device.HostDevice;
-import dev.dormouse.sidecar.store.DiskFiles;
 import dev.dormouse.sidecar.store.SnapshotStore;
+import dev.dormouse.sidecar.store.Writer;
 import java.io.IOException;
 import java.time.Clock;
-import java.util.Optional;
-import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/** The sidecar's process. */
+/** Starts the sidecar. Exit status: 0 after SIGTERM, 1 when it cannot listen, 2 for a bad configuration. */
 public final class AgentMain {
+    private static final Logger LOG = LoggerFactory.getLogger(AgentMain.class);
+
     private AgentMain() {}
 
-    public static void main(String[] args) throws IOException {
+    public static void main(String[] arguments) throws InterruptedException {
         AgentConfig config;
         try {
-            config = AgentConfig.parse(System.getenv());
+            config = AgentConfig.fromEnvironment(System.getenv());
         } catch (IllegalArgumentException e) {
             System.err.println("dormouse sidecar: " + e.getMessage());
             System.exit(2);
             return;
         }
-        Clock clock = Clock.systemUTC();
-        DiskFiles files = new DiskFiles();
-        Optional<SnapshotStore> store = config.volume()
-                .map(root -> new SnapshotStore(root, files, clock, RandomGenerator.of("SecureRandom")));
-        Agent agent = Agent.start(config, new HostDevice(hostMemory()), files, store, clock);
-        Runtime.getRuntime().addShutdownHook(Thread.ofPlatform().name("stop").unstarted(agent::close));
-        agent.serve();
+        Agent agent;
+        try {
+            agent = Agent.start(config, open(config), new HostDevice(HostMemory.limitBytes()), Clock.systemUTC());
+        } catch (IOException e) {
+            System.err.println("dormouse sidecar: " + e.getMessage());
+            System.exit(1);
+            return;
+        }
+        Runtime.getRuntime().addShutdownHook(Thread.ofPlatform().unstarted(() -> stop(agent)));
+        if (!agent.join()) {
+            // Nobody asked it to stop: the socket broke, and without it the replica can do nothing.
+            Runtime.getRuntime().halt(1);
+        }
     }
 
-    /** Host memory stands in for a device's: all of the machine's or the container's. */
-    private static long hostMemory() {
-        return ((com.sun.management.OperatingSystemMXBean) java.lang.management.ManagementFactory
-                .getOperatingSystemMXBean()).getTotalMemorySize();
+    /** A volume that cannot be used costs the snapshots, not the replica. */
+    private static @Nullable SnapshotStore open(AgentConfig config) {
+        SnapshotSettings settings = config.snapshots();
+        if (settings == null) {
+            return null;
+        }
+        try {
+            return SnapshotStore.open(settings.volume(), Writer.inPod(config.podUid()), Clock.systemUTC());
+        } catch (IOException e) {
+            LOG.error("the snapshot volume {} cannot be used, snapshots are off", settings.volume(), e);
+            return null;
+        }
+    }
+
+    private static void stop(Agent agent) {
+        try {
+            agent.close();
+        } catch (IOException e) {
+            LOG.warn("stopping", e);
+        }
+        // The JVM would say 143 for a SIGTERM that it has answered well.
+        Runtime.getRuntime().halt(0);
     }
 }

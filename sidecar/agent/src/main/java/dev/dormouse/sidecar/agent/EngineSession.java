@@ -1,188 +1,186 @@
 package dev.dormouse.sidecar.agent;
 
+import dev.dormouse.sidecar.agent.Generation.Part;
 import dev.dormouse.sidecar.api.EngineMessage;
+import dev.dormouse.sidecar.api.EngineMessage.AllocationMeta;
+import dev.dormouse.sidecar.api.EngineMessage.BufferMeta;
+import dev.dormouse.sidecar.api.EngineMessage.FileMeta;
+import dev.dormouse.sidecar.api.EngineMessage.Mode;
 import dev.dormouse.sidecar.device.Allocation;
-import dev.dormouse.sidecar.device.OutOfDeviceMemoryException;
-import dev.dormouse.sidecar.device.ReceivedFile;
-import dev.dormouse.sidecar.pipeline.Restore;
-import dev.dormouse.sidecar.pipeline.RestoreException;
 import dev.dormouse.sidecar.transport.Frame;
-import dev.dormouse.sidecar.transport.FramedSocket;
+import dev.dormouse.sidecar.transport.MessageChannel;
 import dev.dormouse.sidecar.transport.ProtocolException;
-import java.io.EOFException;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/** One engine's connection, from hello to its end, on one thread. The connection is the lock on the replica's memory. */
+/**
+ * One engine's connection, from accept to disconnect, on one thread. Checks what may be said when, and turns refusals
+ * into {@code Failed} answers; what is decided is the {@link Replica}'s.
+ */
 final class EngineSession {
-    private final FramedSocket socket;
-    private final Replica replica;
+    private static final Logger LOG = LoggerFactory.getLogger(EngineSession.class);
+    /** Keeps a frame of buffers with the longest names allowed well below the frame limit. */
+    private static final int BUFFERS_PER_FRAME = 4_096;
 
-    EngineSession(FramedSocket socket, Replica replica) {
-        this.socket = socket;
+    private final MessageChannel channel;
+    private final Replica replica;
+    private @Nullable Mode mode;
+    private @Nullable GenerationDraft draft;
+
+    EngineSession(MessageChannel channel, Replica replica) {
+        this.channel = channel;
         this.replica = replica;
     }
 
-    /** Returns when the engine hung up; throws when it broke the protocol. */
-    void run() throws IOException, InterruptedException {
-        Frame first = socket.receive();
-        if (!(first.message() instanceof EngineMessage.Hello hello)) {
-            first.closeDescriptors();
-            throw new ProtocolException("the first message must be HELLO");
-        }
-        EngineMessage.Welcome welcome = replica.welcome(hello);
-        socket.send(welcome);
-        try {
-            while (true) {
-                Frame frame = socket.receive();
-                try {
-                    answer(welcome, frame);
-                } catch (Generation.RefusedException e) {
-                    socket.send(new EngineMessage.Failed(e.code(), String.valueOf(e.getMessage())));
-                } catch (OutOfDeviceMemoryException e) {
-                    socket.send(new EngineMessage.Failed("OutOfMemory", String.valueOf(e.getMessage())));
+    /** Talks until either side has had enough. */
+    void run() {
+        try (channel) {
+            Optional<Frame> next = channel.receive();
+            while (next.isPresent()) {
+                try (Frame frame = next.get()) {
+                    answer(frame);
                 }
+                next = channel.receive();
             }
-        } catch (EOFException hungUp) {
-            // The engine is done or dead; either way its place is free.
+        } catch (ProtocolException e) {
+            LOG.warn("the engine broke the protocol, its connection is closed: {}", e.getMessage());
+        } catch (IOException e) {
+            LOG.info("the engine's connection broke: {}", e.getMessage());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         } finally {
+            dropDraft();
             replica.engineGone();
         }
     }
 
-    private void answer(EngineMessage.Welcome welcome, Frame frame) throws IOException, InterruptedException {
-        switch (frame.message()) {
-            case EngineMessage.Alloc alloc -> {
-                Allocation allocation = writable(welcome).allocate(alloc);
-                socket.send(new EngineMessage.Allocated(1, allocation.id(), allocation.bytes()),
-                        List.of(allocation.fd()));
+    private void answer(Frame frame) throws IOException, InterruptedException {
+        try {
+            switch (frame.message()) {
+                case EngineMessage.Hello hello -> hello(hello);
+                case EngineMessage.Alloc alloc -> allocate(alloc);
+                case EngineMessage.PutMeta meta -> {
+                    draft("PUT_META").put(meta.buffers());
+                    channel.send(new EngineMessage.Done());
+                }
+                case EngineMessage.PutFile file -> putFile(file, frame);
+                case EngineMessage.Commit commit -> commit();
+                case EngineMessage.Attach attach -> attach();
+                case EngineMessage.Wait wait -> {
+                    replica.await(wait.buffer());
+                    channel.send(new EngineMessage.Waited());
+                }
+                case EngineMessage.Ready ready -> ready(ready);
+                case EngineMessage.Abort abort -> abort(abort);
+                default -> throw new RefusedException("UnexpectedMessage",
+                        frame.message().getClass().getSimpleName() + " is for the sidecar to say");
             }
-            case EngineMessage.PutMeta meta -> {
-                writable(welcome).name(meta.buffers());
-                socket.send(new EngineMessage.Done());
-            }
-            case EngineMessage.PutFile file -> putFile(welcome, frame, file);
-            case EngineMessage.Commit commit -> {
-                writable(welcome).commit();
-                socket.send(new EngineMessage.Committed());
-            }
-            case EngineMessage.Attach attach -> attach(welcome);
-            case EngineMessage.Wait wait -> await(wait);
-            case EngineMessage.Ready ready -> {
-                replica.engineReady(ready);
-                socket.send(new EngineMessage.Done());
-            }
-            case EngineMessage.Abort abort -> throw new EOFException(abort.reason());
-            default -> {
-                frame.closeDescriptors();
-                throw new ProtocolException("an engine does not send " + frame.message().getClass().getSimpleName());
-            }
+        } catch (RefusedException e) {
+            LOG.warn("refused {}: {}: {}", frame.message().getClass().getSimpleName(), e.code(), e.text());
+            channel.send(new EngineMessage.Failed(e.code(), e.text()));
         }
     }
 
-    private Generation writable(EngineMessage.Welcome welcome) throws IOException {
-        if (welcome.mode() != EngineMessage.Mode.Create) {
-            throw new Generation.RefusedException("WrongMode", "in mode " + welcome.mode() + " nothing can be written");
+    /** May come again on the same connection, after a snapshot was refused. */
+    private void hello(EngineMessage.Hello hello) throws IOException, RefusedException {
+        dropDraft();
+        mode = null;
+        EngineMessage.Welcome welcome = replica.hello(hello);
+        mode = welcome.mode();
+        if (mode == Mode.Create) {
+            draft = replica.draft(hello);
         }
-        return replica.generation().orElseThrow(() -> new ProtocolException("no generation is open"));
+        channel.send(welcome);
     }
 
-    private void putFile(EngineMessage.Welcome welcome, Frame frame, EngineMessage.PutFile file) throws IOException {
+    private void allocate(EngineMessage.Alloc alloc) throws IOException, RefusedException {
+        Allocation allocation = draft("ALLOC").allocate(alloc.bytes(), alloc.bufferType());
+        channel.send(new EngineMessage.Allocated(1, allocation.id(), allocation.bytes()), List.of(allocation.fd()));
+    }
+
+    private void putFile(EngineMessage.PutFile file, Frame frame) throws IOException, RefusedException {
         if (frame.descriptors().size() != 1) {
-            frame.closeDescriptors();
-            throw new ProtocolException("PUT_FILE carries one descriptor, not " + frame.descriptors().size());
+            throw new RefusedException("BadDescriptors",
+                    "PUT_FILE comes with " + frame.descriptors().size() + " descriptors instead of 1");
         }
-        Generation generation;
-        try {
-            generation = writable(welcome);
-        } catch (IOException e) {
-            frame.closeDescriptors();
-            throw e;
-        }
-        generation.putFile(file, frame.descriptors().getFirst());
-        socket.send(new EngineMessage.Done());
+        draft("PUT_FILE").putFile(file.name(), file.length(), frame.descriptors().getFirst());
+        channel.send(new EngineMessage.Done());
     }
 
-    private void attach(EngineMessage.Welcome welcome) throws IOException {
-        if (welcome.mode() != EngineMessage.Mode.Attach) {
-            throw new Generation.RefusedException("WrongMode",
-                    "in mode " + welcome.mode() + " there is nothing to attach");
-        }
-        List<Part> parts = new ArrayList<>();
-        List<EngineMessage.BufferMeta> buffers;
-        Optional<Restore> restore = replica.restore();
-        if (restore.isPresent()) {
-            int number = 0;
-            for (Allocation allocation : restore.get().allocations()) {
-                parts.add(Part.allocation(number++, allocation.bytes(), allocation.fd()));
-            }
-            for (Map.Entry<String, Allocation> file : restore.get().files().entrySet()) {
-                parts.add(Part.file(file.getKey(), file.getValue().bytes(), file.getValue().fd()));
-            }
-            buffers = restore.get().snapshot().manifest().buffers();
-        } else {
-            Generation generation = replica.generation()
-                    .filter(Generation::committed)
-                    .orElseThrow(
-                            () -> new Generation.RefusedException("Gone", "the snapshot was refused: say HELLO again"));
-            for (Allocation allocation : generation.allocations()) {
-                parts.add(Part.allocation(allocation.id(), allocation.bytes(), allocation.fd()));
-            }
-            for (Map.Entry<String, ReceivedFile> file : generation.files().entrySet()) {
-                parts.add(Part.file(file.getKey(), file.getValue().bytes(), file.getValue().fd()));
-            }
-            buffers = generation.buffers();
-        }
-        sendAttached(parts, buffers);
+    private void commit() throws IOException, RefusedException {
+        replica.committed(draft("COMMIT").commit());
+        draft = null;
+        channel.send(new EngineMessage.Committed());
     }
 
-    /** Something of the attachment that travels as a descriptor: an allocation or a file. */
-    private record Part(Optional<EngineMessage.AllocationMeta> allocation, Optional<EngineMessage.FileMeta> file,
-            int fd) {
-        static Part allocation(int id, long bytes, int fd) {
-            return new Part(Optional.of(new EngineMessage.AllocationMeta(id, bytes)), Optional.empty(), fd);
+    private void attach() throws IOException, RefusedException {
+        if (mode != Mode.Attach) {
+            throw new RefusedException("WrongState", "ATTACH is for an engine that was welcomed with Attach");
         }
-
-        static Part file(String name, long bytes, int fd) {
-            return new Part(Optional.empty(), Optional.of(new EngineMessage.FileMeta(name, bytes)), fd);
+        Generation generation = replica.attachable();
+        List<Part> parts = new ArrayList<>(generation.allocations());
+        int allocations = parts.size();
+        parts.addAll(generation.files());
+        List<BufferMeta> buffers = generation.buffers();
+        // As many frames as the bounds on descriptors and bytes demand; most models need one.
+        int frames = Math.max(1, Math.max(frames(parts.size(), EngineMessage.MAX_FDS),
+                frames(buffers.size(), BUFFERS_PER_FRAME)));
+        for (int frame = 0; frame < frames; frame++) {
+            int from = Math.min(parts.size(), frame * EngineMessage.MAX_FDS);
+            int to = Math.min(parts.size(), from + EngineMessage.MAX_FDS);
+            int border = Math.clamp(allocations, from, to);
+            channel.send(new EngineMessage.Attached(to - from, frame < frames - 1,
+                    parts.subList(from, border).stream().map(p -> new AllocationMeta(p.id(), p.bytes())).toList(),
+                    slice(buffers, frame),
+                    parts.subList(border, to).stream().map(p -> new FileMeta(p.name(), p.bytes())).toList()),
+                    parts.subList(from, to).stream().map(Part::descriptor).toList());
         }
     }
 
-    /** As many frames as the descriptors need; the buffers' names travel in the last. */
-    private void sendAttached(List<Part> parts, List<EngineMessage.BufferMeta> buffers) throws IOException {
-        int at = 0;
-        do {
-            List<Part> some = parts.subList(at, Math.min(parts.size(), at + EngineMessage.MAX_FDS));
-            at += some.size();
-            boolean more = at < parts.size();
-            socket.send(
-                    new EngineMessage.Attached(some.size(), more,
-                            some.stream().flatMap(part -> part.allocation().stream()).toList(),
-                            more ? List.of() : buffers, some.stream().flatMap(part -> part.file().stream()).toList()),
-                    some.stream().map(Part::fd).toList());
-        } while (at < parts.size());
+    private static int frames(int items, int perFrame) {
+        return Math.ceilDiv(items, perFrame);
     }
 
-    private void await(EngineMessage.Wait wait) throws IOException, InterruptedException {
-        Optional<Restore> restore = replica.restore();
-        if (restore.isEmpty()) {
-            boolean intact = replica.generation().filter(Generation::committed).isPresent();
-            socket.send(intact
-                    ? new EngineMessage.Waited()
-                    : replica.gone());
-            return;
+    private static List<BufferMeta> slice(List<BufferMeta> buffers, int frame) {
+        int from = Math.min(buffers.size(), frame * BUFFERS_PER_FRAME);
+        return buffers.subList(from, Math.min(buffers.size(), from + BUFFERS_PER_FRAME));
+    }
+
+    private void ready(EngineMessage.Ready ready) throws IOException, RefusedException, InterruptedException {
+        if (mode == null) {
+            throw new RefusedException("WrongState", "READY before HELLO");
         }
-        try {
-            restore.get().await(wait.buffer());
-            socket.send(new EngineMessage.Waited());
-        } catch (RestoreException e) {
-            replica.dropRestore(restore.get(), e);
-            socket.send(new EngineMessage.Failed(e.code(), String.valueOf(e.getMessage())));
-        } catch (IllegalArgumentException e) {
-            socket.send(new EngineMessage.Failed("UnknownName", String.valueOf(e.getMessage())));
+        if (draft != null) {
+            throw new RefusedException("NotCommitted", "READY before COMMIT: the memory is still being written");
+        }
+        replica.engineReady(ready, mode);
+        channel.send(new EngineMessage.Done());
+    }
+
+    private void abort(EngineMessage.Abort abort) throws IOException {
+        LOG.warn("the engine gave up its memory: {}", abort.reason());
+        dropDraft();
+        mode = null;
+        channel.send(new EngineMessage.Done());
+    }
+
+    private GenerationDraft draft(String request) throws RefusedException {
+        if (draft == null) {
+            throw new RefusedException("WrongState",
+                    request + " is for an engine that was welcomed with Create and has not committed");
+        }
+        return draft;
+    }
+
+    private void dropDraft() {
+        if (draft != null) {
+            draft.close();
+            draft = null;
         }
     }
 }

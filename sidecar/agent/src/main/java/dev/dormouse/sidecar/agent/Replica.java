@@ -1,483 +1,426 @@
 package dev.dormouse.sidecar.agent;
 
 import dev.dormouse.sidecar.api.EngineMessage;
+import dev.dormouse.sidecar.api.EngineMessage.Mode;
 import dev.dormouse.sidecar.api.PhaseTiming;
 import dev.dormouse.sidecar.api.ReplicaPhase;
 import dev.dormouse.sidecar.api.Rung;
-import dev.dormouse.sidecar.api.SidecarStatus;
 import dev.dormouse.sidecar.api.SnapshotReport;
 import dev.dormouse.sidecar.device.DeviceMemory;
-import dev.dormouse.sidecar.pipeline.Restore;
 import dev.dormouse.sidecar.pipeline.RestoreException;
-import dev.dormouse.sidecar.status.StatusBoard;
-import dev.dormouse.sidecar.status.Statuses;
-import dev.dormouse.sidecar.store.SaveOptions;
 import dev.dormouse.sidecar.store.Snapshot;
-import dev.dormouse.sidecar.store.SnapshotFiles;
-import dev.dormouse.sidecar.store.SnapshotStore;
-import dev.dormouse.sidecar.store.VolumeFullException;
 import java.io.IOException;
-import java.net.URI;
 import java.time.Clock;
 import java.time.Duration;
-import java.time.Instant;
-import java.time.temporal.ChronoUnit;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.UUID;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The replica's memory and its way to Ready. One engine at a time talks to it ({@link EngineSession}); {@code this}
- * guards {@code restore}, {@code generation} and {@code warmup}.
- *
- * <p>What a wake may start from: a restore begun before anything else of the process; a generation that an earlier
- * engine of this pod committed; nothing. A refused restore falls one rung: its memory is released, its snapshot
- * quarantined when it is damaged, and the engine, told so, begins again from the source.
+ * The life of this replica: which memory it has, whether its engine is there, how far its warmup is. Its state changes
+ * only under its lock, and nothing that waits (contents, the volume, the engine's answers) happens under it.
+ * {@code Failed} is final: another try is another process.
  */
 final class Replica implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Replica.class);
-    private static final Duration PROGRESS = Duration.ofMillis(50);
-    private static final Duration UNTIL_THE_NEXT_CHANGE = Duration.ofDays(1);
+    private static final long PROGRESS_MILLIS = 20;
+    private static final Duration ENGINE_EXIT = Duration.ofSeconds(1);
 
     private final AgentConfig config;
     private final DeviceMemory device;
-    private final SnapshotFiles files;
-    private final Optional<SnapshotStore> store;
+    private final @Nullable SnapshotKeeper keeper;
     private final StatusBoard board;
     private final Clock clock;
-    private final Thread deadline;
+    private final ScheduledExecutorService ticker = Executors
+            .newSingleThreadScheduledExecutor(Thread.ofPlatform().daemon().name("ticker").factory());
 
-    private @Nullable Restore restore;
-    private String restoreGeneration = "";
+    /** What an engine can attach to. */
     private @Nullable Generation generation;
-    private @Nullable Thread warmup;
-    /** {@link System#nanoTime} by which the present attempt must be Ready. */
-    private volatile long attemptEnds;
+    /** Of {@link #generation}; absent for memory that came from the volume. */
+    private @Nullable FirstSave save;
+    /** The attempt under way, or the one that made the replica ready; absent without an engine that serves. */
+    private @Nullable Warmup warmup;
+    private @Nullable ScheduledFuture<?> deadline;
+    private boolean closed;
 
-    Replica(AgentConfig config, DeviceMemory device, SnapshotFiles files, Optional<SnapshotStore> store,
-            StatusBoard board,
-            Clock clock) {
+    /** @param keeper absent when snapshots are off, or the volume cannot be used */
+    Replica(AgentConfig config, DeviceMemory device, @Nullable SnapshotKeeper keeper, StatusBoard board, Clock clock) {
         this.config = config;
         this.device = device;
-        this.files = files;
-        this.store = store;
+        this.keeper = keeper;
         this.board = board;
         this.clock = clock;
-        this.deadline = Thread.ofPlatform().daemon().name("warmup-deadline").unstarted(this::enforceDeadline);
     }
 
-    /** Starts to read the newest snapshot, if there is one; returns at once. */
-    synchronized void begin() {
-        attemptEnds = System.nanoTime() + config.warmup().deadline().toNanos();
-        deadline.start();
-        Optional<Snapshot> snapshot = find();
-        if (snapshot.isEmpty()) {
-            board.post(s -> Statuses.begun(s, ReplicaPhase.Loading, Rung.Cold, absent()));
+    /** The first act of the process: the clock of the warmup runs (H22), and the newest snapshot is being read. */
+    synchronized void start() {
+        armDeadline();
+        if (keeper == null || !config.warmup().preloadWeights()) {
             return;
         }
         try {
-            startRestore(snapshot.get());
+            Optional<Snapshot> newest = keeper.newest();
+            if (newest.isPresent()) {
+                restore(newest.get(), keeper);
+            }
         } catch (IOException e) {
-            refuse(snapshot.get(), "OutOfMemory", String.valueOf(e.getMessage()), false);
+            LOG.error("the snapshot volume cannot be read, the model loads from its source", e);
+            board.update(status -> status.previousSnapshot = new SnapshotReport(null, SnapshotReport.State.Failed, 0, 0,
+                    0, "VolumeError", e.getMessage()));
         }
     }
 
-    private SnapshotReport absent() {
-        return config.snapshots()
-                ? SnapshotReport.ABSENT
-                : new SnapshotReport(null, SnapshotReport.State.Skipped, 0, 0, 0, "Disabled",
-                        "snapshots are switched off for this model");
-    }
-
-    private Optional<Snapshot> find() {
-        if (store.isEmpty() || !config.snapshots()) {
-            return Optional.empty();
-        }
+    private void restore(Snapshot snapshot, SnapshotKeeper volume) {
         try {
-            return store.get().newest(config.snapshotKey());
-        } catch (IOException e) {
-            LOG.atWarn().setMessage("the volume cannot be read").addKeyValue("cause", e.getMessage()).log();
-            return Optional.empty();
-        }
-    }
-
-    private void startRestore(Snapshot snapshot) throws IOException {
-        Restore started = Restore.start(snapshot, device, files,
-                new Restore.Options(Runtime.getRuntime().availableProcessors(), config.verify()));
-        restore = started;
-        restoreGeneration = UUID.randomUUID().toString();
-        board.post(s -> Statuses.begun(s, ReplicaPhase.Restoring, Rung.Volume,
-                report(started, SnapshotReport.State.Restoring)));
-        Thread.ofPlatform().daemon().name("restore-progress").start(() -> follow(started));
-    }
-
-    /** Posts progress until the restore ends; a failure is acted on here, whether or not an engine waits for it. */
-    private void follow(Restore watched) {
-        Thread reporter = Thread.ofPlatform().daemon().name("restore-percent").start(() -> reportProgress(watched));
-        try {
-            watched.await(null);
-            board.post(s -> s.snapshot().state() == SnapshotReport.State.Restoring
-                    ? Statuses.progress(s, 100, s.etaMillis(), watched.restoredBytes(),
-                            report(watched, SnapshotReport.State.Restored))
-                    : s); // refused meanwhile: the next attempt's status is not ours
-            LOG.atInfo()
-                    .setMessage("snapshot restored")
-                    .addKeyValue("snapshot", watched.snapshot().id())
-                    .addKeyValue("bytes", watched.totalBytes())
-                    .addKeyValue("micros", watched.elapsedNanos() / 1000)
-                    .log();
+            restoring(volume.restore(snapshot));
         } catch (RestoreException e) {
-            dropRestore(watched, e);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        } finally {
-            reporter.interrupt();
+            LOG.error("snapshot {} cannot be restored, the model loads from its source: {}: {}", snapshot.id(),
+                    e.code(), e.getMessage());
+            SnapshotReport.State state = refused(e.fault().damage());
+            board.update(status -> status.previousSnapshot = report(snapshot, state, 0, e.code(), e.getMessage()));
+            if (e.fault().damage()) {
+                volume.quarantine(snapshot, e.code(), String.valueOf(e.getMessage()));
+            }
         }
     }
 
-    private void reportProgress(Restore watched) {
+    private static SnapshotReport.State refused(boolean damaged) {
+        return damaged ? SnapshotReport.State.Quarantined : SnapshotReport.State.Failed;
+    }
+
+    private void restoring(RestoredGeneration restored) {
+        generation = restored;
+        LOG.info("restoring snapshot {} of {} bytes", restored.snapshot().id(), restored.totalBytes());
+        board.update(status -> {
+            status.phase(ReplicaPhase.Restoring, null, null);
+            status.rung = Rung.Volume;
+            status.phases = WarmupPhases.begun(config.warmup());
+            status.snapshot = report(restored.snapshot(), SnapshotReport.State.Restoring, 0, null, null);
+        });
+        ScheduledFuture<?> progress = ticker.scheduleAtFixedRate(() -> showProgress(restored), PROGRESS_MILLIS,
+                PROGRESS_MILLIS, TimeUnit.MILLISECONDS);
+        restored.whenEnded(micros -> {
+            progress.cancel(false);
+            restored(restored, micros);
+        }, refusal -> {
+            progress.cancel(false);
+            refuse(restored, refusal);
+        });
+    }
+
+    private synchronized void showProgress(RestoredGeneration restored) {
+        if (generation == restored) {
+            board.update(status -> {
+                status.restoredBytes = restored.restoredBytes();
+                if (status.phase == ReplicaPhase.Restoring) {
+                    status.percent = StatusBoard.percent(restored.restoredBytes(), restored.totalBytes());
+                    status.etaMillis = restored.etaMillis();
+                }
+            });
+        }
+    }
+
+    private synchronized void restored(RestoredGeneration restored, long micros) {
+        if (generation != restored) {
+            return;
+        }
+        LOG.info("restored snapshot {} in {} ms", restored.snapshot().id(), micros / 1_000);
+        board.update(status -> {
+            status.restoredBytes = restored.totalBytes();
+            status.snapshot = report(restored.snapshot(), SnapshotReport.State.Restored, micros, null, null);
+            status.phases = status.phases.with(PhaseTiming.done(PhaseTiming.WEIGHT_LOAD, micros));
+            if (status.phase == ReplicaPhase.Restoring) {
+                status.percent = 100;
+            }
+        });
+    }
+
+    /** The ladder: a snapshot that cannot be restored is set aside, and the model comes up from its source. */
+    private void refuse(RestoredGeneration restored, RefusedException refusal) {
+        boolean damaged = restored.damaged(refusal);
+        synchronized (this) {
+            if (generation != restored || closed || board.current().phase() == ReplicaPhase.Failed) {
+                return;
+            }
+            forget(report(restored.snapshot(), refused(damaged), 0, refusal.code(), refusal.text()));
+        }
+        LOG.error("snapshot {} is refused, the model loads from its source: {}: {}", restored.snapshot().id(),
+                refusal.code(), refusal.text());
+        if (damaged && keeper != null) {
+            keeper.quarantine(restored.snapshot(), refusal.code(), refusal.text());
+        }
+        restored.close();
+    }
+
+    private void forget(SnapshotReport why) {
+        generation = null;
+        save = null;
+        board.update(status -> {
+            status.phase(ReplicaPhase.Starting, null, null);
+            status.previousSnapshot = why;
+            status.snapshot = SnapshotReport.ABSENT;
+            status.rung = Rung.Cold;
+            status.restoredBytes = 0;
+            status.phases = WarmupPhases.none();
+        });
+    }
+
+    /** An engine is there, for the first time or again. Its warmup begins with nothing of an earlier attempt (H65). */
+    synchronized EngineMessage.Welcome hello(EngineMessage.Hello hello) throws RefusedException {
+        if (board.current().phase() == ReplicaPhase.Failed) {
+            throw new RefusedException("WarmupFailed", "This replica has failed: " + board.current().message());
+        }
+        EngineRules.check(hello);
+        endAttempt();
+        Map<String, String> wanted = WakePlan.compatibility(hello);
+        Map<String, String> atHand = generation == null ? null : generation.compatibility();
+        WakePlan plan = WakePlan.decide(keeper != null, config.warmup().preloadWeights(), atHand, wanted);
+        LOG.info("engine {} {} says hello: {}", hello.engine(), hello.engineVersion(), plan);
+        board.update(status -> {
+            status.phases = WarmupPhases.begun(config.warmup());
+            status.warmupIterations = 0;
+            status.firstInferenceMicros = 0;
+        });
+        return switch (plan) {
+            case WakePlan.Bypass bypass -> bypass(bypass.reason());
+            case WakePlan.Attach attach -> attach();
+            case WakePlan.Create create -> create(create.incompatible());
+        };
+    }
+
+    private EngineMessage.Welcome bypass(String reason) {
+        board.update(status -> {
+            status.phase(ReplicaPhase.Loading, null, null);
+            status.snapshot = new SnapshotReport(null, SnapshotReport.State.Skipped, 0, 0, 0, reason, null);
+        });
+        return new EngineMessage.Welcome(EngineMessage.PROTOCOL, Mode.Bypass, "", reason);
+    }
+
+    private EngineMessage.Welcome attach() throws RefusedException {
+        Generation memory = attachable();
+        board.update(status -> {
+            status.phase(ReplicaPhase.Restoring, null, null);
+            status.percent = 100;
+            if (memory instanceof CommittedGeneration) {
+                status.rung = Rung.Resident;
+            } else if (memory instanceof RestoredGeneration restored) {
+                status.percent = StatusBoard.percent(restored.restoredBytes(), restored.totalBytes());
+                restored.timing().ifPresent(timing -> status.phases = status.phases.with(timing));
+            }
+        });
+        return new EngineMessage.Welcome(EngineMessage.PROTOCOL, Mode.Attach, memory.id(), null);
+    }
+
+    private EngineMessage.Welcome create(@Nullable String incompatible) {
+        Generation unfit = generation;
+        if (unfit != null) {
+            LOG.warn("the memory at hand does not fit this engine: {}", incompatible);
+            forget(unfit instanceof RestoredGeneration restored
+                    ? report(restored.snapshot(), SnapshotReport.State.Skipped, 0, "Incompatible", incompatible)
+                    : new SnapshotReport(null, SnapshotReport.State.Skipped, 0, 0, 0, "Incompatible", incompatible));
+            unfit.close();
+        }
+        SnapshotReport refused = board.current().previousSnapshot();
+        board.update(status -> {
+            status.phase(ReplicaPhase.Loading, null, null);
+            status.phases = WarmupPhases.begun(config.warmup());
+        });
+        return new EngineMessage.Welcome(EngineMessage.PROTOCOL, Mode.Create, "",
+                refused == null ? "NoSnapshot" : refused.reason());
+    }
+
+    GenerationDraft draft(EngineMessage.Hello hello) {
+        return new GenerationDraft(device, WakePlan.compatibility(hello));
+    }
+
+    synchronized void committed(CommittedGeneration committed) {
+        generation = committed;
+        save = keeper == null ? null : new FirstSave(committed, keeper, board);
+        LOG.info("the engine committed {} buffers in {} allocations and {} files", committed.buffers().size(),
+                committed.memory().size(), committed.fileSet().size());
+    }
+
+    synchronized Generation attachable() throws RefusedException {
+        if (generation == null) {
+            SnapshotReport refused = board.current().previousSnapshot();
+            throw new RefusedException(refused == null || refused.reason() == null ? "NoMemory" : refused.reason(),
+                    "There is no memory to attach to; say HELLO again");
+        }
+        return generation;
+    }
+
+    /** Waits for contents of the memory at hand; when they are damaged, it is not at hand any more afterwards. */
+    void await(@Nullable String name) throws RefusedException, InterruptedException {
+        await(attachable(), name);
+    }
+
+    private void await(Generation memory, @Nullable String name) throws RefusedException, InterruptedException {
         try {
-            while (watched.restoredBytes() < watched.totalBytes()) {
-                TimeUnit.MILLISECONDS.sleep(PROGRESS.toMillis());
-                long bytes = watched.restoredBytes();
-                long elapsed = watched.elapsedNanos() / 1_000_000;
-                double share = watched.totalBytes() == 0 ? 1 : (double) bytes / watched.totalBytes();
-                long eta = bytes == 0 ? -1 : Math.round(elapsed / share - elapsed);
-                board.post(s -> s.snapshot().state() == SnapshotReport.State.Restoring
-                        ? Statuses.progress(s, Math.floor(share * 1000) / 10, eta, bytes,
-                                report(watched, SnapshotReport.State.Restoring))
-                        : s);
+            memory.await(name);
+        } catch (RefusedException e) {
+            if (memory instanceof RestoredGeneration restored && !e.code().equals(Generation.UNKNOWN_NAME)) {
+                refuse(restored, e);
             }
-        } catch (InterruptedException ended) {
-            Thread.currentThread().interrupt();
+            throw e;
         }
     }
 
-    private static SnapshotReport report(Restore restore, SnapshotReport.State state) {
-        return new SnapshotReport(restore.snapshot().id(), state, restore.totalBytes(),
-                restore.snapshot().manifest().storedBytes(), restore.elapsedNanos() / 1000, null, null);
-    }
-
-    /** How an engine that says hello gets its memory. */
-    synchronized EngineMessage.Welcome welcome(EngineMessage.Hello hello) throws IOException {
-        endWarmup();
-        renewDeadline();
-        if (!config.snapshots()) {
-            board.post(s -> Statuses.begun(s, ReplicaPhase.Loading, Rung.Cold, absent()));
-            return welcome(EngineMessage.Mode.Bypass, "", "snapshots are off");
+    /** The engine serves: everything it needs must be there and whole, then it is warmed up in the background. */
+    void engineReady(EngineMessage.Ready ready, Mode mode) throws RefusedException, InterruptedException {
+        EngineRules.check(ready);
+        Generation memory = mode == Mode.Bypass ? null : attachable();
+        if (memory != null) {
+            await(memory, null);
         }
-        Map<String, String> compatibility = compatibility(hello);
-        if (generation != null && generation.committed() && generation.compatibility().equals(compatibility)) {
-            board.post(s -> Statuses.begun(s, ReplicaPhase.Loading, Rung.Resident, s.snapshot()));
-            return welcome(EngineMessage.Mode.Attach, generation.id(), "this pod's memory is intact");
-        }
-        if (restore != null) {
-            Map<String, String> wanted = restore.snapshot().manifest().compatibility();
-            if (wanted.equals(compatibility)) {
-                board.post(s -> s.phase() == ReplicaPhase.Failed
-                        ? Statuses.begun(s, ReplicaPhase.Restoring, Rung.Volume, s.snapshot())
-                        : s);
-                return welcome(EngineMessage.Mode.Attach, restoreGeneration, "snapshot " + restore.snapshot().id());
+        Warmup attempt = new Warmup(config, ready, board);
+        FirstSave unsaved;
+        synchronized (this) {
+            // Under the lock: the end of a restore writes its time there too, and must not be overwritten.
+            PhaseTiming restore = memory instanceof RestoredGeneration restored ? restored.timing().orElse(null) : null;
+            WarmupPhases phases = WarmupPhases.ofEngine(config.warmup(), ready.phases(), restore);
+            if (warmup != null || board.current().phase() == ReplicaPhase.Failed) {
+                throw new RefusedException("WrongState", "READY after READY, or after a failed warmup");
             }
-            Restore refused = restore;
-            restore = null;
-            refuse(refused.snapshot(), "Incompatible",
-                    "the snapshot was taken by " + wanted + ", this engine is " + compatibility, false);
-            refused.close();
+            board.update(status -> status.phases = phases);
+            if (phases.failure().isPresent()) {
+                PhaseTiming failed = phases.failure().get();
+                fail("WarmupFailed", failed.name(), String.valueOf(failed.error()));
+                return;
+            }
+            warmup = attempt;
+            unsaved = save;
+            board.update(status -> {
+                status.phase(ReplicaPhase.Warming, null, null);
+                status.phases = phases.with(WarmupPhases.running(PhaseTiming.WARMUP_INFERENCE));
+            });
         }
-        giveUpGeneration();
-        Generation fresh = new Generation(UUID.randomUUID().toString(), compatibility, device);
-        generation = fresh;
-        board.post(s -> Statuses.begun(s, ReplicaPhase.Loading, Rung.Cold, absent()));
-        return welcome(EngineMessage.Mode.Create, fresh.id(), null);
+        Thread.ofPlatform().daemon().name("warmup").start(() -> warm(attempt, unsaved));
     }
 
-    private static EngineMessage.Welcome welcome(EngineMessage.Mode mode, String generation, @Nullable String reason) {
-        return new EngineMessage.Welcome(EngineMessage.PROTOCOL, mode, generation, reason);
-    }
-
-    private static Map<String, String> compatibility(EngineMessage.Hello hello) {
-        Map<String, String> all = new java.util.TreeMap<>(hello.compatibility());
-        all.put("engine", hello.engine());
-        all.put("engine.version", hello.engineVersion());
-        return all;
-    }
-
-    synchronized Optional<Generation> generation() {
-        return Optional.ofNullable(generation);
-    }
-
-    synchronized Optional<Restore> restore() {
-        return Optional.ofNullable(restore);
-    }
-
-    /** An engine went away; what it had not committed is released, never reused. */
-    synchronized void engineGone() throws IOException {
-        endWarmup();
-        if (generation != null && !generation.committed()) {
-            giveUpGeneration();
+    private void warm(Warmup attempt, @Nullable FirstSave unsaved) {
+        PhaseTiming inference = attempt.infer();
+        boolean failed = inference.state() == PhaseTiming.State.Failed;
+        if (failed && attempt.engineLeaves(ENGINE_EXIT)) {
+            return;
         }
-        if (board.present().phase() == ReplicaPhase.Ready) {
-            renewDeadline();
+        synchronized (this) {
+            if (warmup != attempt || board.current().phase() == ReplicaPhase.Failed) {
+                return;
+            }
+            board.update(status -> status.phases = status.phases.with(inference));
+            if (failed) {
+                fail("WarmupFailed", PhaseTiming.WARMUP_INFERENCE, String.valueOf(inference.error()));
+                return;
+            }
         }
-        board.post(s -> s.phase() == ReplicaPhase.Failed
-                ? s
-                : Statuses.begun(s, restore == null ? ReplicaPhase.Loading : ReplicaPhase.Restoring, s.rung(),
-                        s.snapshot()));
+        if (unsaved != null) {
+            unsaved.run();
+        }
+        becomeReady(attempt);
     }
 
-    /** An engine that comes back after the end of an attempt has the whole time again (H65). */
-    private void renewDeadline() {
-        if (board.present().phase().terminal()) {
-            attemptEnds = System.nanoTime() + config.warmup().deadline().toNanos();
+    private synchronized void becomeReady(Warmup attempt) {
+        if (warmup != attempt || board.current().phase() != ReplicaPhase.Warming) {
+            return;
+        }
+        disarmDeadline();
+        long memory = device.usedBytes() + attempt.engineBytes();
+        board.update(status -> {
+            status.phase(ReplicaPhase.Ready, null, null);
+            status.memoryBytes = memory;
+            status.readyAtEpochMicros = StatusBoard.micros(clock);
+        });
+        LOG.info("ready");
+    }
+
+    /** The engine's process has ended or let go: the replica serves nobody until an engine is back and warm. */
+    synchronized void engineGone() {
+        endAttempt();
+        ReplicaPhase phase = board.current().phase();
+        if (closed || phase == ReplicaPhase.Failed) {
+            return;
+        }
+        boolean reading = generation instanceof RestoredGeneration restored && restored.timing().isEmpty();
+        board.update(status -> {
+            status.phase(reading ? ReplicaPhase.Restoring : ReplicaPhase.Starting, "EngineGone",
+                    "waiting for the engine to come back");
+            status.readyAtEpochMicros = 0;
+            status.memoryBytes = 0;
+        });
+        if (phase == ReplicaPhase.Ready) {
+            armDeadline();
         }
     }
 
-    private void giveUpGeneration() throws IOException {
+    private void endAttempt() {
+        if (warmup != null) {
+            warmup.engineGone();
+            warmup = null;
+        }
+    }
+
+    private void armDeadline() {
+        disarmDeadline();
+        deadline = ticker.schedule(this::cut, config.warmup().deadline().toMillis(), TimeUnit.MILLISECONDS);
+    }
+
+    private void disarmDeadline() {
+        if (deadline != null) {
+            deadline.cancel(false);
+            deadline = null;
+        }
+    }
+
+    /** H66: a warmup that hangs is ended. A volume that hangs is not the warmup's fault: its memory is frozen. */
+    private synchronized void cut() {
+        if (closed || board.current().phase().terminal()) {
+            return;
+        }
+        if (warmup != null && warmup.inferred()) {
+            becomeReady(warmup);
+            return;
+        }
+        fail("WarmupDeadlineExceeded", warmup == null ? PhaseTiming.WEIGHT_LOAD : PhaseTiming.WARMUP_INFERENCE,
+                "not warm within " + config.warmup().deadline().toSeconds() + " s"
+                        + (warmup == null ? "; the engine did not say that it serves" : ""));
+        endAttempt();
+        if (generation instanceof RestoredGeneration restored) {
+            // An engine that waits for contents is told so instead of waiting on.
+            restored.cancel();
+        }
+    }
+
+    private void fail(String reason, String phase, String error) {
+        disarmDeadline();
+        LOG.error("the warmup failed in {}: {}", phase, error);
+        board.update(status -> {
+            if (status.phases.failure().isEmpty()) {
+                status.phases = status.phases.failed(phase, error);
+            }
+            status.phase(ReplicaPhase.Failed, reason, phase + ": " + error);
+        });
+    }
+
+    private static SnapshotReport report(Snapshot snapshot, SnapshotReport.State state, long micros,
+            @Nullable String reason, @Nullable String message) {
+        return new SnapshotReport(snapshot.id(), state, snapshot.rawBytes(), snapshot.storedBytes(), micros, reason,
+                message);
+    }
+
+    /** Ends a restore that still runs. */
+    @Override
+    public synchronized void close() {
+        closed = true;
+        ticker.shutdownNow();
+        endAttempt();
         if (generation != null) {
             generation.close();
-            generation = null;
-        }
-    }
-
-    /** A restore that failed: the snapshot is judged, the memory released, the next hello gets a fresh generation. */
-    void dropRestore(Restore failed, RestoreException cause) {
-        synchronized (this) {
-            if (restore != failed) {
-                return; // somebody else was first, or we are stopping
-            }
-            restore = null;
-            refuse(failed.snapshot(), cause.code(), String.valueOf(cause.getMessage()), cause.damaged());
-        }
-        try {
-            failed.close();
-        } catch (IOException e) {
-            LOG.atWarn().setMessage("memory of a refused restore").addKeyValue("cause", e.getMessage()).log();
-        }
-    }
-
-    private void refuse(Snapshot snapshot, String reason, String message, boolean quarantine) {
-        LOG.atWarn()
-                .setMessage("snapshot refused")
-                .addKeyValue("snapshot", snapshot.id())
-                .addKeyValue("reason", reason)
-                .addKeyValue("cause", message)
-                .log();
-        if (quarantine && store.isPresent()) {
-            try {
-                store.get().quarantine(snapshot.id(), reason, message);
-            } catch (IOException e) {
-                LOG.atWarn().setMessage("quarantine cannot be written").addKeyValue("cause", e.getMessage()).log();
-            }
-        }
-        SnapshotReport.State state = quarantine ? SnapshotReport.State.Quarantined : SnapshotReport.State.Failed;
-        board.post(s -> Statuses.refused(s, new SnapshotReport(snapshot.id(), state, snapshot.manifest().rawBytes(),
-                snapshot.manifest().storedBytes(), 0, reason, message)));
-    }
-
-    /** Why an engine that was told to attach has nothing to wait for any more. */
-    EngineMessage.Failed gone() {
-        SnapshotReport refused = board.present().previousSnapshot();
-        return refused == null || refused.reason() == null
-                ? new EngineMessage.Failed("Gone", "the memory was released: say HELLO again")
-                : new EngineMessage.Failed(refused.reason(), refused.message() + ": say HELLO again");
-    }
-
-    /** The engine serves: warm it up, snapshot it, open the gate. Returns at once. */
-    synchronized void engineReady(EngineMessage.Ready ready) {
-        endWarmup();
-        List<PhaseTiming> phases = phases(ready.phases());
-        board.post(s -> Statuses.warming(s, phases, device.usedBytes() + ready.memoryBytes()));
-        Generation created = generation;
-        Thread thread = Thread.ofPlatform().daemon().name("warmup").unstarted(() -> warmUp(ready, phases, created));
-        warmup = thread;
-        thread.start();
-    }
-
-    /** What the engine timed, under the switches of the spec, with the restore's own time in its place (H23–H29). */
-    private List<PhaseTiming> phases(List<PhaseTiming> engine) {
-        AgentConfig.WarmupSettings switches = config.warmup();
-        List<PhaseTiming> phases = new ArrayList<>();
-        Restore restored = restore;
-        if (!switches.preloadWeights()) {
-            phases.add(PhaseTiming.skipped(PhaseTiming.WEIGHT_LOAD));
-        } else if (restored != null) {
-            phases.add(PhaseTiming.done(PhaseTiming.WEIGHT_LOAD, restored.elapsedNanos() / 1000));
-        } else {
-            phases.add(timed(PhaseTiming.WEIGHT_LOAD, engine));
-        }
-        phases.add(switches.preallocatePools()
-                ? timed(PhaseTiming.POOL_ALLOC, engine)
-                : PhaseTiming.skipped(PhaseTiming.POOL_ALLOC));
-        phases.add(switches.precompileKernels()
-                ? timed(PhaseTiming.KERNEL_COMPILE, engine)
-                : PhaseTiming.skipped(PhaseTiming.KERNEL_COMPILE));
-        phases.add(timed(PhaseTiming.CUSTOM_INIT, engine));
-        return List.copyOf(phases);
-    }
-
-    private static PhaseTiming timed(String name, List<PhaseTiming> engine) {
-        return engine.stream()
-                .filter(phase -> phase.name().equals(name))
-                .findFirst()
-                .orElseGet(() -> PhaseTiming.skipped(name));
-    }
-
-    private void warmUp(EngineMessage.Ready ready, List<PhaseTiming> phases, @Nullable Generation created) {
-        long begin = System.nanoTime();
-        try {
-            infer(ready, phases);
-            if (created != null && created.committed()
-                    && board.present().snapshot().state() != SnapshotReport.State.Saved) {
-                save(created);
-            }
-            board.post(s -> s.phase() == ReplicaPhase.Warming ? Statuses.ready(s, micros()) : s);
-            LOG.info("replica is ready");
-        } catch (IOException e) {
-            PhaseTiming failed = new PhaseTiming(PhaseTiming.WARMUP_INFERENCE, PhaseTiming.State.Failed,
-                    (System.nanoTime() - begin) / 1000, e.getMessage());
-            board.post(s -> s.phase() == ReplicaPhase.Warming
-                    ? Statuses.failed(s, with(phases, failed), "WarmupFailed/" + PhaseTiming.WARMUP_INFERENCE,
-                            e.getMessage())
-                    : s); // past its deadline: that is what went wrong first
-            LOG.atWarn().setMessage("warmup failed").addKeyValue("cause", e.getMessage()).log();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt(); // the engine went away, or we are stopping
-        }
-    }
-
-    private void infer(EngineMessage.Ready ready, List<PhaseTiming> phases) throws IOException, InterruptedException {
-        if (ready.probe() == null) {
-            board.post(s -> Statuses.warmed(s, with(phases, PhaseTiming.skipped(PhaseTiming.WARMUP_INFERENCE)), 0, 0));
-            return;
-        }
-        URI engine = URI.create("http://" + config.podIp() + ":" + config.enginePort());
-        long first = 0;
-        long total = 0;
-        try (WarmupInference inference = new WarmupInference(engine, ready.probe(), config.warmup().batchSize(),
-                config.warmup().deadline())) {
-            for (int i = 0; i < config.warmup().iterations(); i++) {
-                long micros = inference.run();
-                first = i == 0 ? micros : first;
-                total += micros;
-            }
-        }
-        PhaseTiming done = PhaseTiming.done(PhaseTiming.WARMUP_INFERENCE, total);
-        long firstMicros = first;
-        board.post(s -> Statuses.warmed(s, with(phases, done), config.warmup().iterations(), firstMicros));
-    }
-
-    private static List<PhaseTiming> with(List<PhaseTiming> phases, PhaseTiming last) {
-        List<PhaseTiming> all = new ArrayList<>(phases);
-        all.add(last);
-        return List.copyOf(all);
-    }
-
-    /** Before the first request: device memory holds prompts afterwards. A snapshot that fails costs no readiness. */
-    private void save(Generation created) throws InterruptedException {
-        if (store.isEmpty()) {
-            return;
-        }
-        long begin = System.nanoTime();
-        board.post(
-                s -> Statuses.snapshot(s, new SnapshotReport(null, SnapshotReport.State.Saving, 0, 0, 0, null, null)));
-        try {
-            Snapshot saved = store.get()
-                    .save(created.saveRequest(config.snapshotKey()), new SaveOptions(config.zstdLevel()));
-            long micros = (System.nanoTime() - begin) / 1000;
-            board.post(s -> Statuses.snapshot(s, new SnapshotReport(saved.id(), SnapshotReport.State.Saved,
-                    saved.manifest().rawBytes(), saved.manifest().storedBytes(), micros, null, null)));
-            LOG.atInfo()
-                    .setMessage("snapshot saved")
-                    .addKeyValue("snapshot", saved.id())
-                    .addKeyValue("bytes", saved.manifest().rawBytes())
-                    .addKeyValue("micros", micros)
-                    .log();
-        } catch (IOException e) {
-            if (Thread.interrupted()) {
-                throw new InterruptedException("the save was cut");
-            }
-            String reason = e instanceof VolumeFullException ? "VolumeFull" : "WriteFailed";
-            board.post(s -> Statuses.snapshot(s,
-                    new SnapshotReport(null, SnapshotReport.State.Failed, 0, 0, 0, reason, e.getMessage())));
-            LOG.atWarn()
-                    .setMessage("snapshot not saved")
-                    .addKeyValue("reason", reason)
-                    .addKeyValue("cause", e.getMessage())
-                    .log();
-        }
-    }
-
-    private void endWarmup() {
-        Thread running = warmup;
-        if (running == null) {
-            return;
-        }
-        warmup = null;
-        running.interrupt();
-        boolean interrupted = false;
-        while (running.isAlive()) {
-            try {
-                running.join();
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
-    }
-
-    /** H66: a warmup that hangs is cut, not only reported. */
-    private void enforceDeadline() {
-        try {
-            long seen = 0;
-            boolean over = false;
-            while (true) {
-                SidecarStatus status = board.after(seen, over
-                        ? UNTIL_THE_NEXT_CHANGE
-                        : Duration.ofNanos(Math.max(0, attemptEnds - System.nanoTime())));
-                seen = status.sequence();
-                over = status.phase().terminal();
-                if (!over && System.nanoTime() - attemptEnds >= 0) {
-                    exceedDeadline();
-                }
-            }
-        } catch (InterruptedException stopping) {
-            Thread.currentThread().interrupt();
-        }
-    }
-
-    private synchronized void exceedDeadline() {
-        board.post(s -> s.phase().terminal()
-                ? s
-                : Statuses.failed(s, s.phases(), "DeadlineExceeded", "phase " + s.phase() + " was not over after "
-                        + config.warmup().deadline().toSeconds() + " s (warmup.deadlineSeconds)"));
-        Thread running = warmup;
-        if (running != null) {
-            running.interrupt();
-        }
-    }
-
-    private long micros() {
-        return ChronoUnit.MICROS.between(Instant.EPOCH, clock.instant());
-    }
-
-    @Override
-    public synchronized void close() throws IOException {
-        deadline.interrupt();
-        endWarmup();
-        giveUpGeneration();
-        if (restore != null) {
-            Restore open = restore;
-            restore = null;
-            open.close();
         }
     }
 }

@@ -1,4 +1,4 @@
-/** The sidecar process: owns a replica's snapshot memory, serves its engine, warms it up, and says where it stands. */
+/** The sidecar process: decides how its engine wakes, talks to it, warms it up, and keeps its snapshot. */
 @NullMarked
 package dev.dormouse.sidecar.agent;
 

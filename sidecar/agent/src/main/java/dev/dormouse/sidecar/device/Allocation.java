@@ -1,31 +1,29 @@
 package dev.dormouse.sidecar.device;
 
 import dev.dormouse.sidecar.api.BufferType;
-import java.io.IOException;
-import java.lang.foreign.MemorySegment;
 
-/** One piece of device memory. Released, never reused, when its generation is given up. */
+/** A range of device memory, shared by descriptor. Thread-safe. */
 public interface Allocation extends AutoCloseable {
-
-    /** Unique within the device. */
+    /** Unique within its device. */
     int id();
 
     long bytes();
 
     BufferType type();
 
-    /** The descriptor by which another process maps this memory; stays this allocation's. */
+    /** Descriptor to hand to an engine. It stays the allocation's own: send it, do not close it. */
     int fd();
 
-    /** From here on no other process can map it writable or resize it. Idempotent. */
-    void seal() throws IOException;
+    /**
+     * Nobody but this process can write or resize from now on: processes that hold the descriptor can only map it
+     * read-only. Mappings made before stay writable, this process's too. On a GPU this is the engine's own promise, not protection.
+     */
+    void sealForOthers();
 
-    /** The bytes, writable by the sidecar until {@link #freeze()}. */
-    MemorySegment segment();
+    /** Like {@link #sealForOthers}, and no lane writes any more. For good; sealing again does nothing. */
+    void seal();
 
-    /** Gives up the sidecar's own right to write. Idempotent. */
-    void freeze() throws IOException;
-
+    /** Frees the memory here; engines that have it mapped keep it. No copy to or from it may be in flight. */
     @Override
-    void close() throws IOException;
+    void close();
 }

@@ -1,21 +1,31 @@
 package dev.dormouse.sidecar.device;
 
 import dev.dormouse.sidecar.api.BufferType;
-import java.io.IOException;
 
-/**
- * The memory of one device. {@link HostDevice} stands in for a GPU; a GPU's differs in where bytes pass on their way
- * in, not in who owns them.
- */
-public interface DeviceMemory {
+/** A device's memory as far as snapshots need it. Thread-safe. */
+public interface DeviceMemory extends AutoCloseable {
+    /**
+     * Memory that reads as zero until it is written, for one type of buffers.
+     *
+     * @param bytes ≥ 0; the device may round up
+     * @throws OutOfDeviceMemoryException when it does not fit
+     */
+    Allocation allocate(long bytes, BufferType type);
 
     /**
-     * Fresh memory, all zero.
+     * A way to copy to and from allocations of this device, for the calling thread alone (a CUDA context belongs to a
+     * thread).
      *
-     * @throws OutOfDeviceMemoryException when the device has not that much left
+     * @param slotBytes the most that one copy moves
      */
-    Allocation allocate(long bytes, BufferType type) throws IOException;
+    Lane openLane(int slotBytes);
 
-    /** Bytes of allocations that are not closed. */
+    /** Bytes of all allocations that are not closed. */
     long usedBytes();
+
+    long capacityBytes();
+
+    /** Frees all allocations. */
+    @Override
+    void close();
 }

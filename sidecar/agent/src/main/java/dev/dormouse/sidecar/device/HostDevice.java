@@ -1,66 +1,160 @@
 package dev.dormouse.sidecar.device;
 
 import dev.dormouse.sidecar.api.BufferType;
-import dev.dormouse.sidecar.transport.Memfd;
+import dev.dormouse.sidecar.transport.Mapping;
+import dev.dormouse.sidecar.transport.MemoryFile;
 import java.io.IOException;
-import java.lang.foreign.Arena;
+import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 
-/** Device memory in host memory: sealed memfd allocations. Pages are taken from the kernel when first touched. */
+/**
+ * A device made of host memory: every allocation is an anonymous memory file that engines map. Unlike a GPU it really
+ * protects what is sealed. Pages are taken when they are first written; the capacity bounds what is promised, because a
+ * process that touches more than its container may use is killed without a word.
+ */
 public final class HostDevice implements DeviceMemory {
-    private final long capacity;
-    private final AtomicLong used = new AtomicLong();
+    private final long capacityBytes;
+    private final AtomicLong usedBytes = new AtomicLong();
     private final AtomicInteger nextId = new AtomicInteger();
+    private final Set<HostAllocation> open = ConcurrentHashMap.newKeySet();
 
-    /** @param capacity bytes that all allocations together may have */
-    public HostDevice(long capacity) {
-        this.capacity = capacity;
+    public HostDevice(long capacityBytes) {
+        this.capacityBytes = capacityBytes;
     }
 
     @Override
-    public Allocation allocate(long bytes, BufferType type) throws IOException {
+    public Allocation allocate(long bytes, BufferType type) {
+        if (bytes < 0) {
+            throw new IllegalArgumentException("an allocation of " + bytes + " bytes");
+        }
         reserve(bytes);
         try {
-            int id = nextId.getAndIncrement();
-            return new HostAllocation(id, type, Memfd.create("dormouse-" + type + "-" + id, bytes));
+            var allocation = new HostAllocation(this, nextId.getAndIncrement(), bytes, type);
+            open.add(allocation);
+            return allocation;
         } catch (IOException e) {
-            used.addAndGet(-bytes);
-            throw e;
+            usedBytes.addAndGet(-bytes);
+            throw new OutOfDeviceMemoryException("no " + bytes + " bytes of host memory: " + e.getMessage(), e);
         }
     }
 
-    private void reserve(long bytes) throws OutOfDeviceMemoryException {
-        long before;
-        do {
-            before = used.get();
-            if (bytes < 0 || bytes > capacity - before) {
-                throw new OutOfDeviceMemoryException(bytes, capacity - before);
+    private void reserve(long bytes) {
+        usedBytes.accumulateAndGet(bytes, (used, more) -> {
+            if (more > capacityBytes - used) {
+                throw new OutOfDeviceMemoryException("an allocation of " + more + " bytes does not fit: " + used
+                        + " of " + capacityBytes + " bytes are in use");
             }
-        } while (!used.compareAndSet(before, before + bytes));
+            return used + more;
+        });
+    }
+
+    void released(HostAllocation allocation) {
+        if (open.remove(allocation)) {
+            usedBytes.addAndGet(-allocation.bytes());
+        }
+    }
+
+    @Override
+    public Lane openLane(int slotBytes) {
+        return new HostLane(this);
     }
 
     @Override
     public long usedBytes() {
-        return used.get();
+        return usedBytes.get();
     }
 
-    private final class HostAllocation implements Allocation {
+    @Override
+    public long capacityBytes() {
+        return capacityBytes;
+    }
+
+    @Override
+    public void close() {
+        open.forEach(HostAllocation::close);
+    }
+
+    /** Hands out the destination itself: what a worker reads from disk lands in place. */
+    private record HostLane(HostDevice device) implements Lane {
+        @Override
+        public MemorySegment slot(Allocation target, long offset, int length) {
+            return own(target).writable().asSlice(offset, length);
+        }
+
+        @Override
+        public void submit(Runnable landed) {
+            landed.run();
+        }
+
+        @Override
+        public void zero(Allocation target, long offset, int length, Runnable landed) {
+            landed.run();
+        }
+
+        @Override
+        public MemorySegment read(Allocation source, long offset, int length) {
+            return own(source).readable().asSlice(offset, length);
+        }
+
+        private HostAllocation own(Allocation allocation) {
+            if (allocation instanceof HostAllocation host && host.device() == device) {
+                return host;
+            }
+            throw new IllegalArgumentException("allocation " + allocation.id() + " belongs to another device");
+        }
+
+        @Override
+        public void drain() {
+            // Copies nothing, so nothing is ever in flight.
+        }
+
+        @Override
+        public void close() {
+            // No slots of its own.
+        }
+    }
+
+    /** One memory file, mapped for as long as the allocation is open. */
+    private static final class HostAllocation implements Allocation {
+        private final HostDevice device;
         private final int id;
         private final BufferType type;
-        private final Memfd memory;
-        private Arena arena = Arena.ofShared();
-        private MemorySegment segment;
-        private boolean frozen;
-        private boolean sealed;
+        private final MemoryFile memory;
+        private final Mapping mapping;
+        private volatile boolean sealed;
+        private boolean sealedForOthers;
         private boolean closed;
 
-        HostAllocation(int id, BufferType type, Memfd memory) throws IOException {
+        HostAllocation(HostDevice device, int id, long bytes, BufferType type) throws IOException {
+            this.device = device;
             this.id = id;
             this.type = type;
-            this.memory = memory;
-            this.segment = memory.map(true, arena);
+            this.memory = MemoryFile.create("dormouse-" + type + "-" + id, bytes);
+            try {
+                this.mapping = memory.mapReadWrite();
+            } catch (IOException e) {
+                memory.close();
+                throw e;
+            }
+        }
+
+        HostDevice device() {
+            return device;
+        }
+
+        MemorySegment writable() {
+            if (sealed) {
+                throw new IllegalStateException("allocation " + id + " is sealed");
+            }
+            return mapping.segment();
+        }
+
+        MemorySegment readable() {
+            return mapping.segment().asReadOnly();
         }
 
         @Override
@@ -80,41 +174,38 @@ public final class HostDevice implements DeviceMemory {
 
         @Override
         public int fd() {
-            return memory.fd();
+            return memory.descriptor().number();
         }
 
         @Override
-        public synchronized void seal() throws IOException {
-            if (!sealed) {
+        public synchronized void sealForOthers() {
+            if (sealedForOthers) {
+                return;
+            }
+            try {
                 memory.seal();
-                sealed = true;
+            } catch (IOException e) {
+                throw new UncheckedIOException("allocation " + id + " cannot be sealed", e);
             }
+            sealedForOthers = true;
+        }
+
+        /** The mapping stays as it is, for readers may hold it; {@link #writable} is the only way to write to it. */
+        @Override
+        public synchronized void seal() {
+            sealForOthers();
+            sealed = true;
         }
 
         @Override
-        public synchronized MemorySegment segment() {
-            return segment;
-        }
-
-        @Override
-        public synchronized void freeze() throws IOException {
-            if (!frozen) {
-                Arena reading = Arena.ofShared();
-                segment = memory.map(false, reading);
-                arena.close();
-                arena = reading;
-                frozen = true;
+        public synchronized void close() {
+            if (closed) {
+                return;
             }
-        }
-
-        @Override
-        public synchronized void close() throws IOException {
-            if (!closed) {
-                closed = true;
-                arena.close();
-                memory.close();
-                used.addAndGet(-memory.bytes());
-            }
+            closed = true;
+            mapping.close();
+            memory.close();
+            device.released(this);
         }
     }
 }

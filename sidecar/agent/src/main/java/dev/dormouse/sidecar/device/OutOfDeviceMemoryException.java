@@ -1,12 +1,14 @@
 package dev.dormouse.sidecar.device;
 
-import java.io.IOException;
+/** An allocation does not fit. */
+public final class OutOfDeviceMemoryException extends RuntimeException {
+    private static final long serialVersionUID = 1L;
 
-/** The device cannot hold another allocation of this size. */
-public final class OutOfDeviceMemoryException extends IOException {
-    private static final long serialVersionUID = 1;
+    public OutOfDeviceMemoryException(String message) {
+        super(message);
+    }
 
-    public OutOfDeviceMemoryException(long requested, long available) {
-        super("an allocation of " + requested + " bytes does not fit: " + available + " bytes are left");
+    public OutOfDeviceMemoryException(String message, Throwable cause) {
+        super(message, cause);
     }
 }

@@ -1,13 +1,19 @@
 package dev.dormouse.sidecar.format;
 
 /**
- * One chunk of a snapshot, as its table says.
+ * One piece of a snapshot as it is stored.
  *
- * @param pack which of the manifest's packs
- * @param offset in the pack, a multiple of {@link Pack#BLOCK}; 0 for {@code Zero}
- * @param storedLength bytes in the pack; 0 for {@code Zero}
- * @param rawLength bytes in memory, at most {@link Pack#CHUNK}
+ * @param pack index into the manifest's packs; {@link #NO_PACK} for {@link Codec#Zero}
+ * @param offset where the stored bytes begin in the pack; a multiple of {@link SnapshotFormat#ALIGNMENT}
+ * @param storedLength bytes in the pack
+ * @param rawLength bytes after decoding
  * @param crc32c of the stored bytes
- * @param digest SHA-256 of the raw bytes, hex: the chunk's identity
+ * @param digest SHA-256 of the raw bytes: the chunk's identity
  */
-public record Chunk(int pack, Codec codec, long offset, int storedLength, int rawLength, int crc32c, String digest) {}
+public record Chunk(int pack, long offset, int storedLength, int rawLength, Codec codec, int crc32c, Digest digest) {
+    public static final int NO_PACK = -1;
+
+    public static Chunk zero(int rawLength, Digest digest) {
+        return new Chunk(NO_PACK, 0, 0, rawLength, Codec.Zero, 0, digest);
+    }
+}

@@ -1,89 +1,211 @@
 package dev.dormouse.sidecar.format;
 
-import dev.dormouse.sidecar.format.InvalidSnapshotException.Code;
+import static dev.dormouse.sidecar.format.SnapshotFormat.ALIGNMENT;
+
+import dev.dormouse.sidecar.format.Manifest.PackEntry;
+import dev.dormouse.sidecar.format.Manifest.TableEntry;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.zip.CRC32C;
 
-/** The binary chunk table: a JSON one of a 16 GB snapshot alone costs 130 ms to read. */
+/**
+ * {@code chunks.tbl}: where each chunk lies and how to check it. Little-endian; reserved bytes are zero.
+ *
+ * <pre>
+ * header                                   record
+ *  0   8  magic                             0   4  pack index, 0xffffffff: none
+ *  8  16  "dormouse-chunks"                 4   1  codec: 0 zero, 1 raw, 2 zstd
+ * 24   4  version                           5   1  digest: 1 SHA-256
+ * 28   4  record length, 64                 6   2  reserved
+ * 32   4  number of records                 8   8  offset in the pack
+ * 36  28  reserved                         16   4  stored length
+ *                                          20   4  raw length
+ *                                          24   4  CRC32C of the stored bytes
+ *                                          28   4  reserved
+ *                                          32  32  digest of the raw bytes
+ * </pre>
+ * The bytes stay as they were read; a chunk becomes an object only while it is looked at.
+ */
 public final class ChunkTable {
-    /** A table of more would be 256 TiB of memory. */
-    public static final int LARGEST_COUNT = 1 << 26;
-
-    private static final int VERSION = 1;
-    private static final byte[] MAGIC = "DORMOUSE-CHUNKS\n".getBytes(StandardCharsets.US_ASCII);
-    private static final int HEADER = 32;
+    private static final byte[] MAGIC = {(byte) 0x89, 'D', 'M', 'C', '\r', '\n', 0x1a, '\n'};
+    private static final String NAME = "dormouse-chunks";
+    private static final int HEADER = 64;
     private static final int RECORD = 64;
-    private static final int DIGEST = 32;
-    private static final int TRAILER = 4;
+    private static final int NAME_AT = 8;
+    private static final int VERSION_AT = 24;
+    private static final int RECORD_LENGTH_AT = 28;
+    private static final int COUNT_AT = 32;
 
-    private ChunkTable() {}
+    private final ByteBuffer bytes;
+    private final int size;
 
-    public static ByteBuffer encode(List<Chunk> chunks) {
-        ByteBuffer table = ByteBuffer
-                .allocate(Math.addExact(HEADER + TRAILER, Math.multiplyExact(RECORD, chunks.size())))
-                .order(ByteOrder.LITTLE_ENDIAN);
-        table.put(0, MAGIC).putInt(16, VERSION).putInt(20, chunks.size()).position(HEADER);
+    private ChunkTable(ByteBuffer bytes, int size) {
+        this.bytes = bytes;
+        this.size = size;
+    }
+
+    public static ChunkTable of(List<Chunk> chunks) {
+        ByteBuffer out = header(chunks.size());
         for (Chunk chunk : chunks) {
-            table.putInt(chunk.pack())
-                    .putInt(chunk.codec().number())
+            out.putInt(chunk.pack())
+                    .put((byte) chunk.codec().code())
+                    .put((byte) Digest.Algorithm.Sha256.code())
+                    .putShort((short) 0)
                     .putLong(chunk.offset())
                     .putInt(chunk.storedLength())
                     .putInt(chunk.rawLength())
                     .putInt(chunk.crc32c())
-                    .putInt(0)
-                    .put(HexFormat.of().parseHex(chunk.digest()));
+                    .putInt(0);
+            chunk.digest().write(out);
         }
-        return table.putInt(Checksums.crc32c(table.slice(0, table.position()))).flip();
+        return new ChunkTable(out.flip(), chunks.size());
     }
 
-    /** @throws InvalidSnapshotException when anything does not add up */
-    public static List<Chunk> decode(String file, ByteBuffer bytes) throws InvalidSnapshotException {
-        ByteBuffer table = bytes.slice().order(ByteOrder.LITTLE_ENDIAN);
-        if (table.capacity() < HEADER + TRAILER) {
-            throw new InvalidSnapshotException(Code.Truncated, file + ": " + table.capacity() + " bytes");
-        }
-        if (!table.slice(0, MAGIC.length).equals(ByteBuffer.wrap(MAGIC))) {
-            throw new InvalidSnapshotException(Code.Malformed, file + ": not a chunk table");
-        }
-        if (table.getInt(16) != VERSION) {
-            throw new InvalidSnapshotException(Code.UnknownVersion,
-                    file + ": version " + table.getInt(16) + "; this sidecar reads " + VERSION);
-        }
-        int count = table.getInt(20);
-        if (count < 0 || count > LARGEST_COUNT || HEADER + (long) RECORD * count + TRAILER != table.capacity()) {
-            throw new InvalidSnapshotException(Code.Truncated,
-                    file + ": " + count + " chunks do not make " + table.capacity() + " bytes");
-        }
-        if (table.getInt(table.capacity() - TRAILER) != Checksums.crc32c(table.slice(0, table.capacity() - TRAILER))) {
-            throw new InvalidSnapshotException(Code.ChecksumMismatch, file + " is damaged");
-        }
-        List<Chunk> chunks = new ArrayList<>(count);
-        byte[] digest = new byte[DIGEST];
-        for (int i = 0; i < count; i++) {
-            int at = HEADER + RECORD * i;
-            table.get(at + 32, digest);
-            chunks.add(checked(file + ": chunk " + i,
-                    new Chunk(table.getInt(at), Codec.of(table.getInt(at + 4), file + ": chunk " + i),
-                            table.getLong(at + 8), table.getInt(at + 16), table.getInt(at + 20), table.getInt(at + 24),
-                            HexFormat.of().formatHex(digest))));
-        }
-        return chunks;
+    private static ByteBuffer header(int count) {
+        ByteBuffer out = ByteBuffer.allocate(Math.toIntExact(bytesFor(count))).order(ByteOrder.LITTLE_ENDIAN);
+        PackFrame.putName(out.put(MAGIC), NAME, 16);
+        return out.putInt(SnapshotFormat.VERSION).putInt(RECORD).putInt(count).position(HEADER);
     }
 
-    private static Chunk checked(String where, Chunk chunk) throws InvalidSnapshotException {
-        boolean stored = switch (chunk.codec()) {
-            case Zero -> chunk.storedLength() == 0;
-            case Raw -> chunk.storedLength() == chunk.rawLength();
-            case Zstd -> chunk.storedLength() > 0 && chunk.storedLength() <= chunk.rawLength();
-        };
-        if (!stored || chunk.rawLength() <= 0 || chunk.rawLength() > Pack.CHUNK || chunk.pack() < 0
-                || chunk.offset() < 0 || chunk.offset() % Pack.BLOCK != 0) {
-            throw new InvalidSnapshotException(Code.Malformed, where + ": impossible " + chunk);
+    static long bytesFor(int chunks) {
+        return HEADER + (long) chunks * RECORD;
+    }
+
+    /**
+     * @param file how messages call the bytes
+     * @throws InvalidSnapshotException when the bytes are not those which the manifest names, or point outside its packs
+     */
+    public static ChunkTable read(String file, byte[] bytes, Manifest manifest) throws InvalidSnapshotException {
+        try {
+            TableEntry entry = manifest.chunkTable();
+            require(bytes.length == entry.bytes(), "length", "%d bytes, the manifest says %d", bytes.length,
+                    entry.bytes());
+            require(entry(bytes, entry.chunks()).equals(entry), "check", "the bytes are not those that were written");
+            ByteBuffer in = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+            require(Arrays.equals(bytes, 0, NAME_AT, MAGIC, 0, NAME_AT), "magic", "this is no chunk table");
+            if (in.getInt(VERSION_AT) != SnapshotFormat.VERSION) {
+                throw new InvalidSnapshotException(Fault.UnknownVersion, "version: " + in.getInt(VERSION_AT)
+                        + "; this sidecar reads version " + SnapshotFormat.VERSION);
+            }
+            require(in.getInt(RECORD_LENGTH_AT) == RECORD, "record length", "is %d, not %d",
+                    in.getInt(RECORD_LENGTH_AT), RECORD);
+            require(in.getInt(COUNT_AT) == entry.chunks(), "count", "is %d, the manifest says %d", in.getInt(COUNT_AT),
+                    entry.chunks());
+            var table = new ChunkTable(in, entry.chunks());
+            table.check(manifest);
+            return table;
+        } catch (InvalidSnapshotException e) {
+            throw new InvalidSnapshotException(e.fault(), file + ": " + e.getMessage(), e);
         }
-        return chunk;
+    }
+
+    public int size() {
+        return size;
+    }
+
+    /** A copy of the file's bytes. */
+    public byte[] bytes() {
+        return Arrays.copyOf(bytes.array(), Math.toIntExact(bytesFor(size)));
+    }
+
+    /** How the manifest names this table. */
+    public TableEntry entry() {
+        return entry(bytes.array(), size);
+    }
+
+    private static TableEntry entry(byte[] bytes, int chunks) {
+        var crc = new CRC32C();
+        crc.update(bytes);
+        return new TableEntry(bytes.length, chunks, HexFormat.of().toHexDigits((int) crc.getValue()),
+                Digest.of(Digest.Algorithm.Sha256.start().digest(bytes)).labelled(Digest.Algorithm.Sha256));
+    }
+
+    public Chunk chunk(int index) {
+        int at = HEADER + index * RECORD;
+        Codec codec = Codec.of(bytes.get(at + 4));
+        if (codec == null) {
+            throw new IllegalStateException("records are checked before they are used");
+        }
+        return new Chunk(bytes.getInt(at), bytes.getLong(at + 8), bytes.getInt(at + 16), bytes.getInt(at + 20), codec,
+                bytes.getInt(at + 24), digest(at));
+    }
+
+    private Digest digest(int at) {
+        return Digest.read(bytes.duplicate().position(at + 32));
+    }
+
+    private void check(Manifest manifest) throws InvalidSnapshotException {
+        ChunkLayout layout = manifest.layout();
+        long stored = 0;
+        for (int i = 0; i < size; i++) {
+            int at = HEADER + i * RECORD;
+            String field = "chunks[" + i + "]";
+            require(Codec.of(bytes.get(at + 4)) != null, field + ".codec", "%d is unknown", bytes.get(at + 4));
+            require(bytes.get(at + 5) == Digest.Algorithm.Sha256.code(), field + ".digest", "kind %d is unknown",
+                    bytes.get(at + 5));
+            require(bytes.getShort(at + 6) == 0 && bytes.getInt(at + 28) == 0, field, "reserved bytes are not zero");
+            checkChunk(field, chunk(i), layout.piece(i), manifest.packs());
+            stored += chunk(i).storedLength();
+        }
+        require(stored == manifest.storedBytes(), "stored lengths", "add up to %d, the manifest says %d", stored,
+                manifest.storedBytes());
+        checkOverlaps();
+    }
+
+    private static void checkChunk(String field, Chunk chunk, ChunkLayout.Piece piece, List<PackEntry> packs)
+            throws InvalidSnapshotException {
+        require(chunk.rawLength() == piece.length(), field + ".rawLength", "is %d, not %d", chunk.rawLength(),
+                piece.length());
+        switch (chunk.codec()) {
+            case Zero -> {
+                require(chunk.equals(Chunk.zero(chunk.rawLength(), chunk.digest())), field,
+                        "a zero chunk stores nothing");
+                return;
+            }
+            case Raw -> require(chunk.storedLength() == chunk.rawLength(), field + ".storedLength", "is %d, not %d",
+                    chunk.storedLength(), chunk.rawLength());
+            case Zstd -> require(chunk.storedLength() > 0 && chunk.storedLength() < chunk.rawLength(),
+                    field + ".storedLength", "%d is not between 1 and %d", chunk.storedLength(), chunk.rawLength() - 1);
+        }
+        require(chunk.pack() >= 0 && chunk.pack() < packs.size(), field + ".pack", "there is no pack %d", chunk.pack());
+        long end = packs.get(chunk.pack()).bytes() - ALIGNMENT;
+        require(chunk.offset() >= ALIGNMENT && chunk.offset() % ALIGNMENT == 0 && chunk.offset() <= end
+                && chunk.storedLength() <= end - chunk.offset(), field + ".offset",
+                "%d bytes at %d lie outside pack %s or are not aligned", chunk.storedLength(), chunk.offset(),
+                packs.get(chunk.pack()).id());
+    }
+
+    /** Two chunks may be the same stored bytes; they may not share a part of them. */
+    private void checkOverlaps() throws InvalidSnapshotException {
+        // pack (12 bits), offset in blocks (20), index (22): sorted as plain numbers, without an object per chunk.
+        long[] order = new long[size];
+        for (int i = 0; i < size; i++) {
+            Chunk chunk = chunk(i);
+            order[i] = (chunk.codec() == Codec.Zero ? 0L : (long) chunk.pack() << 42 | chunk.offset() / ALIGNMENT << 22)
+                    | i;
+        }
+        Arrays.sort(order);
+        Chunk before = null;
+        for (long entry : order) {
+            int index = (int) (entry & (1 << 22) - 1);
+            Chunk chunk = chunk(index);
+            if (chunk.codec() == Codec.Zero) {
+                continue;
+            }
+            require(before == null || before.pack() != chunk.pack() || before.equals(chunk)
+                    || before.offset() + before.storedLength() <= chunk.offset(), "chunks[" + index + "].offset",
+                    "overlaps another chunk in pack %d at %d", chunk.pack(), chunk.offset());
+            before = chunk;
+        }
+    }
+
+    private static void require(boolean holds, String field, String message, Object... values)
+            throws InvalidSnapshotException {
+        if (!holds) {
+            throw new InvalidSnapshotException(Fault.InvalidChunkTable, field + ": " + message.formatted(values));
+        }
     }
 }

@@ -1,31 +1,32 @@
 package dev.dormouse.sidecar.format;
 
-/** How a chunk is stored. The number is the one in the file. */
+import org.jspecify.annotations.Nullable;
+
+/** How a chunk's bytes are stored. */
 public enum Codec {
-    /** All zero: nothing is stored. */
+    /** All bytes are zero; nothing is stored. */
     Zero(0),
-    /** As it is in memory. */
+    /** As they are. */
     Raw(1),
     /** One zstd frame. */
     Zstd(2);
 
-    private final int number;
+    private final int code;
 
-    Codec(int number) {
-        this.number = number;
+    Codec(int code) {
+        this.code = code;
     }
 
-    public int number() {
-        return number;
+    int code() {
+        return code;
     }
 
-    static Codec of(int number, String where) throws InvalidSnapshotException {
-        for (Codec codec : values()) {
-            if (codec.number == number) {
-                return codec;
-            }
-        }
-        throw new InvalidSnapshotException(InvalidSnapshotException.Code.Malformed,
-                where + ": unknown codec " + number);
+    static @Nullable Codec of(int code) {
+        return switch (code) {
+            case 0 -> Zero;
+            case 1 -> Raw;
+            case 2 -> Zstd;
+            default -> null;
+        };
     }
 }

@@ -1,29 +1,21 @@
 package dev.dormouse.sidecar.format;
 
-import java.io.IOException;
+/** A snapshot, or a request for one, breaks a rule of the format. The message names file and field. */
+public final class InvalidSnapshotException extends Exception {
+    private static final long serialVersionUID = 1L;
+    private final Fault fault;
 
-/** A snapshot's file is damaged, hostile or of an unknown version. The message names the file and the field. */
-public final class InvalidSnapshotException extends IOException {
-    private static final long serialVersionUID = 1;
-
-    /** Why, as a word for conditions and metrics. */
-    public enum Code {
-        ChecksumMismatch, Truncated, UnknownVersion, Malformed, Incompatible
-    }
-
-    private final Code code;
-
-    public InvalidSnapshotException(Code code, String message) {
+    public InvalidSnapshotException(Fault fault, String message) {
         super(message);
-        this.code = code;
+        this.fault = fault;
     }
 
-    public InvalidSnapshotException(Code code, String message, Throwable cause) {
+    public InvalidSnapshotException(Fault fault, String message, Throwable cause) {
         super(message, cause);
-        this.code = code;
+        this.fault = fault;
     }
 
-    public Code code() {
-        return code;
+    public Fault fault() {
+        return fault;
     }
 }

@@ -1,22 +1,24 @@
 /**
- * The snapshot's files, byte by byte. All numbers are little-endian; {@code docs/snapshot-format.md} is the same for
- * people.
+ * The bytes of a snapshot volume: what is written where, and what a reader refuses. Pure: values in, bytes out; no file
+ * is opened here. {@code docs/snapshot-format.md} is the same text with the reasons.
  *
  * <pre>
- * &lt;volume&gt;/packs/&lt;snapshot id&gt;-&lt;n&gt;.pack
- *     0      4096   header: magic "DORMOUSE-PACK\n", u32 version at 16, zeros, u32 CRC32C of bytes 0–4091 at 4092
- *     4096   …      stored chunks, each at a multiple of 4096, gaps are zero
- *     end    4096   footer: magic "DORMOUSE-PEND\n", u64 length of the whole file at 16, zeros, u32 CRC32C at 4092
- *
- * &lt;volume&gt;/snapshots/&lt;snapshot id&gt;/chunks.tbl
- *     0      32     magic "DORMOUSE-CHUNKS\n", u32 version at 16, u32 count at 20, zeros
- *     32     64×n   chunk: u32 pack, u32 codec, u64 offset in the pack, u32 stored length, u32 raw length,
- *                   u32 CRC32C of the stored bytes, u32 zero, 32 bytes SHA-256 of the raw bytes
- *     end    4      u32 CRC32C of everything before
- *
- * &lt;volume&gt;/snapshots/&lt;snapshot id&gt;/manifest.json      {"manifest": {…}, "crc32c": "…"}, published last
- * &lt;volume&gt;/snapshots/&lt;snapshot id&gt;/quarantined.json   why this snapshot is never used again
+ * packs/&lt;pack-id&gt;.pack                 immutable chunk data, at most 4 GiB
+ *   0      4096   header: magic, "dormouse-pack", versions, alignment, pack id, CRC32C
+ *   4096   …      chunks, each at a multiple of 4096; gaps are zero and mean nothing
+ *   end    4096   footer: magic, "dormouse-pack-end", versions, pack id, chunk count, footer offset, CRC32C
+ * snapshots/&lt;id&gt;/chunks.tbl            64-byte header, then one 64-byte record per chunk, little-endian
+ * snapshots/&lt;id&gt;/manifest.json         the head for people; its last line is a CRC32C of all lines before it
+ * snapshots/&lt;id&gt;/quarantined.json      present: never restored again, with the reason
+ * intents/&lt;id&gt;~&lt;pod&gt;~&lt;instance&gt;     present: this save has not been published yet
  * </pre>
+ *
+ * <p>The content of a snapshot is a list of <em>extents</em>: the files of the file set, then the allocations, both in
+ * manifest order. Each extent is cut from its start into pieces of {@code chunkBytes}, the last one shorter; the chunk
+ * table lists the pieces in exactly that order, so a record needs no target and targets cannot overlap.
+ *
+ * <p>A snapshot exists when its {@code manifest.json} does. It is the last thing written and names length, CRC32C and
+ * digest of everything else it depends on.
  */
 @NullMarked
 package dev.dormouse.sidecar.format;

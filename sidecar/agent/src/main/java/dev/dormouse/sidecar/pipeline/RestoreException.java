@@ -1,29 +1,33 @@
 package dev.dormouse.sidecar.pipeline;
 
-import java.io.IOException;
+import dev.dormouse.sidecar.format.Fault;
+import dev.dormouse.sidecar.format.InvalidSnapshotException;
 
-/** A restore ended without all of its bytes. */
-public final class RestoreException extends IOException {
-    private static final long serialVersionUID = 1;
-    private final String code;
+/** A restore did not bring back what was saved. {@link Fault#damage} tells whether the snapshot itself is to blame. */
+public final class RestoreException extends Exception {
+    private static final long serialVersionUID = 1L;
+    private final Fault fault;
 
-    RestoreException(String code, String message) {
+    public RestoreException(Fault fault, String message) {
         super(message);
-        this.code = code;
+        this.fault = fault;
     }
 
-    RestoreException(String code, String message, Throwable cause) {
+    public RestoreException(Fault fault, String message, Throwable cause) {
         super(message, cause);
-        this.code = code;
+        this.fault = fault;
     }
 
-    /** CamelCase: {@code ChecksumMismatch}, {@code Truncated}, {@code ReadFailed}, {@code Cancelled} … */
+    public static RestoreException of(InvalidSnapshotException e) {
+        return new RestoreException(e.fault(), String.valueOf(e.getMessage()), e);
+    }
+
+    public Fault fault() {
+        return fault;
+    }
+
+    /** The fault's name, as engines and status see it. */
     public String code() {
-        return code;
-    }
-
-    /** Whether the snapshot itself is to blame, so that trying it again cannot help. */
-    public boolean damaged() {
-        return !code.equals("Cancelled") && !code.equals("ReadFailed");
+        return fault.name();
     }
 }

@@ -1,14 +1,32 @@
 package dev.dormouse.sidecar.store;
 
+import dev.dormouse.sidecar.api.BufferType;
+import dev.dormouse.sidecar.format.SnapshotFormat;
+import dev.dormouse.sidecar.pipeline.Compression;
+import java.util.Set;
+
 /**
- * @param zstdLevel 1–22; 0 stores raw
+ * @param level 1–22, for zstd (S3)
+ * @param types what is saved (S17)
+ * @param chunkBytes a power of two from 4 KiB to 64 MiB
+ * @param workers threads that encode
  */
-public record SaveOptions(int zstdLevel) {
-    public static final SaveOptions RAW = new SaveOptions(0);
+public record SaveOptions(Compression compression, int level, Set<BufferType> types, int chunkBytes, int workers) {
+    public static final int DEFAULT_LEVEL = 3;
 
     public SaveOptions {
-        if (zstdLevel < 0 || zstdLevel > 22) {
-            throw new IllegalArgumentException("zstd level " + zstdLevel + "; 1 to 22, or 0 for raw");
+        types = Set.copyOf(types);
+        if (level < 1 || level > 22) {
+            throw new IllegalArgumentException("level: " + level + " is not between 1 and 22");
         }
+        if (workers < 1) {
+            throw new IllegalArgumentException("workers: " + workers + " is below 1");
+        }
+    }
+
+    /** Weights only, default chunks, all cores. */
+    public static SaveOptions of(Compression compression, int level) {
+        return new SaveOptions(compression, level, Set.of(BufferType.Weights), SnapshotFormat.DEFAULT_CHUNK_BYTES,
+                Runtime.getRuntime().availableProcessors());
     }
 }

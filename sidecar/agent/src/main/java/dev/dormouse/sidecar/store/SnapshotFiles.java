@@ -1,51 +1,75 @@
 package dev.dormouse.sidecar.store;
 
+import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
-import java.nio.file.Path;
 import java.util.List;
 
 /**
- * The file system as the store uses it: the place where tests put full disks, failing writes and lost unsynced data. A
- * write is durable after {@link Output#sync()} of the file and {@link #syncFolder} of every folder whose entries changed.
+ * The file operations of a snapshot volume, and nothing else touches it. Paths are relative to the volume's root, with
+ * {@code /} between segments. Nothing is durable before it was forced: a file's content by {@link NewFile#force}, its
+ * name and its removal by {@link #sync} of the folder that holds it. Thread-safe.
  */
 public interface SnapshotFiles {
+    /** Does nothing when it exists. */
+    void createFolder(String path) throws IOException;
 
-    /** Creates a file; fails when it exists. */
-    Output create(Path file) throws IOException;
+    /** Names of files and folders in it, in no order; none when it does not exist. */
+    List<String> list(String folder) throws IOException;
 
-    /** For positional reads; the caller closes it. */
-    FileChannel open(Path file) throws IOException;
+    boolean exists(String path) throws IOException;
 
-    byte[] read(Path file) throws IOException;
+    /**
+     * The whole content.
+     *
+     * @throws java.nio.file.NoSuchFileException when there is none
+     * @throws IOException also when it is longer than {@code maxBytes}
+     */
+    byte[] read(String path, int maxBytes) throws IOException;
 
-    boolean exists(Path file);
+    /** @throws java.nio.file.NoSuchFileException when there is none */
+    OpenFile open(String path) throws IOException;
 
-    /** Children in name order; empty when the folder is not there. */
-    List<Path> list(Path folder) throws IOException;
+    /**
+     * A file that did not exist.
+     *
+     * @throws java.nio.file.FileAlreadyExistsException when it does
+     */
+    NewFile create(String path) throws IOException;
 
-    void createFolders(Path folder) throws IOException;
+    /** Within one folder; atomic; replaces {@code to}. */
+    void rename(String from, String to) throws IOException;
 
-    /** Atomic, replacing. */
-    void rename(Path from, Path to) throws IOException;
+    /** A file or an empty folder; does nothing when there is none. */
+    void delete(String path) throws IOException;
 
-    void syncFolder(Path folder) throws IOException;
+    /** Makes names, renames and removals in the folder durable. */
+    void sync(String folder) throws IOException;
 
-    /** Deletes a file or an empty folder when it is there. */
-    void delete(Path file) throws IOException;
+    /** Bytes that may still be written to the volume. */
+    long usableBytes() throws IOException;
 
-    /** Bytes that may still be written. */
-    long usableBytes(Path folder) throws IOException;
+    /** For reading, by many threads. */
+    interface OpenFile extends Closeable {
+        long size() throws IOException;
 
-    /** A file being written. */
-    interface Output extends AutoCloseable {
-        /** Writes all remaining bytes at {@code position}. */
-        void write(ByteBuffer bytes, long position) throws IOException;
+        /**
+         * Reads until {@code into} is full.
+         *
+         * @throws java.io.EOFException when the file ends before
+         */
+        void read(ByteBuffer into, long position) throws IOException;
+    }
 
-        void sync() throws IOException;
+    /** For writing, by many threads. Gaps read as zero. */
+    interface NewFile extends Closeable {
+        /** Writes all that remains in {@code from}. */
+        void write(ByteBuffer from, long position) throws IOException;
 
-        @Override
-        void close() throws IOException;
+        /**
+         * Makes the content durable. After a failure nobody knows what is on the disk: the file must be given up, a
+         * second call may succeed and mean nothing.
+         */
+        void force() throws IOException;
     }
 }

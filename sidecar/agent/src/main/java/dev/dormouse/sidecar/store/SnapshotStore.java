@@ -1,299 +1,213 @@
 package dev.dormouse.sidecar.store;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.SerializationFeature;
-import dev.dormouse.sidecar.format.Checksums;
-import dev.dormouse.sidecar.format.Chunk;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.dormouse.sidecar.device.DeviceMemory;
 import dev.dormouse.sidecar.format.ChunkTable;
+import dev.dormouse.sidecar.format.Fault;
 import dev.dormouse.sidecar.format.InvalidSnapshotException;
-import dev.dormouse.sidecar.format.InvalidSnapshotException.Code;
 import dev.dormouse.sidecar.format.Manifest;
-import dev.dormouse.sidecar.format.Manifest.Table;
-import dev.dormouse.sidecar.format.Pack;
+import dev.dormouse.sidecar.format.ManifestCodec;
+import dev.dormouse.sidecar.format.SnapshotFormat;
+import dev.dormouse.sidecar.format.SnapshotId;
+import dev.dormouse.sidecar.pipeline.ProgressListener;
+import dev.dormouse.sidecar.pipeline.RestoreException;
+import dev.dormouse.sidecar.pipeline.RestoreOptions;
+import dev.dormouse.sidecar.pipeline.RestoreTask;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Clock;
-import java.time.Instant;
-import java.time.ZoneOffset;
-import java.time.format.DateTimeFormatter;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.HexFormat;
 import java.util.List;
-import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
-import java.util.random.RandomGenerator;
-import java.util.stream.IntStream;
+import java.util.concurrent.ThreadLocalRandom;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The snapshots on one volume. A snapshot exists once its manifest has its final name; a folder without one does not
- * exist. Ids are immutable and unique, so a reader never sees half of one and half of another.
- *
- * <p>A save orders its writes so that a crash at any point leaves the old snapshot or the new one: packs and table are
- * written and synced, then their folders, then the manifest under a temporary name is synced, renamed, and its folder
- * synced. After a failed sync nothing is tried again: the files are abandoned.
+ * The snapshots of a volume. Keeps nothing in memory: the volume is the truth, and other pods may write to it. Thread-safe.
  */
 public final class SnapshotStore {
     private static final Logger LOG = LoggerFactory.getLogger(SnapshotStore.class);
-    private static final DateTimeFormatter ID_TIME = DateTimeFormatter.ofPattern("uuuuMMdd'T'HHmmssSSS'Z'", Locale.ROOT)
-            .withZone(ZoneOffset.UTC);
-    private static final String MANIFEST = "manifest.json";
-    private static final String TABLE = "chunks.tbl";
-    private static final String QUARANTINED = "quarantined.json";
-    /** Manifest, table, alignment: what a save needs beside its bytes. */
-    private static final long OVERHEAD = 1 << 20;
+    private static final JsonMapper JSON = new JsonMapper();
+    private static final int MAX_QUARANTINE_BYTES = 1 << 20;
+    /** No save takes this long; clocks of two nodes do not differ by so much. */
+    private static final Duration ABANDONED_AFTER = Duration.ofHours(24);
 
-    private static final ObjectMapper JSON = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
+    private static final Comparator<Snapshot> BY_AGE = Comparator.comparing(Snapshot::createdAt)
+            .thenComparing(Snapshot::id);
 
-    private final Path root;
-    private final Path snapshots;
-    private final Path packs;
+    /** What is on a volume: usable snapshots, oldest first, and those that must not be used. */
+    public record Listing(List<Snapshot> snapshots, List<Refusal> refused) {
+        public Listing {
+            snapshots = List.copyOf(snapshots);
+            refused = List.copyOf(refused);
+        }
+
+        public Optional<Snapshot> newest(String key) {
+            return snapshots.reversed().stream().filter(snapshot -> snapshot.key().equals(key)).findFirst();
+        }
+    }
+
+    private record Quarantine(String reason, String message, String at) {}
+
     private final SnapshotFiles files;
     private final Clock clock;
-    private final RandomGenerator random;
+    private final Intents intents;
+    private final SnapshotWriter writer;
 
-    public SnapshotStore(Path root, SnapshotFiles files, Clock clock, RandomGenerator random) {
-        this.root = root;
-        this.snapshots = root.resolve("snapshots");
-        this.packs = root.resolve("packs");
+    private SnapshotStore(SnapshotFiles files, Writer writer, Clock clock, long maxPackBytes) {
         this.files = files;
         this.clock = clock;
-        this.random = random;
-    }
-
-    /** The newest usable snapshot with this key. What cannot be read is passed over, with a line in the log. */
-    public Optional<Snapshot> newest(String key) throws IOException {
-        List<Path> folders = new ArrayList<>(files.list(snapshots));
-        folders.sort(Comparator.comparing(Path::getFileName).reversed());
-        for (Path folder : folders) {
-            if (!files.exists(folder.resolve(MANIFEST)) || files.exists(folder.resolve(QUARANTINED))) {
-                continue;
-            }
-            try {
-                Manifest manifest = manifest(folder);
-                if (manifest.key().equals(key)) {
-                    return Optional.of(load(folder, manifest));
-                }
-            } catch (InvalidSnapshotException e) {
-                LOG.atWarn()
-                        .setMessage("snapshot is not usable")
-                        .addKeyValue("snapshot", folder.getFileName())
-                        .addKeyValue("reason", e.code())
-                        .addKeyValue("cause", e.getMessage())
-                        .log();
-                if (e.code() != Code.UnknownVersion) { // another release may well read that one
-                    quarantine(folder.getFileName().toString(), e.code().name(), String.valueOf(e.getMessage()));
-                }
-            }
-        }
-        return Optional.empty();
-    }
-
-    /** Every published snapshot's manifest, oldest first; unreadable ones are left out. */
-    public List<Manifest> list() throws IOException {
-        List<Manifest> manifests = new ArrayList<>();
-        for (Path folder : files.list(snapshots)) {
-            if (files.exists(folder.resolve(MANIFEST))) {
-                try {
-                    manifests.add(manifest(folder));
-                } catch (InvalidSnapshotException e) {
-                    LOG.atWarn()
-                            .setMessage("manifest is not readable")
-                            .addKeyValue("snapshot", folder.getFileName())
-                            .addKeyValue("cause", e.getMessage())
-                            .log();
-                }
-            }
-        }
-        return manifests;
-    }
-
-    private Manifest manifest(Path folder) throws IOException {
-        Path file = folder.resolve(MANIFEST);
-        Manifest manifest = Manifest.decode(file.toString(), files.read(file));
-        if (!manifest.id().equals(folder.getFileName().toString())) {
-            throw new InvalidSnapshotException(Code.Malformed, file + ": its id is " + manifest.id());
-        }
-        return manifest;
-    }
-
-    private Snapshot load(Path folder, Manifest manifest) throws IOException {
-        Path file = folder.resolve(TABLE);
-        if (!files.exists(file)) {
-            throw new InvalidSnapshotException(Code.Truncated, file + " is missing");
-        }
-        ByteBuffer bytes = ByteBuffer.wrap(files.read(file));
-        Table expected = manifest.table();
-        if (bytes.remaining() != expected.length() || !Checksums.sha256(bytes).equals(expected.sha256())) {
-            throw new InvalidSnapshotException(Code.ChecksumMismatch, file + " is not the table of its manifest");
-        }
-        List<Chunk> chunks = ChunkTable.decode(file.toString(), bytes);
-        checkPlacement(file, manifest, chunks);
-        List<Path> packFiles = IntStream.range(0, manifest.packs().size())
-                .mapToObj(n -> packPath(manifest.id(), n))
-                .toList();
-        for (Path pack : packFiles) {
-            if (!files.exists(pack)) {
-                throw new InvalidSnapshotException(Code.Truncated, pack + " is missing");
-            }
-        }
-        return new Snapshot(manifest, chunks, packFiles);
-    }
-
-    /** Chunks lie inside their packs, do not overlap, and have the sizes that their allocations are cut into. */
-    private static void checkPlacement(Path file, Manifest manifest, List<Chunk> chunks)
-            throws InvalidSnapshotException {
-        long[] end = new long[manifest.packs().size()];
-        java.util.Arrays.fill(end, Pack.BLOCK);
-        for (int i = 0; i < chunks.size(); i++) {
-            Chunk chunk = chunks.get(i);
-            if (chunk.storedLength() == 0) {
-                continue;
-            }
-            if (chunk.pack() >= end.length || chunk.offset() < end[chunk.pack()]
-                    || chunk.offset() + chunk.storedLength() > manifest.packs().get(chunk.pack()) - Pack.BLOCK) {
-                throw new InvalidSnapshotException(Code.Malformed,
-                        file + ": chunk " + i + " lies outside its pack or over "
-                                + "another chunk: " + chunk);
-            }
-            end[chunk.pack()] = chunk.offset() + chunk.storedLength();
-        }
-        int next = 0;
-        for (long bytes : (Iterable<Long>) sizes(manifest)::iterator) {
-            for (long at = 0; at < bytes; at += Pack.CHUNK) {
-                Chunk chunk = chunks.get(next++);
-                if (chunk.rawLength() != Math.min(Pack.CHUNK, bytes - at)) {
-                    throw new InvalidSnapshotException(Code.Malformed, file + ": chunk " + (next - 1) + " has "
-                            + chunk.rawLength() + " bytes where " + Math.min(Pack.CHUNK, bytes - at) + " belong");
-                }
-            }
-        }
-    }
-
-    private static java.util.stream.Stream<Long> sizes(Manifest manifest) {
-        return java.util.stream.Stream.concat(manifest.files().stream().map(Manifest.File::length),
-                manifest.allocations().stream().map(Manifest.SavedAllocation::bytes));
+        this.intents = new Intents(files, writer);
+        this.writer = new SnapshotWriter(files, intents, maxPackBytes);
     }
 
     /**
-     * Writes and publishes a snapshot.
+     * Opens the volume, creates its folders where they are missing, and removes what unfinished saves left.
      *
-     * @throws VolumeFullException when there is no room; nothing of the new snapshot remains
-     * @throws IOException when writing failed; older snapshots are intact
+     * @param root the volume's folder; must exist
      */
-    public Snapshot save(SaveRequest request, SaveOptions options) throws IOException {
-        Instant now = clock.instant();
-        String id = ID_TIME.format(now) + "-" + HexFormat.of().toHexDigits(random.nextLong());
-        Path folder = snapshots.resolve(id);
-        files.createFolders(packs);
-        checkRoom(request);
-        files.createFolders(folder);
-        try {
-            return write(request, options, id, now, folder);
-        } catch (IOException e) {
-            abandon(id, folder, e);
-            throw isFull(e) ? new VolumeFullException(e) : e;
-        }
+    public static SnapshotStore open(Path root, Writer writer, Clock clock) throws IOException {
+        return open(new DiskFiles(root), writer, clock, SnapshotFormat.MAX_PACK_BYTES);
     }
 
-    private Snapshot write(SaveRequest request, SaveOptions options, String id, Instant now, Path folder)
-            throws IOException {
-        try (SnapshotWriter writer = new SnapshotWriter(files, n -> packPath(id, n), options)) {
-            for (SaveRequest.SourceFile file : request.files()) {
-                writer.write(file.bytes());
+    static SnapshotStore open(SnapshotFiles files, Writer writer, Clock clock, long maxPackBytes) throws IOException {
+        var store = new SnapshotStore(files, writer, clock, maxPackBytes);
+        for (String folder : List.of(VolumePaths.PACKS, VolumePaths.SNAPSHOTS, VolumePaths.INTENTS)) {
+            files.createFolder(folder);
+        }
+        files.sync("");
+        store.intents.clean(clock.instant(), ABANDONED_AFTER);
+        return store;
+    }
+
+    /** The newest usable snapshot with this key. */
+    public Optional<Snapshot> newest(String key) throws IOException {
+        return list().newest(key);
+    }
+
+    public Listing list() throws IOException {
+        var snapshots = new ArrayList<Snapshot>();
+        var refused = new ArrayList<Refusal>();
+        for (String id : files.list(VolumePaths.SNAPSHOTS)) {
+            if (!SnapshotId.valid(id)) {
+                LOG.atWarn().addKeyValue("name", id).log("Something in the volume's snapshots folder is no snapshot");
+                continue;
             }
-            for (SaveRequest.SourceAllocation allocation : request.allocations()) {
-                writer.write(allocation.bytes());
-            }
-            writer.finish();
-            files.syncFolder(packs);
-            ByteBuffer table = ChunkTable.encode(writer.chunks());
-            Table reference = new Table(table.remaining(), Checksums.sha256(table));
-            writeSynced(folder.resolve(TABLE), table);
-            files.syncFolder(snapshots);
-            files.syncFolder(root);
-            Manifest manifest = new Manifest(Manifest.VERSION, id, request.key(), request.compatibility(),
-                    now.toString(),
-                    request.rawBytes(), writer.storedBytes(), writer.lengths(), reference,
-                    request.files()
-                            .stream()
-                            .map(file -> new Manifest.File(file.name(), file.bytes().byteSize()))
-                            .toList(),
-                    request.allocations()
-                            .stream()
-                            .map(allocation -> new Manifest.SavedAllocation(allocation.bytes().byteSize(),
-                                    allocation.type()))
-                            .toList(),
-                    request.buffers());
-            publish(folder, MANIFEST, manifest.encode());
-            return new Snapshot(manifest, writer.chunks(), writer.packs());
-        }
-    }
-
-    /** Never used again, and kept for whoever wants to know why. Idempotent. */
-    public void quarantine(String id, String reason, String message) throws IOException {
-        if (!Manifest.ID.matcher(id).matches()) {
-            throw new IllegalArgumentException("not a snapshot's id: " + id);
-        }
-        Path folder = snapshots.resolve(id);
-        if (!files.exists(folder.resolve(QUARANTINED))) {
-            publish(folder, QUARANTINED, ByteBuffer.wrap(JSON.writeValueAsBytes(
-                    Map.of("reason", reason, "message", message, "at", clock.instant().toString()))));
-        }
-    }
-
-    private void publish(Path folder, String name, ByteBuffer bytes) throws IOException {
-        Path next = folder.resolve(name + "." + HexFormat.of().toHexDigits(random.nextInt()) + ".tmp");
-        writeSynced(next, bytes);
-        files.rename(next, folder.resolve(name));
-        files.syncFolder(folder);
-    }
-
-    private void writeSynced(Path file, ByteBuffer bytes) throws IOException {
-        try (SnapshotFiles.Output output = files.create(file)) {
-            output.write(bytes.duplicate(), 0);
-            output.sync();
-        }
-    }
-
-    private void checkRoom(SaveRequest request) throws IOException {
-        long needed = request.rawBytes() + OVERHEAD + request.rawBytes() / 64;
-        long usable = files.usableBytes(packs);
-        if (usable < needed) {
-            throw new VolumeFullException(needed, usable);
-        }
-    }
-
-    /** Best effort: what cannot be deleted has no manifest and therefore does not exist. */
-    private void abandon(String id, Path folder, IOException cause) {
-        try {
-            if (files.exists(folder.resolve(MANIFEST))) {
-                return; // Published: only the last sync failed. It may or may not survive; it is whole either way.
-            }
-            for (Path file : files.list(folder)) {
-                files.delete(file);
-            }
-            files.delete(folder);
-            for (Path pack : files.list(packs)) {
-                if (pack.getFileName().toString().startsWith(id)) {
-                    files.delete(pack);
+            try {
+                Optional<Refusal> quarantine = quarantineOf(id);
+                if (quarantine.isPresent()) {
+                    refused.add(quarantine.get());
+                } else {
+                    snapshots.add(new Snapshot(readManifest(id)));
                 }
+            } catch (NoSuchFileException unpublished) {
+                // A folder without a manifest is a save that has not ended, or was deleted meanwhile.
+                LOG.atDebug().addKeyValue("snapshot", id).log("Not published");
+            } catch (InvalidSnapshotException e) {
+                refused.add(new Refusal(id, e.fault().name(), String.valueOf(e.getMessage())));
             }
-        } catch (IOException e) {
-            cause.addSuppressed(e);
+        }
+        snapshots.sort(BY_AGE);
+        return new Listing(snapshots, refused);
+    }
+
+    private Manifest readManifest(String id) throws IOException, InvalidSnapshotException {
+        String path = VolumePaths.manifest(id);
+        return ManifestCodec.read(path, id, files.read(path, SnapshotFormat.MAX_MANIFEST_BYTES));
+    }
+
+    /** Where the mark is, the snapshot is out, even if nobody can read why. */
+    private Optional<Refusal> quarantineOf(String id) throws IOException {
+        if (!files.exists(VolumePaths.quarantine(id))) {
+            return Optional.empty();
+        }
+        try {
+            var quarantine = JSON.readValue(files.read(VolumePaths.quarantine(id), MAX_QUARANTINE_BYTES),
+                    Quarantine.class);
+            return Optional.of(new Refusal(id, quarantine.reason(), quarantine.message()));
+        } catch (JsonProcessingException e) {
+            return Optional.of(new Refusal(id, "Quarantined", "the reason cannot be read: " + e.getOriginalMessage()));
         }
     }
 
-    private static boolean isFull(IOException e) {
-        String message = String.valueOf(e.getMessage()).toLowerCase(Locale.ROOT);
-        return message.contains("no space left") || message.contains("quota exceeded");
+    /**
+     * Begins to restore: memory is allocated when this returns, its content arrives in the background.
+     *
+     * @throws RestoreException when the snapshot is damaged in a way that shows at once, cannot be read, or does not fit
+     */
+    public RestoreTask restore(Snapshot snapshot, DeviceMemory device, RestoreOptions options) throws RestoreException {
+        Manifest manifest = snapshot.manifest();
+        String tablePath = VolumePaths.chunkTable(manifest.id());
+        try {
+            ChunkTable table = ChunkTable.read(tablePath,
+                    files.read(tablePath, Math.toIntExact(manifest.chunkTable().bytes())), manifest);
+            var packs = new PackReader(files, manifest.packs());
+            try {
+                return RestoreTask.start(manifest, table, packs, device, options);
+            } catch (RestoreException e) {
+                packs.close();
+                throw e;
+            }
+        } catch (InvalidSnapshotException e) {
+            throw RestoreException.of(e);
+        } catch (NoSuchFileException e) {
+            throw new RestoreException(Fault.InvalidChunkTable, tablePath + ": is missing", e);
+        } catch (IOException e) {
+            throw new RestoreException(Fault.ReadFailed, "snapshot " + manifest.id() + ": " + e.getMessage(), e);
+        }
     }
 
-    private Path packPath(String id, int number) {
-        return packs.resolve(id + "-" + number + ".pack");
+    /**
+     * Saves and publishes a new snapshot. Until it returns, the newest snapshot of the key is the one before.
+     *
+     * @throws VolumeFullException before anything is written, or when the volume fills up meanwhile
+     * @throws InvalidSnapshotException when the request breaks a rule of the format; nothing is written then
+     * @throws IOException when writing failed; what was written is removed
+     */
+    public Snapshot save(SaveRequest request, DeviceMemory device, SaveOptions options, ProgressListener progress)
+            throws IOException, InvalidSnapshotException {
+        String id = SnapshotId.next(clock.instant(), ThreadLocalRandom.current());
+        return writer.save(id, request, device, options, progress);
+    }
+
+    /** Never offers the snapshot again. The bytes stay for inspection; the first reason stands. */
+    public void quarantine(String id, String reason, String message) throws IOException {
+        String path = VolumePaths.quarantine(checked(id));
+        if (files.exists(path)) {
+            return;
+        }
+        byte[] json = JSON.writerWithDefaultPrettyPrinter()
+                .writeValueAsBytes(new Quarantine(reason, message, clock.instant().toString()));
+        files.delete(VolumePaths.unfinished(path));
+        try (SnapshotFiles.NewFile file = files.create(VolumePaths.unfinished(path))) {
+            file.write(ByteBuffer.wrap(json), 0);
+            file.force();
+        }
+        files.rename(VolumePaths.unfinished(path), path);
+        files.sync(VolumePaths.snapshot(id));
+        LOG.atWarn().addKeyValue("snapshot", id).addKeyValue("reason", reason).log(message);
+    }
+
+    /**
+     * Deletes a snapshot and the packs written for it; an unknown id is fine (S38). When it fails half-way the snapshot no
+     * longer exists and the next start of the sidecar removes the rest.
+     */
+    public void delete(String id) throws IOException {
+        intents.announce(checked(id));
+        Intents.remove(files, id);
+        intents.strike(id);
+    }
+
+    private static String checked(String id) {
+        if (!SnapshotId.valid(id)) {
+            throw new IllegalArgumentException("'" + id + "' is no snapshot id");
+        }
+        return id;
     }
 }

@@ -2,16 +2,24 @@ package dev.dormouse.sidecar.store;
 
 import java.io.IOException;
 
-/** The volume has no room for a snapshot. What was there before is intact. */
+/** The volume has no room for a snapshot; those it holds are intact. */
 public final class VolumeFullException extends IOException {
-    private static final long serialVersionUID = 1;
+    private static final long serialVersionUID = 1L;
+    private final long neededBytes;
+    private final long usableBytes;
 
-    VolumeFullException(long needed, long usable) {
-        super("the snapshot needs up to " + needed + " bytes and the volume has " + usable
-                + " left: enlarge the claim or delete old snapshots");
+    public VolumeFullException(long neededBytes, long usableBytes) {
+        super("the snapshot needs " + neededBytes + " bytes, the volume has " + usableBytes
+                + " left; enlarge the claim or delete old snapshots");
+        this.neededBytes = neededBytes;
+        this.usableBytes = usableBytes;
     }
 
-    VolumeFullException(IOException cause) {
-        super("the volume ran full while the snapshot was written: enlarge the claim or delete old snapshots", cause);
+    public long neededBytes() {
+        return neededBytes;
+    }
+
+    public long usableBytes() {
+        return usableBytes;
     }
 }

@@ -1,9 +1,11 @@
 package dev.dormouse.sidecar.agent;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
-import dev.dormouse.sidecar.api.SidecarEnvironment;
+import dev.dormouse.sidecar.pipeline.Compression;
+import dev.dormouse.sidecar.agent.AgentConfig.SnapshotSettings;
+import dev.dormouse.sidecar.agent.AgentConfig.WarmupSettings;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
@@ -14,115 +16,81 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-@DisplayName("The sidecar's configuration")
 class AgentConfigTest {
     private static final String KEY = "0123456789abcdef".repeat(4);
+    private static final Map<String, String> LEAST = Map.of("POD_IP", "127.0.0.9", "POD_UID", "u-1", "DORMOUSE_MODEL",
+            "ns/m");
 
     @Test
-    @DisplayName("has defaults for all but the socket and the address (H3–H6, S6)")
-    void hasDefaults() {
-        AgentConfig config = AgentConfig.parse(Map.of(SidecarEnvironment.SOCKET, "/run/dormouse/engine.sock",
-                SidecarEnvironment.POD_IP, "127.0.0.5"));
-
-        assertThat(config.socket()).isEqualTo(Path.of("/run/dormouse/engine.sock"));
-        assertThat(config.podIp()).isEqualTo("127.0.0.5");
-        assertThat(config.httpPort()).isEqualTo(9400);
-        assertThat(config.enginePort()).isEqualTo(8000);
-        assertThat(config.volume()).isEmpty();
-        assertThat(config.snapshots()).isFalse();
-        assertThat(config.zstdLevel()).isZero();
-        assertThat(config.verify()).isTrue();
-        assertThat(config.warmup())
-                .isEqualTo(new AgentConfig.WarmupSettings(true, true, true, 1, 2, Duration.ofSeconds(600)));
+    @DisplayName("H3–H6, S2, S3, S6, H20: what is not set has the documented default")
+    void defaults() {
+        assertThat(AgentConfig.fromEnvironment(LEAST)).isEqualTo(new AgentConfig(Path.of("/run/dormouse/engine.sock"),
+                "127.0.0.9", 9400, 8000, "u-1", "ns/m", "", null,
+                new WarmupSettings(true, true, true, 1, 1, Duration.ofSeconds(600))));
+        var snapshots = AgentConfig
+                .fromEnvironment(with(Map.of("DORMOUSE_VOLUME", "/v", "DORMOUSE_SNAPSHOT_KEY", KEY)))
+                .snapshots();
+        assertThat(snapshots).isEqualTo(new SnapshotSettings(Path.of("/v"), KEY, Compression.None, 3, true));
     }
 
     @Test
-    @DisplayName("reads every variable (H2–H6, S1–S3, S6)")
-    void readsEveryVariable() {
-        Map<String, String> env = valid();
-        env.put(SidecarEnvironment.POD_UID, "uid-1");
-        env.put(SidecarEnvironment.MODEL, "shop/minilm");
-        env.put(SidecarEnvironment.ACTIVATION, "wake-7");
-        env.put(SidecarEnvironment.HTTP_PORT, "9401");
-        env.put(SidecarEnvironment.ENGINE_PORT, "8001");
-        env.put(SidecarEnvironment.COMPRESSION, "zstd");
-        env.put(SidecarEnvironment.COMPRESSION_LEVEL, "19");
-        env.put(SidecarEnvironment.VERIFY, "false");
-        env.put(SidecarEnvironment.PRELOAD_WEIGHTS, "true");
-        env.put(SidecarEnvironment.PREALLOCATE_POOLS, "false");
-        env.put(SidecarEnvironment.PRECOMPILE_KERNELS, "false");
-        env.put(SidecarEnvironment.BATCH_SIZE, "8");
-        env.put(SidecarEnvironment.ITERATIONS, "5");
-        env.put(SidecarEnvironment.DEADLINE_SECONDS, "30");
+    @DisplayName("H3–H6, H67: every variable is read, batch size and iterations apart")
+    void everyVariableIsRead() {
+        AgentConfig config = AgentConfig.fromEnvironment(Map.ofEntries(Map.entry("DORMOUSE_SOCKET", "/s"),
+                Map.entry("POD_IP", "127.1.2.3"), Map.entry("POD_UID", "u"), Map.entry("DORMOUSE_MODEL", "n/m"),
+                Map.entry("DORMOUSE_ENGINE_PORT", "1"), Map.entry("DORMOUSE_HTTP_PORT", "2"),
+                Map.entry("DORMOUSE_ACTIVATION", "7"), Map.entry("DORMOUSE_VOLUME", "/v"),
+                Map.entry("DORMOUSE_SNAPSHOT_KEY", KEY), Map.entry("DORMOUSE_SNAPSHOT_COMPRESSION", "zstd"),
+                Map.entry("DORMOUSE_SNAPSHOT_COMPRESSION_LEVEL", "9"), Map.entry("DORMOUSE_SNAPSHOT_VERIFY", "false"),
+                Map.entry("DORMOUSE_WARMUP_PRELOAD_WEIGHTS", "false"),
+                Map.entry("DORMOUSE_WARMUP_PREALLOCATE_POOLS", "false"),
+                Map.entry("DORMOUSE_WARMUP_PRECOMPILE_KERNELS", "false"), Map.entry("DORMOUSE_WARMUP_BATCH_SIZE", "4"),
+                Map.entry("DORMOUSE_WARMUP_ITERATIONS", "5"), Map.entry("DORMOUSE_WARMUP_DEADLINE_SECONDS", "6")));
 
-        AgentConfig config = AgentConfig.parse(env);
-
-        assertThat(config).isEqualTo(new AgentConfig(Path.of("/run/engine.sock"), "127.0.0.5", "uid-1", "shop/minilm",
-                "wake-7", 9401, 8001, java.util.Optional.of(Path.of("/var/lib/dormouse")), KEY, 19, false,
-                new AgentConfig.WarmupSettings(true, false, false, 8, 5, Duration.ofSeconds(30))));
-        assertThat(config.snapshots()).isTrue();
-    }
-
-    @Test
-    @DisplayName("neither restores nor saves without preloaded weights, volume or not (H3)")
-    void weightsThatAreNotPreloadedAreNotRestored() {
-        Map<String, String> env = valid();
-        env.put(SidecarEnvironment.PRELOAD_WEIGHTS, "false");
-
-        assertThat(AgentConfig.parse(env).snapshots()).isFalse();
-    }
-
-    @Test
-    @DisplayName("stores raw, whatever the level, unless compression is on (S2)")
-    void storesRawUnlessCompressionIsOn() {
-        Map<String, String> env = valid();
-        env.put(SidecarEnvironment.COMPRESSION_LEVEL, "7");
-
-        assertThat(AgentConfig.parse(env).zstdLevel()).isZero();
+        assertThat(config).isEqualTo(new AgentConfig(Path.of("/s"), "127.1.2.3", 2, 1, "u", "n/m", "7",
+                new SnapshotSettings(Path.of("/v"), KEY, Compression.Zstd, 9, false),
+                new WarmupSettings(false, false, false, 4, 5, Duration.ofSeconds(6))));
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {
-            "DORMOUSE_SNAPSHOT_COMPRESSION       | lz4     | none or zstd",
-            "DORMOUSE_SNAPSHOT_COMPRESSION_LEVEL | 0       | 1 to 22",
-            "DORMOUSE_SNAPSHOT_COMPRESSION_LEVEL | 23      | 1 to 22",
-            "DORMOUSE_SNAPSHOT_COMPRESSION_LEVEL | high    | 1 to 22",
-            "DORMOUSE_SNAPSHOT_VERIFY            | yes     | true or false",
-            "DORMOUSE_SNAPSHOT_KEY               | 0123abc | 64 hex digits",
-            "DORMOUSE_WARMUP_PRELOAD_WEIGHTS     | 1       | true or false",
-            "DORMOUSE_WARMUP_PREALLOCATE_POOLS   | TRUE    | true or false",
-            "DORMOUSE_WARMUP_PRECOMPILE_KERNELS  | ''      | true or false",
-            "DORMOUSE_WARMUP_BATCH_SIZE          | 0       | 1 to 4096",
-            "DORMOUSE_WARMUP_BATCH_SIZE          | 4097    | 1 to 4096",
-            "DORMOUSE_WARMUP_ITERATIONS          | 0       | 1 to 1000",
-            "DORMOUSE_WARMUP_ITERATIONS          | 1e3     | 1 to 1000",
-            "DORMOUSE_WARMUP_DEADLINE_SECONDS    | 0       | 1 to 86400",
-            "DORMOUSE_WARMUP_DEADLINE_SECONDS    | 10s     | 1 to 86400",
-            "DORMOUSE_HTTP_PORT                  | 65536   | 1 to 65535",
-            "DORMOUSE_ENGINE_PORT                | -1      | 1 to 65535",
-            "DORMOUSE_SOCKET                     | ''      | set",
-            "POD_IP                              | ''      | set"})
-    @DisplayName("names the variable, the value and what is allowed (S3)")
-    void namesWhatIsWrong(String variable, String value, String allowed) {
-        Map<String, String> env = valid();
-        env.put(variable, value);
-
-        assertThatThrownBy(() -> AgentConfig.parse(env)).isInstanceOf(IllegalArgumentException.class)
-                .hasMessage(variable + " is \"" + value + "\"; it must be " + allowed);
+    @CsvSource({"DORMOUSE_HTTP_PORT,70000", "DORMOUSE_ENGINE_PORT,0", "DORMOUSE_WARMUP_BATCH_SIZE,0",
+            "DORMOUSE_WARMUP_ITERATIONS,many", "DORMOUSE_WARMUP_DEADLINE_SECONDS,-1",
+            "DORMOUSE_WARMUP_PRELOAD_WEIGHTS,yes", "DORMOUSE_SNAPSHOT_COMPRESSION,lz4",
+            "DORMOUSE_SNAPSHOT_COMPRESSION_LEVEL,23", "DORMOUSE_SNAPSHOT_KEY,../../etc", "DORMOUSE_SNAPSHOT_VERIFY,1"})
+    @DisplayName("S54: a bad value is refused with the variable, the value and what is allowed")
+    void aBadValueIsRefused(String key, String value) {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> AgentConfig
+                        .fromEnvironment(with(bad(key, value))))
+                .withMessageStartingWith(key + "=\"" + value + "\" is not valid: it must be ");
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"DORMOUSE_SOCKET", "POD_IP"})
-    @DisplayName("names the variable that is missing")
-    void namesWhatIsMissing(String variable) {
-        Map<String, String> env = valid();
-        env.remove(variable);
+    @ValueSource(strings = {"POD_IP", "POD_UID", "DORMOUSE_MODEL"})
+    void whatTheOperatorMustSetIsAskedFor(String key) {
+        Map<String, String> without = new HashMap<>(LEAST);
+        without.remove(key);
 
-        assertThatThrownBy(() -> AgentConfig.parse(env)).hasMessage(variable + " is not set; it must be set");
+        assertThatIllegalArgumentException().isThrownBy(() -> AgentConfig.fromEnvironment(without))
+                .withMessageStartingWith(key + " is not set");
     }
 
-    private static Map<String, String> valid() {
-        return new HashMap<>(Map.of(SidecarEnvironment.SOCKET, "/run/engine.sock", SidecarEnvironment.POD_IP,
-                "127.0.0.5", SidecarEnvironment.VOLUME, "/var/lib/dormouse", SidecarEnvironment.SNAPSHOT_KEY, KEY));
+    @Test
+    void aVolumeWithoutAKeyIsRefused() {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> AgentConfig.fromEnvironment(with(Map.of("DORMOUSE_VOLUME", "/v"))))
+                .withMessageContaining("DORMOUSE_SNAPSHOT_KEY is not set");
+    }
+
+    private static Map<String, String> bad(String key, String value) {
+        Map<String, String> all = new HashMap<>(Map.of("DORMOUSE_VOLUME", "/v", "DORMOUSE_SNAPSHOT_KEY", KEY));
+        all.put(key, value);
+        return all;
+    }
+
+    private static Map<String, String> with(Map<String, String> more) {
+        Map<String, String> all = new HashMap<>(LEAST);
+        all.putAll(more);
+        return all;
     }
 }

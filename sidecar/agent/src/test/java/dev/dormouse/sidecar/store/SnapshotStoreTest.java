@@ -1,302 +1,385 @@
 package dev.dormouse.sidecar.store;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIOException;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import dev.dormouse.sidecar.api.BufferType;
+import dev.dormouse.sidecar.api.EngineMessage.BufferMeta;
+import dev.dormouse.sidecar.device.Allocation;
 import dev.dormouse.sidecar.device.HostDevice;
-import dev.dormouse.sidecar.format.Codec;
-import dev.dormouse.sidecar.format.Pack;
-import dev.dormouse.sidecar.pipeline.Restore;
-import dev.dormouse.sidecar.pipeline.RestoreException;
+import dev.dormouse.sidecar.format.Digest;
+import dev.dormouse.sidecar.format.Fault;
+import dev.dormouse.sidecar.format.InvalidSnapshotException;
+import dev.dormouse.sidecar.format.SnapshotFormat;
+import dev.dormouse.sidecar.pipeline.Compression;
+import dev.dormouse.sidecar.pipeline.ProgressListener;
+import dev.dormouse.sidecar.pipeline.RestoreOptions;
+import dev.dormouse.sidecar.store.SaveRequest.SavedFile;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
+import java.time.Clock;
+import java.time.Instant;
+import java.time.ZoneOffset;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class SnapshotStoreTest {
-    private static final int LENGTH = 20_000;
-    /** A pack is mostly checked a chunk at a time; {@code -Dsoak.stride=1} flips a bit of every byte. */
-    private static final int PACK_STRIDE = Integer.getInteger("soak.stride", 17);
+    private static final Instant NOW = Instant.parse("2026-11-21T10:15:30.123456Z");
+    private static final Clock CLOCK = Clock.fixed(NOW, ZoneOffset.UTC);
+    private static final Set<BufferType> WEIGHTS = Set.of(BufferType.Weights);
 
     @TempDir
-    Path root;
+    Path scratch;
+    @TempDir
+    Path volume;
+    private SnapshotStore store;
+    private SampleModel model;
+    private final HostDevice target = new HostDevice(1 << 30);
 
-    private SnapshotStore store(long seed) {
-        return Samples.store(root, new DiskFiles(), seed);
+    @BeforeEach
+    void open() throws IOException {
+        store = SnapshotStore.open(volume, Writer.inPod("pod"), CLOCK);
+        model = new SampleModel(scratch, 1);
     }
 
-    private Snapshot newest() throws IOException {
-        return store(0).newest(Samples.KEY).orElseThrow();
+    @AfterEach
+    void close() {
+        model.close();
+        target.close();
     }
 
-    @Test
-    @DisplayName("S26, S31, S66: what was saved is restored, with zero, empty and unicode buffers, more than one chunk")
-    void roundTrip() throws Exception {
-        int length = Pack.CHUNK + 12_345;
-        store(1).save(Samples.request(7, length), SaveOptions.RAW);
+    @ParameterizedTest
+    @EnumSource(Compression.class)
+    @DisplayName("S26, S31, S66: buffers and files come back; empty, zero, unaligned and unicode-named ones too")
+    void whatWasSavedComesBack(Compression compression) throws Exception {
+        Allocation shared = model.allocation(BufferType.Weights, model.random(50_001));
+        model.buffer("weights", BufferType.Weights, model.random(100_000))
+                .buffer("zeros", BufferType.Weights, new byte[50_000])
+                .buffer("empty", BufferType.Weights, new byte[0])
+                .buffer("größe/权重/🐁", BufferType.Weights, "weights ".repeat(4_000).getBytes(StandardCharsets.UTF_8))
+                .buffer("first", shared, 0, SampleModel.bytes(model.device(), shared, 0, 16_385))
+                .buffer("tied to first", shared, 0, SampleModel.bytes(model.device(), shared, 0, 16_385))
+                .buffer("last byte", shared, 50_000, SampleModel.bytes(model.device(), shared, 50_000, 1))
+                .file("tokenizer/tokenizer.json", model.random(40_000))
+                .file("empty.bin", new byte[0]);
 
-        Samples.assertRestores(newest(), 7, length, true);
-        assertThat(newest().chunks()).extracting(chunk -> chunk.codec()).contains(Codec.Raw, Codec.Zero);
-    }
+        Snapshot saved = save(options(compression, WEIGHTS), NOW);
+        Snapshot found = store.newest(SampleModel.KEY).orElseThrow();
 
-    @Test
-    @DisplayName("S3, S16, S27, S52: zstd where it saves, stored lengths of their own")
-    void zstd() throws Exception {
-        byte[] text = "all work and no play makes jack a dull boy ".repeat(2000)
-                .getBytes(java.nio.charset.StandardCharsets.UTF_8);
-        SaveRequest request = new SaveRequest(Samples.KEY, java.util.Map.of(),
-                List.of(new SaveRequest.SourceFile("text",
-                        java.lang.foreign.MemorySegment
-                                .ofBuffer(ByteBuffer.allocateDirect(text.length).put(text).flip()))),
-                List.of(), List.of());
-
-        Snapshot saved = store(1).save(request, new SaveOptions(3));
-
-        assertThat(saved.manifest().storedBytes()).isLessThan(saved.manifest().rawBytes() / 5);
-        try (Restore restore = Restore.start(newest(), new HostDevice(1 << 20), new DiskFiles(),
-                new Restore.Options(1, true))) {
-            restore.await("text");
-            assertThat(java.util.Objects.requireNonNull(restore.files().get("text"))
-                    .segment()
-                    .toArray(java.lang.foreign.ValueLayout.JAVA_BYTE))
-                    .isEqualTo(text);
-        }
-        assertThatThrownBy(() -> new SaveOptions(23)).hasMessageContaining("1 to 22");
-    }
-
-    @Test
-    @DisplayName("S45: a new volume has no snapshot; S37, S57: a restarted store finds what is on disk")
-    void emptyAndRestarted() throws Exception {
-        assertThat(store(1).newest(Samples.KEY)).isEmpty();
-        store(1).save(Samples.request(1, LENGTH), SaveOptions.RAW);
-
-        assertThat(store(2).list()).hasSize(1);
-        assertThat(store(2).newest("f".repeat(64))).isEmpty();
+        assertThat(found).isEqualTo(saved);
+        assertThat(found.rawBytes()).isEqualTo(100_000 + 50_000 + 1 + 32_000 + 50_001 + 40_000);
+        assertRestores(found, model.contents());
+        assertThat(target.usedBytes()).isZero();
     }
 
     @Test
-    @DisplayName("S56: the newest wins; ids are immutable and never reused")
-    void newestWins() throws Exception {
-        store(1).save(Samples.request(1, LENGTH), SaveOptions.RAW);
-        Snapshot second = store(5).save(Samples.request(2, LENGTH), SaveOptions.RAW);
+    @DisplayName("S66: a snapshot of nothing at all")
+    void nothing() throws Exception {
+        Snapshot saved = save(options(Compression.None, WEIGHTS), NOW);
 
-        assertThat(newest().id()).isEqualTo(second.id());
-        assertThat(store(0).list()).hasSize(2);
-        Samples.assertRestores(newest(), 2, LENGTH, true);
+        assertThat(saved.rawBytes()).isZero();
+        assertThat(saved.manifest().packs()).isEmpty();
+        assertRestores(saved, Map.of());
     }
 
     @Test
-    @DisplayName("S32: a quarantined snapshot is never used again; the older one is")
+    @DisplayName("S11, S17, S42: weights are saved, other types when asked for")
+    void types() throws Exception {
+        model.buffer("weights", BufferType.Weights, model.random(1024))
+                .buffer("kv_cache", BufferType.KvCache,
+                        model.random(512));
+
+        Snapshot weights = save(options(Compression.None, WEIGHTS), NOW);
+        Snapshot both = save(options(Compression.None, Set.of(BufferType.Weights, BufferType.KvCache)), NOW);
+
+        assertThat(weights.buffers()).extracting(BufferMeta::name).containsExactly("weights");
+        assertThat(weights.rawBytes()).isEqualTo(1024);
+        assertThat(both.buffers()).extracting(BufferMeta::name).containsExactly("weights", "kv_cache");
+        assertThat(both.rawBytes()).isEqualTo(1536);
+        assertRestores(both, model.contents());
+    }
+
+    @Test
+    @DisplayName("S16, S27, S30: zeros take no room, zstd saves room where there is something to save, and both sizes are told")
+    void sizes() throws Exception {
+        byte[] text = "weights ".repeat(16_384).getBytes(StandardCharsets.UTF_8);
+        model.buffer("text", BufferType.Weights, text)
+                .buffer("noise", BufferType.Weights, model.random(64 << 10))
+                .buffer("zeros", BufferType.Weights, new byte[1 << 20]);
+
+        Snapshot raw = save(options(Compression.None, WEIGHTS), NOW);
+        Snapshot zstd = save(options(Compression.Zstd, WEIGHTS), NOW);
+
+        long all = text.length + (64L << 10) + (1L << 20);
+        assertThat(raw.rawBytes()).isEqualTo(all);
+        assertThat(raw.storedBytes()).isEqualTo(text.length + (64 << 10));
+        assertThat(zstd.rawBytes()).isEqualTo(all);
+        assertThat(zstd.storedBytes()).isBetween((64L << 10) + 1, (64L << 10) + 4_000);
+    }
+
+    @Test
+    @DisplayName("S13, S22: equal weights have equal digests, whatever lies beside them")
+    void weightsDigest() throws Exception {
+        model.buffer("w", BufferType.Weights, model.random(30_000));
+        Snapshot alone = save(options(Compression.None, WEIGHTS), NOW);
+        model.file("f", model.random(10));
+        Snapshot withFile = save(options(Compression.Zstd, WEIGHTS), NOW);
+        model.buffer("v", BufferType.Weights, model.random(1));
+        Snapshot others = save(options(Compression.None, WEIGHTS), NOW);
+
+        assertThat(alone.manifest().weightsDigest()).isEqualTo(withFile.manifest().weightsDigest())
+                .isNotEqualTo(others.manifest().weightsDigest())
+                .matches("sha-256:[0-9a-f]{64}");
+        assertThat(Digest.Algorithm.Sha256.label()).isEqualTo("sha-256");
+    }
+
+    @Test
+    void aSaveThatFillsAPackBeginsTheNext() throws Exception {
+        model.buffer("w", BufferType.Weights, model.random(200_000));
+        SnapshotStore small = SnapshotStore.open(new DiskFiles(volume), Writer.inPod("pod"), CLOCK, 64 << 10);
+
+        Snapshot saved = small.save(model.request(NOW), model.device(), options(Compression.None, WEIGHTS),
+                ProgressListener.NONE);
+
+        assertThat(saved.manifest().packs()).hasSizeGreaterThan(3)
+                .allSatisfy(pack -> assertThat(pack.bytes()).isLessThanOrEqualTo(64 << 10));
+        assertRestores(saved, model.contents());
+    }
+
+    @Test
+    @DisplayName("S56: the newest by time wins, the id decides between equals, other keys do not count")
+    void newest() throws Exception {
+        model.buffer("w", BufferType.Weights, model.random(100));
+        assertThat(store.newest(SampleModel.KEY)).isEmpty();
+        Snapshot first = save(options(Compression.None, WEIGHTS), NOW);
+        Snapshot older = save(options(Compression.None, WEIGHTS), NOW.minusSeconds(60));
+        Snapshot twin = save(options(Compression.None, WEIGHTS), NOW);
+        SaveRequest other = new SaveRequest("other-key", Map.of(), NOW.plusSeconds(60), List.of(), List.of());
+        store.save(other, model.device(), options(Compression.None, WEIGHTS), ProgressListener.NONE);
+
+        Snapshot expected = first.id().compareTo(twin.id()) > 0 ? first : twin;
+        assertThat(store.newest(SampleModel.KEY)).contains(expected);
+        assertThat(store.list().snapshots()).extracting(Snapshot::createdAt).isSorted();
+        assertThat(store.list().snapshots()).contains(first, older, twin).hasSize(4);
+    }
+
+    @Test
+    @DisplayName("S57, S65: what is on the volume counts, not what this process did")
+    void anotherProcessSeesIt() throws Exception {
+        model.buffer("w", BufferType.Weights, model.random(100));
+        Snapshot saved = save(options(Compression.None, WEIGHTS), NOW);
+
+        SnapshotStore other = SnapshotStore.open(volume, Writer.inPod("other"), CLOCK);
+
+        assertThat(other.newest(SampleModel.KEY)).contains(saved);
+        other.delete(saved.id());
+        assertThat(store.newest(SampleModel.KEY)).isEmpty();
+    }
+
+    @Test
+    @DisplayName("S32: a snapshot in quarantine is never offered again, keeps its first reason and its bytes")
     void quarantine() throws Exception {
-        Snapshot first = store(1).save(Samples.request(1, LENGTH), SaveOptions.RAW);
-        Snapshot second = store(2).save(Samples.request(2, LENGTH), SaveOptions.RAW);
-        store(3).quarantine(second.id(), "ChecksumMismatch", "chunk 1");
-        store(3).quarantine(second.id(), "ChecksumMismatch", "again");
+        model.buffer("w", BufferType.Weights, model.random(100));
+        Snapshot good = save(options(Compression.None, WEIGHTS), NOW.minusSeconds(1));
+        Snapshot bad = save(options(Compression.None, WEIGHTS), NOW);
 
-        assertThat(newest().id()).isEqualTo(first.id());
-        assertThat(Files.readString(root.resolve("snapshots/" + second.id() + "/quarantined.json")))
-                .contains("chunk 1");
+        store.quarantine(bad.id(), "ChecksumMismatch", "packs/x.pack at 4096: …");
+        store.quarantine(bad.id(), "Other", "later");
+
+        assertThat(store.newest(SampleModel.KEY)).contains(good);
+        assertThat(store.list().refused())
+                .containsExactly(new Refusal(bad.id(), "ChecksumMismatch", "packs/x.pack at 4096: …"));
+        assertThat(volume.resolve("packs").resolve(bad.manifest().packs().getFirst().id() + ".pack")).exists();
     }
 
     @Test
-    @DisplayName("S54: an id that is a path is refused")
-    void hostileId() {
-        assertThatThrownBy(() -> store(1).quarantine("../../etc", "x", "y"))
-                .isInstanceOf(IllegalArgumentException.class);
+    void aQuarantineMarkThatCannotBeReadStillCounts() throws Exception {
+        model.buffer("w", BufferType.Weights, model.random(100));
+        Snapshot bad = save(options(Compression.None, WEIGHTS), NOW);
+
+        Files.writeString(volume.resolve("snapshots").resolve(bad.id()).resolve("quarantined.json"), "{");
+
+        assertThat(store.newest(SampleModel.KEY)).isEmpty();
+        assertThat(store.list().refused()).extracting(Refusal::reason).containsExactly("Quarantined");
     }
 
     @Test
-    @DisplayName("S32, S44, S49–S51: every flipped bit of every file is caught or harmless; never a wrong byte, never a crash")
-    void everyFlippedBitIsCaught() throws Exception {
-        store(1).save(Samples.request(3, 2000), SaveOptions.RAW);
-        int caught = 0;
-        for (Path file : files()) {
-            byte[] good = Files.readAllBytes(file);
-            int stride = file.toString().endsWith(".pack") ? PACK_STRIDE : 1;
-            for (int at = 0; at < good.length; at += stride) {
-                byte[] bad = good.clone();
-                bad[at] ^= (byte) (1 << (at % 8));
-                Files.write(file, bad);
-                caught += restoresOrIsRefused(3, 2000) ? 0 : 1;
-            }
-            Files.write(file, good);
-        }
-        assertThat(caught).isGreaterThan(1000);
-        restoresOrIsRefused(3, 2000);
-        Samples.assertRestores(newest(), 3, 2000, true);
+    @DisplayName("S38: deleting takes the packs along and forgives unknown ids")
+    void delete() throws Exception {
+        model.buffer("w", BufferType.Weights, model.random(100));
+        Snapshot saved = save(options(Compression.None, WEIGHTS), NOW);
+
+        store.delete(saved.id());
+        store.delete(saved.id());
+
+        assertThat(store.list().snapshots()).isEmpty();
+        assertThat(filesOnVolume()).isEmpty();
     }
 
     @Test
-    @DisplayName("S46, S51: a file cut at any length is refused, not an error of ours")
-    void everyTruncationIsCaught() throws Exception {
-        store(1).save(Samples.request(3, 2000), SaveOptions.RAW);
-        for (Path file : files()) {
-            byte[] good = Files.readAllBytes(file);
-            for (int length = 0; length < good.length; length += Math.max(1, good.length / 200)) {
-                Files.write(file, java.util.Arrays.copyOf(good, length));
-                assertThat(restoresOrIsRefused(3, 2000)).as("%s cut to %d", file, length).isFalse();
-            }
-            Files.write(file, good);
-        }
+    @DisplayName("S54: ids that lead elsewhere are refused before anything is touched")
+    void hostileIds() {
+        assertThatIllegalArgumentException().isThrownBy(() -> store.delete("../../etc"));
+        assertThatIllegalArgumentException().isThrownBy(() -> store.quarantine("../x", "a", "b"));
     }
 
     @Test
-    @DisplayName("S49: two chunks that changed places are caught")
-    void reorderedChunksAreCaught() throws Exception {
-        store(1).save(Samples.request(3, 3 * Pack.CHUNK), SaveOptions.RAW);
-        Path pack = files().stream().filter(file -> file.toString().endsWith(".pack")).findFirst().orElseThrow();
-        try (FileChannel channel = FileChannel.open(pack, java.nio.file.StandardOpenOption.READ,
-                java.nio.file.StandardOpenOption.WRITE)) {
-            ByteBuffer one = ByteBuffer.allocate(Pack.CHUNK);
-            ByteBuffer two = ByteBuffer.allocate(Pack.CHUNK);
-            long first = 2 * Pack.BLOCK;
-            channel.read(one, first);
-            channel.read(two, first + Pack.CHUNK);
-            channel.write(two.flip(), first);
-            channel.write(one.flip(), first + Pack.CHUNK);
-        }
+    @DisplayName("S54: a symbolic link on the volume is not followed")
+    void symbolicLinks() throws Exception {
+        model.buffer("w", BufferType.Weights, model.random(100));
+        Snapshot saved = save(options(Compression.None, WEIGHTS), NOW);
+        Path folder = volume.resolve("snapshots").resolve(saved.id());
+        Path elsewhere = scratch.resolve("elsewhere");
+        Files.move(folder, elsewhere);
+        Files.createSymbolicLink(folder, elsewhere);
 
-        assertThat(restoresOrIsRefused(3, 3 * Pack.CHUNK)).isFalse();
+        assertThatIOException().isThrownBy(() -> store.list()).withMessageContaining("symbolic link");
+
+        Files.delete(folder);
+        Files.move(elsewhere, folder);
+        Path pack = volume.resolve("packs").resolve(saved.manifest().packs().getFirst().id() + ".pack");
+        Files.move(pack, elsewhere);
+        Files.createSymbolicLink(pack, elsewhere);
+        assertThatExceptionOfType(dev.dormouse.sidecar.pipeline.RestoreException.class)
+                .isThrownBy(() -> store.restore(saved, target, RestoreOptions.verified()));
     }
 
     @Test
-    @DisplayName("S6, S33: verification can be switched off; damage then passes")
-    void verificationIsASwitch() throws Exception {
-        store(1).save(Samples.request(3, LENGTH), SaveOptions.RAW);
-        Path pack = files().stream().filter(file -> file.toString().endsWith(".pack")).findFirst().orElseThrow();
-        byte[] bytes = Files.readAllBytes(pack);
-        bytes[2 * Pack.BLOCK + 17] ^= 1;
-        Files.write(pack, bytes);
+    void foldersThatAreNoSnapshotsAreLeftAlone() throws Exception {
+        Files.createDirectories(volume.resolve("snapshots/lost+found"));
+        Files.createDirectories(volume.resolve("snapshots/20261121t101530123z-9f86d081884c7d65"));
+        Files.writeString(volume.resolve("intents/README"), "x");
 
-        try (Restore restore = Restore.start(newest(), new HostDevice(1 << 20), new DiskFiles(),
-                new Restore.Options(1, false))) {
-            restore.await(null);
-        }
-        assertThatThrownBy(() -> Samples.assertRestores(newest(), 3, LENGTH, true)).isInstanceOf(RestoreException.class)
-                .hasMessageContaining("damaged");
+        SnapshotStore again = SnapshotStore.open(volume, Writer.inPod("pod"), CLOCK);
+
+        assertThat(again.list().snapshots()).isEmpty();
+        assertThat(again.list().refused()).isEmpty();
+        assertThat(volume.resolve("snapshots/lost+found")).exists();
+        assertThat(volume.resolve("intents/README")).exists();
     }
 
     @Test
-    @DisplayName("S60: a manifest of another version is passed over and not quarantined")
-    void unknownVersion() throws Exception {
-        Snapshot saved = store(1).save(Samples.request(3, LENGTH), SaveOptions.RAW);
-        Path manifest = root.resolve("snapshots/" + saved.id() + "/manifest.json");
-        Files.writeString(manifest,
-                Files.readString(manifest).replace("\"formatVersion\" : 1", "\"formatVersion\" : 2"));
+    @DisplayName("S20: a request that breaks the rules writes nothing")
+    void invalidRequests() throws Exception {
+        byte[] content = model.random(100);
+        model.buffer("w", BufferType.Weights, content).file("w", content);
 
-        assertThat(store(2).newest(Samples.KEY)).isEmpty();
-        assertThat(manifest.resolveSibling("quarantined.json")).doesNotExist();
+        assertThatExceptionOfType(InvalidSnapshotException.class)
+                .isThrownBy(() -> save(options(Compression.None, WEIGHTS), NOW))
+                .satisfies(e -> assertThat(e.fault()).isEqualTo(Fault.DuplicateName))
+                .withMessage("files[0].name: 'w' is the name of another buffer or file");
+        assertThatExceptionOfType(InvalidSnapshotException.class).isThrownBy(() -> store.save(
+                new SaveRequest("../key", Map.of(), NOW, List.of(), List.of()), model.device(),
+                options(Compression.None, WEIGHTS), ProgressListener.NONE)).withMessageStartingWith("key:");
+        assertThat(filesOnVolume()).isEmpty();
     }
 
     @Test
-    @DisplayName("S62: a volume without room is refused before a byte is written, and the old snapshot stays")
-    void volumeFullBefore() throws Exception {
-        store(1).save(Samples.request(1, LENGTH), SaveOptions.RAW);
-        SnapshotStore full = Samples.store(root, new FailingFiles(0, Integer.MAX_VALUE), 2);
+    void aFileThatIsGoneFailsTheSaveAndLeavesNothing() throws Exception {
+        var request = new SaveRequest(SampleModel.KEY, Map.of(), NOW, List.of(),
+                List.of(new SavedFile("f", scratch.resolve("gone"))));
 
-        assertThatThrownBy(() -> full.save(Samples.request(2, LENGTH), SaveOptions.RAW))
-                .isInstanceOf(VolumeFullException.class)
-                .hasMessageContaining("0 left");
-        Samples.assertRestores(newest(), 1, LENGTH, true);
+        assertThatIOException().isThrownBy(() -> store.save(request, model.device(),
+                options(Compression.None, WEIGHTS), ProgressListener.NONE)).withMessageContaining("gone");
+        assertThat(filesOnVolume()).isEmpty();
     }
 
     @Test
-    @DisplayName("S62: a volume that runs full at any write leaves the old snapshot and no new file")
-    void volumeFullAtAnyWrite() throws Exception {
-        store(1).save(Samples.request(1, LENGTH), SaveOptions.RAW);
-        List<Path> before = files();
-        for (int write = 0;; write++) {
-            FailingFiles failing = new FailingFiles(Long.MAX_VALUE, write);
-            try {
-                Samples.store(root, failing, 2).save(Samples.request(2, LENGTH), SaveOptions.RAW);
-                break;
-            } catch (VolumeFullException full) {
-                assertThat(files()).as("failed at write %d", write).isEqualTo(before);
-                Samples.assertRestores(newest(), 1, LENGTH, true);
-            }
-        }
-        Samples.assertRestores(newest(), 2, LENGTH, true);
+    @DisplayName("S3: the level is checked")
+    void levels() {
+        assertThatIllegalArgumentException().isThrownBy(() -> SaveOptions.of(Compression.Zstd, 0));
+        assertThatIllegalArgumentException().isThrownBy(() -> SaveOptions.of(Compression.Zstd, 23));
+        assertThat(SaveOptions.of(Compression.Zstd, 22).chunkBytes()).isEqualTo(SnapshotFormat.DEFAULT_CHUNK_BYTES);
     }
 
     @Test
-    @DisplayName("S61: a cancelled restore ends its waiters and frees its memory")
-    void cancel() throws Exception {
-        store(1).save(Samples.request(3, 4 * Pack.CHUNK), SaveOptions.RAW);
-        HostDevice device = new HostDevice(1 << 30);
-        Restore restore = Restore.start(newest(), device, new DiskFiles(), new Restore.Options(1, true));
-        restore.close();
+    @DisplayName("S61: a save tells how far it is")
+    void progress() throws Exception {
+        model.buffer("w", BufferType.Weights, model.random(200_000));
+        var most = new AtomicLong();
 
-        assertThat(device.usedBytes()).isZero();
+        store.save(model.request(NOW), model.device(), options(Compression.None, WEIGHTS), (bytes, total) -> {
+            assertThat(total).isEqualTo(200_000);
+            most.accumulateAndGet(bytes, Math::max);
+        });
+
+        assertThat(most).hasValue(200_000);
     }
 
-    private boolean restoresOrIsRefused(long seed, int length) throws Exception {
-        for (Path mark : files()) {
-            if (mark.endsWith("quarantined.json")) {
-                Files.delete(mark);
-            }
-        }
-        var found = store(9).newest(Samples.KEY);
-        if (found.isEmpty()) {
-            return false;
-        }
-        try {
-            Samples.assertRestores(found.get(), seed, length, true);
-            return true;
-        } catch (RestoreException refused) {
-            return false;
-        }
+    @Test
+    @DisplayName("S59: every entry of the compatibility key that differs is named")
+    void mismatches() throws Exception {
+        Snapshot saved = save(options(Compression.None, WEIGHTS), NOW);
+
+        assertThat(saved.mismatches(Map.of("engine", "sample 1"))).isEmpty();
+        assertThat(saved.mismatches(Map.of("engine", "sample 2", "dtype", "bf16"))).containsExactly(
+                "dtype: snapshot has unset, engine has bf16", "engine: snapshot has sample 1, engine has sample 2");
     }
 
-    private List<Path> files() throws IOException {
-        try (Stream<Path> walk = Files.walk(root)) {
-            return new ArrayList<>(walk.filter(Files::isRegularFile).sorted().toList());
-        }
-    }
-
-    /** A disk with so much room whose n-th write fails. */
-    private static final class FailingFiles extends DiskFiles {
-        private final long usable;
-        private int writesLeft;
-
-        FailingFiles(long usable, int writesLeft) {
-            this.usable = usable;
-            this.writesLeft = writesLeft;
-        }
-
-        @Override
-        public Output create(Path file) throws IOException {
-            Output real = super.create(file);
-            return new Output() {
-                @Override
-                public void write(ByteBuffer bytes, long position) throws IOException {
-                    if (writesLeft-- <= 0) {
-                        throw new IOException("No space left on device");
-                    }
-                    real.write(bytes, position);
+    @Test
+    @DisplayName("S62: two pods saving to one volume at once do not hurt each other")
+    void twoWriters() throws Exception {
+        model.buffer("w", BufferType.Weights, model.random(500_000));
+        var threads = Stream.of("a", "b", "c").map(pod -> Thread.ofPlatform().start(() -> {
+            for (int i = 0; i < 5; i++) {
+                try {
+                    SnapshotStore.open(volume, Writer.inPod(pod), CLOCK)
+                            .save(model.request(NOW), model.device(),
+                                    options(Compression.Zstd, WEIGHTS), ProgressListener.NONE);
+                } catch (IOException | InvalidSnapshotException e) {
+                    throw new AssertionError(e);
                 }
-
-                @Override
-                public void sync() throws IOException {
-                    real.sync();
-                }
-
-                @Override
-                public void close() throws IOException {
-                    real.close();
-                }
-            };
+            }
+        })).toList();
+        for (Thread thread : threads) {
+            thread.join();
         }
 
-        @Override
-        public long usableBytes(Path folder) {
-            return usable;
+        assertThat(store.list().snapshots()).hasSize(15);
+        for (Snapshot snapshot : store.list().snapshots()) {
+            assertRestores(snapshot, model.contents());
+        }
+    }
+
+    private Snapshot save(SaveOptions options, Instant createdAt) throws Exception {
+        return store.save(model.request(createdAt), model.device(), options, ProgressListener.NONE);
+    }
+
+    private static SaveOptions options(Compression compression, Set<BufferType> types) {
+        return new SaveOptions(compression, 3, types, 16 << 10, 2);
+    }
+
+    private void assertRestores(Snapshot snapshot, Map<String, byte[]> contents) throws Exception {
+        try (var task = store.restore(snapshot, target, RestoreOptions.verified())) {
+            task.await(null);
+            Map<String, byte[]> restored = SampleModel.restored(task, target);
+            assertThat(restored.keySet()).containsExactlyInAnyOrderElementsOf(contents.keySet());
+            contents.forEach(
+                    (name, content) -> assertThat(Arrays.equals(restored.get(name), content)).as(name).isTrue());
+            assertThat(task.done().join().percent()).isEqualTo(100);
+        }
+    }
+
+    private List<Path> filesOnVolume() throws IOException {
+        try (Stream<Path> files = Files.walk(volume)) {
+            return files.filter(file -> !Optional.of(volume).equals(Optional.ofNullable(file.getParent()))
+                    && !file.equals(volume)).toList();
         }
     }
 }

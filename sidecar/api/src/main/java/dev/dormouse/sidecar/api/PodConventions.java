@@ -10,6 +10,8 @@ public final class PodConventions {
     public static final String ANNOTATION_ACTIVATION = "dormouse.dev/activation";
     /** Annotation: {@code true} once no gateway may send anything new to this pod. */
     public static final String ANNOTATION_DRAINING = "dormouse.dev/draining";
+    /** Annotation: share of requests under {@code loadBalancing.strategy: Weighted}, a whole number; 1 without it. */
+    public static final String ANNOTATION_WEIGHT = "dormouse.dev/weight";
     /** Annotation: hash of the desired template; a pod with another one is out of date. */
     public static final String ANNOTATION_TEMPLATE = "dormouse.dev/template";
 

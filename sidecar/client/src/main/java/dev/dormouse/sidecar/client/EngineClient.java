@@ -2,236 +2,284 @@ package dev.dormouse.sidecar.client;
 
 import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.api.EngineMessage;
+import dev.dormouse.sidecar.api.EngineMessage.AllocationMeta;
 import dev.dormouse.sidecar.api.EngineMessage.BufferMeta;
+import dev.dormouse.sidecar.api.EngineMessage.FileMeta;
+import dev.dormouse.sidecar.transport.Descriptor;
 import dev.dormouse.sidecar.transport.Frame;
-import dev.dormouse.sidecar.transport.FramedSocket;
-import dev.dormouse.sidecar.transport.Memfd;
+import dev.dormouse.sidecar.transport.Mapping;
+import dev.dormouse.sidecar.transport.MessageChannel;
+import dev.dormouse.sidecar.transport.ProtocolException;
+import dev.dormouse.sidecar.transport.SystemCallException;
+import java.io.EOFException;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
+import java.net.SocketTimeoutException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A Java engine's side of {@link EngineMessage}: requests and answers in turn, on the caller's (platform) thread.
+ * An engine's connection to its sidecar, kept open for as long as the engine serves: the connection is the lock on the
+ * memory, and losing it tells the sidecar that the engine is gone. {@link EngineMessage} describes the conversation.
  *
- * <p>Memory stays mapped until {@link #close()}, also when the sidecar is gone: its descriptors keep it alive. Closing
- * while a native session reads the memory ends the JVM; close the session first.
+ * <p><b>Lifetime.</b> Everything this client maps stays mapped until {@link #close()}. Closing it while native code
+ * still holds a segment (a live tensor, a session built over it) is the engine's fault and ends the process with a
+ * segmentation fault: close the session first, then the client.
+ *
+ * <p>Safe for several threads; requests are answered one after the other.
  */
 public final class EngineClient implements AutoCloseable {
-    private static final Duration RETRY = Duration.ofMillis(10);
+    private static final long RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
+    private static final int BUFFERS_PER_FRAME = 4_096;
 
-    private final FramedSocket socket;
+    private final MessageChannel channel;
     private final EngineMessage.Welcome welcome;
-    private final Arena arena = Arena.ofShared();
-    private final List<SharedMemory> allocations = new ArrayList<>();
+    private final List<SharedMemory> shared = new ArrayList<>();
+    private final List<Mapping> mappings = new ArrayList<>();
+    private final List<Descriptor> descriptors = new ArrayList<>();
 
-    private EngineClient(FramedSocket socket, EngineMessage.Welcome welcome) {
-        this.socket = socket;
+    private EngineClient(MessageChannel channel, EngineMessage.Welcome welcome) {
+        this.channel = channel;
         this.welcome = welcome;
     }
 
     /**
-     * Connects and says hello; tries again while the sidecar is not listening yet.
+     * Connects and says hello, trying again until the sidecar listens and is free of an earlier engine.
      *
-     * @throws IOException when nobody answers within {@code timeout}, or the sidecar refuses this engine
+     * @throws IOException when it does not within {@code timeout}, or refuses
      */
-    public static EngineClient connect(Path path, EngineMessage.Hello hello, Duration timeout) throws IOException {
-        FramedSocket socket = awaitSocket(path, timeout);
+    public static EngineClient connect(Path socket, EngineMessage.Hello hello, Duration timeout) throws IOException {
+        long deadline = System.nanoTime() + timeout.toNanos();
+        MessageChannel channel = connect(socket, deadline, timeout);
         try {
-            socket.send(hello);
-            EngineMessage.Welcome welcome = expect(EngineMessage.Welcome.class, socket.receive());
-            if (welcome.protocol() > EngineMessage.PROTOCOL) {
-                throw new IOException("the sidecar speaks protocol " + welcome.protocol() + ", this engine "
-                        + EngineMessage.PROTOCOL + ": use images of one release");
+            channel.receiveTimeout(Duration.ofNanos(Math.max(RETRY_NANOS, deadline - System.nanoTime())));
+            channel.send(hello);
+            EngineMessage.Welcome welcome;
+            try (Frame answer = channel.receive().orElseThrow(EngineClient::sidecarGone)) {
+                welcome = switch (answer.message()) {
+                    case EngineMessage.Welcome accepted -> accepted;
+                    case EngineMessage.Failed failed -> throw new IOException(
+                            "The sidecar refused this engine: " + failed.code() + ": " + failed.message());
+                    default -> throw unexpected(answer.message());
+                };
+            } catch (SocketTimeoutException e) {
+                throw new IOException("The sidecar at " + socket + " did not answer within " + timeout
+                        + "; it serves one engine at a time: is another one connected?", e);
             }
-            return new EngineClient(socket, welcome);
-        } catch (IOException e) {
-            socket.close();
+            channel.receiveTimeout(Duration.ZERO);
+            return new EngineClient(channel, welcome);
+        } catch (IOException | RuntimeException e) {
+            channel.close();
             throw e;
         }
     }
 
-    private static FramedSocket awaitSocket(Path path, Duration timeout) throws IOException {
-        long deadline = System.nanoTime() + timeout.toNanos();
+    private static MessageChannel connect(Path socket, long deadline, Duration timeout) throws IOException {
         while (true) {
             try {
-                return FramedSocket.connect(path);
-            } catch (IOException notYet) {
-                if (System.nanoTime() > deadline) {
-                    throw new IOException("no sidecar at " + path + " within " + timeout.toSeconds() + " s", notYet);
+                return MessageChannel.connect(socket);
+            } catch (SystemCallException e) {
+                if (!e.nobodyListens()) {
+                    throw e;
                 }
-                pause();
+                if (System.nanoTime() - deadline > 0) {
+                    throw new IOException("No sidecar listens at " + socket + " within " + timeout, e);
+                }
             }
+            pause();
         }
     }
 
     private static void pause() throws IOException {
         try {
-            TimeUnit.MILLISECONDS.sleep(RETRY.toMillis());
+            TimeUnit.NANOSECONDS.sleep(RETRY_NANOS);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            throw new IOException("interrupted while waiting for the sidecar", e);
+            throw new IOException("Interrupted while waiting for the sidecar", e);
         }
     }
 
+    /** How this engine gets its memory, and the generation of it. */
     public EngineMessage.Welcome welcome() {
         return welcome;
     }
 
     /**
-     * Memory of the sidecar's, mapped read-write, zeroed.
+     * Asks for zeroed memory, mapped read-write.
      *
-     * @throws SnapshotRefusedException code {@code OutOfMemory} when the sidecar has none left
+     * @param bytes more than 0; the sidecar may round up
+     * @throws SnapshotRefusedException {@code OutOfMemory}, or what else the sidecar has against it
      */
-    public SharedMemory allocate(long bytes, BufferType type) throws IOException {
-        socket.send(new EngineMessage.Alloc(bytes, type));
-        Frame answer = socket.receive();
-        EngineMessage.Allocated allocated = expect(EngineMessage.Allocated.class, answer);
-        SharedMemory memory = new SharedMemory(allocated.allocation(),
-                Memfd.received(answer.descriptors().getFirst()), arena);
-        allocations.add(memory);
-        return memory;
-    }
-
-    /** Names buffers inside allocations. */
-    public void put(List<BufferMeta> buffers) throws IOException {
-        request(new EngineMessage.PutMeta(buffers), EngineMessage.Done.class);
-    }
-
-    /** Adds a small file to the snapshot's file set. */
-    public void putFile(String name, Path file) throws IOException {
-        try (FileChannel channel = FileChannel.open(file); Arena copying = Arena.ofConfined()) {
-            long length = channel.size();
-            try (Memfd copy = Memfd.create("dormouse-file", length)) {
-                fill(copy.map(true, copying), channel);
-                socket.send(new EngineMessage.PutFile(1, name, length), List.of(copy.fd()));
-            }
+    public synchronized SharedMemory allocate(long bytes, BufferType type)
+            throws IOException, SnapshotRefusedException {
+        Frame answer = request(new EngineMessage.Alloc(bytes, type), List.of());
+        if (!(answer.message() instanceof EngineMessage.Allocated allocated) || answer.descriptors().size() != 1
+                || allocated.bytes() < bytes) {
+            answer.close();
+            throw unexpected(answer.message());
         }
-        expect(EngineMessage.Done.class, socket.receive());
-    }
-
-    private static void fill(MemorySegment target, FileChannel source) throws IOException {
-        ByteBuffer chunk = ByteBuffer.allocateDirect(1 << 16);
-        long at = 0;
-        while (at < target.byteSize() && source.read(chunk.clear()) > 0) {
-            MemorySegment read = MemorySegment.ofBuffer(chunk.flip());
-            target.asSlice(at, read.byteSize()).copyFrom(read);
-            at += read.byteSize();
-        }
-        if (at != target.byteSize()) {
-            throw new IOException("the file shrank while it was read");
+        Descriptor descriptor = answer.descriptors().getFirst();
+        try {
+            SharedMemory memory = new SharedMemory(allocated.allocation(), allocated.bytes(), type, descriptor);
+            shared.add(memory);
+            return memory;
+        } catch (IOException e) {
+            descriptor.close();
+            throw e;
         }
     }
 
-    /** Freezes every allocation: its {@link SharedMemory#segment()} is read-only from here on. */
-    public void commit() throws IOException {
-        for (SharedMemory memory : allocations) {
-            memory.freeze();
+    /** Names buffers within allocations of this connection. */
+    public synchronized void put(List<BufferMeta> buffers) throws IOException, SnapshotRefusedException {
+        for (int from = 0; from < buffers.size(); from += BUFFERS_PER_FRAME) {
+            var some = buffers.subList(from, Math.min(buffers.size(), from + BUFFERS_PER_FRAME));
+            expect(EngineMessage.Done.class, new EngineMessage.PutMeta(some), List.of());
         }
-        request(new EngineMessage.Commit(), EngineMessage.Committed.class);
     }
 
-    /** Maps what the sidecar holds or restores. Only in mode {@code Attach}. */
-    public Attachment attach() throws IOException {
-        socket.send(new EngineMessage.Attach());
-        Map<Integer, MemorySegment> segments = new HashMap<>();
-        Map<String, MemorySegment> files = new HashMap<>();
-        List<BufferMeta> buffers = new ArrayList<>();
-        boolean more = true;
-        while (more) {
-            Frame answer = socket.receive();
-            EngineMessage.Attached attached = expect(EngineMessage.Attached.class, answer);
-            int next = 0;
-            for (EngineMessage.AllocationMeta allocation : attached.allocations()) {
-                segments.put(allocation.allocation(), map(answer.descriptors().get(next++), allocation.bytes()));
-            }
-            for (EngineMessage.FileMeta file : attached.files()) {
-                files.put(file.name(), map(answer.descriptors().get(next++), file.length()));
-            }
-            buffers.addAll(attached.buffers());
-            more = attached.more();
-        }
-        return new Attachment(segments, buffers, files);
-    }
-
-    private MemorySegment map(int fd, long bytes) throws IOException {
-        try (Memfd memory = Memfd.received(fd)) {
-            if (memory.bytes() < bytes) {
-                throw new IOException("the sidecar announced " + bytes + " bytes and sent " + memory.bytes());
-            }
-            return memory.map(false, arena).asSlice(0, bytes);
+    /** Adds a file to the snapshot's file set; the sidecar copies it before this returns. */
+    public synchronized void putFile(String name, Path file) throws IOException, SnapshotRefusedException {
+        try (Descriptor descriptor = Descriptor.open(file)) {
+            expect(EngineMessage.Done.class, new EngineMessage.PutFile(1, name, Files.size(file)),
+                    List.of(descriptor.number()));
         }
     }
 
     /**
-     * Blocks until a buffer or file is there and verified; without a name, until all that are not optional are.
-     *
-     * @throws SnapshotRefusedException when the snapshot turned out unusable: connect again
+     * Freezes all memory: unmaps the writable segments, lets the sidecar seal them and maps the same memory read-only.
+     * Nothing may still write when this is called; whoever does gets {@link IllegalStateException}.
      */
-    public void await(@Nullable String name) throws IOException {
-        request(new EngineMessage.Wait(name), EngineMessage.Waited.class);
-    }
-
-    /** The engine serves. */
-    public void ready(EngineMessage.Ready ready) throws IOException {
-        request(ready, EngineMessage.Done.class);
-    }
-
-    /** Gives up a half-written generation. */
-    public void abort(String reason) throws IOException {
-        socket.send(new EngineMessage.Abort(reason));
-        close();
-    }
-
-    /** Blocks until the sidecar is gone. */
-    public void awaitEnd() throws IOException {
-        try {
-            Frame unexpected = socket.receive();
-            unexpected.closeDescriptors();
-        } catch (java.io.EOFException gone) {
-            // What was waited for.
+    public synchronized void commit() throws IOException, SnapshotRefusedException {
+        shared.forEach(SharedMemory::unmapWritable);
+        expect(EngineMessage.Committed.class, new EngineMessage.Commit(), List.of());
+        for (SharedMemory memory : shared) {
+            memory.mapReadOnly();
         }
     }
 
-    private <T extends EngineMessage> T request(EngineMessage message, Class<T> answer) throws IOException {
-        socket.send(message);
-        return expect(answer, socket.receive());
+    /** Maps the memory of a snapshot, read-only. Answers at once; contents arrive in the background. */
+    public synchronized Attachment attach() throws IOException, SnapshotRefusedException {
+        Map<Integer, MemorySegment> allocations = new HashMap<>();
+        Map<String, BufferMeta> buffers = new LinkedHashMap<>();
+        Map<String, MemorySegment> files = new HashMap<>();
+        Frame frame = request(new EngineMessage.Attach(), List.of());
+        while (true) {
+            descriptors.addAll(frame.descriptors());
+            if (!(frame.message() instanceof EngineMessage.Attached attached)
+                    || attached.fds() != attached.allocations().size() + attached.files().size()) {
+                throw unexpected(frame.message());
+            }
+            int next = 0;
+            for (AllocationMeta allocation : attached.allocations()) {
+                allocations.put(allocation.allocation(), map(frame.descriptors().get(next++), allocation.bytes()));
+            }
+            for (FileMeta file : attached.files()) {
+                files.put(file.name(), map(frame.descriptors().get(next++), file.length()));
+            }
+            attached.buffers().forEach(buffer -> buffers.put(buffer.name(), buffer));
+            if (!attached.more()) {
+                return new Attachment(allocations, buffers, files);
+            }
+            frame = answer();
+        }
     }
 
-    private static <T extends EngineMessage> T expect(Class<T> type, Frame frame) throws IOException {
-        if (type.isInstance(frame.message())) {
-            return type.cast(frame.message());
+    private MemorySegment map(Descriptor descriptor, long bytes) throws IOException {
+        Mapping mapping = Mapping.readOnly(descriptor.number(), bytes);
+        mappings.add(mapping);
+        return mapping.segment();
+    }
+
+    /**
+     * Waits until a buffer or file is restored and verified.
+     *
+     * @param name of a buffer or file; null waits for all that are not optional
+     * @throws SnapshotRefusedException when the snapshot is damaged: see there
+     */
+    public synchronized void await(@Nullable String name) throws IOException, SnapshotRefusedException {
+        expect(EngineMessage.Waited.class, new EngineMessage.Wait(name), List.of());
+    }
+
+    /**
+     * Says that the engine serves on its port. The sidecar then warms it up and opens the gate.
+     *
+     * @throws SnapshotRefusedException when a snapshot turns out damaged at this last moment, or nothing was committed
+     */
+    public synchronized void ready(EngineMessage.Ready ready) throws IOException, SnapshotRefusedException {
+        expect(EngineMessage.Done.class, ready, List.of());
+    }
+
+    /** Gives up a half-written generation; the sidecar releases its memory. The client is good only for closing. */
+    public synchronized void abort(String reason) throws IOException, SnapshotRefusedException {
+        expect(EngineMessage.Done.class, new EngineMessage.Abort(reason), List.of());
+    }
+
+    /**
+     * Returns when the sidecar has gone: its process has ended, or it has closed the connection. For an engine that is
+     * ready and has nothing more to say; a request of another thread waits until then.
+     */
+    public synchronized void awaitGone() {
+        try (Frame frame = channel.receive().orElse(null)) {
+            if (frame != null) {
+                // A sidecar speaks when it is spoken to. One that does not is no sidecar of ours any more.
+                channel.shutdown();
+            }
+        } catch (IOException e) {
+            // A connection that broke is as gone as one that was closed.
+            channel.shutdown();
         }
-        frame.closeDescriptors();
+    }
+
+    private <T extends EngineMessage> void expect(Class<T> kind, EngineMessage request, List<Integer> attached)
+            throws IOException, SnapshotRefusedException {
+        try (Frame answer = request(request, attached)) {
+            if (!kind.isInstance(answer.message())) {
+                throw unexpected(answer.message());
+            }
+        }
+    }
+
+    private Frame request(EngineMessage request, List<Integer> attached) throws IOException, SnapshotRefusedException {
+        channel.send(request, attached);
+        return answer();
+    }
+
+    private Frame answer() throws IOException, SnapshotRefusedException {
+        Frame frame = channel.receive().orElseThrow(EngineClient::sidecarGone);
         if (frame.message() instanceof EngineMessage.Failed failed) {
-            throw new SnapshotRefusedException(failed);
+            throw new SnapshotRefusedException(failed.code(), failed.message());
         }
-        throw new IOException("expected " + type.getSimpleName() + ", the sidecar sent "
-                + frame.message().getClass().getSimpleName());
+        return frame;
     }
 
-    /** Unmaps everything. */
+    private static EOFException sidecarGone() {
+        return new EOFException("The sidecar closed the connection");
+    }
+
+    private static ProtocolException unexpected(EngineMessage message) {
+        return new ProtocolException("Unexpected answer of the sidecar: " + message.getClass().getSimpleName());
+    }
+
+    /** Leaves and unmaps everything; see the class about what must not be in use then. */
     @Override
-    public void close() throws IOException {
-        socket.close();
-        for (SharedMemory memory : allocations) {
-            memory.discard();
+    public void close() {
+        // Not synchronized until the channel is shut: a thread that waits for an answer holds the lock.
+        channel.close();
+        synchronized (this) {
+            shared.forEach(SharedMemory::close);
+            mappings.forEach(Mapping::close);
+            descriptors.forEach(Descriptor::close);
+            shared.clear();
+            mappings.clear();
+            descriptors.clear();
         }
-        arena.close();
-    }
-
-    /** Bytes of a committed or attached file as an array. */
-    public static byte[] toArray(MemorySegment file) {
-        return file.toArray(ValueLayout.JAVA_BYTE);
     }
 }

@@ -1,55 +1,64 @@
 package dev.dormouse.sidecar.client;
 
-import dev.dormouse.sidecar.transport.Memfd;
+import dev.dormouse.sidecar.api.BufferType;
+import dev.dormouse.sidecar.transport.Descriptor;
+import dev.dormouse.sidecar.transport.Mapping;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
- * One allocation of the sidecar's, mapped here. Writable until the generation is committed, read-only ever after.
- * Segments from before the commit must not be kept: their mapping is gone.
+ * One allocation that the sidecar owns and this engine fills: writable until {@link EngineClient#commit()}, read-only
+ * afterwards. The writable segment is unmapped by the commit, so ask for {@link #segment()} again after it.
  */
 public final class SharedMemory {
     private final int id;
-    private final Memfd memory;
-    private final Arena lifetime;
-    private Arena writing;
-    private MemorySegment segment;
+    private final long bytes;
+    private final BufferType type;
+    private final Descriptor descriptor;
+    private volatile Mapping mapping;
+    private boolean frozen;
 
-    /** @param lifetime how long the read-only mapping stays: as long as the client */
-    SharedMemory(int id, Memfd memory, Arena lifetime) throws IOException {
+    SharedMemory(int id, long bytes, BufferType type, Descriptor descriptor) throws IOException {
         this.id = id;
-        this.memory = memory;
-        this.lifetime = lifetime;
-        this.writing = Arena.ofShared();
-        this.segment = memory.map(true, writing);
+        this.bytes = bytes;
+        this.type = type;
+        this.descriptor = descriptor;
+        this.mapping = Mapping.readWrite(descriptor.number(), bytes);
     }
 
+    /** What {@code BufferMeta.allocation} refers to. */
     public int id() {
         return id;
     }
 
+    public long bytes() {
+        return bytes;
+    }
+
+    public BufferType type() {
+        return type;
+    }
+
     public MemorySegment segment() {
-        return segment;
+        return mapping.segment();
     }
 
-    /** Gives up the right to write: the sidecar seals the memory next. Idempotent. */
-    void freeze() throws IOException {
-        if (writing == lifetime) {
-            return;
+    /** Gives up the right to write: the sidecar seals the memory next. Memory that is frozen stays as it is. */
+    void unmapWritable() {
+        if (!frozen) {
+            mapping.close();
         }
-        segment = memory.map(false, lifetime);
-        writing.close();
-        writing = lifetime;
-        memory.close();
     }
 
-    /** For a generation that is given up before its commit. */
-    void discard() throws IOException {
-        if (writing != lifetime) {
-            writing.close();
-            writing = lifetime;
-            memory.close();
+    void mapReadOnly() throws IOException {
+        if (!frozen) {
+            mapping = Mapping.readOnly(descriptor.number(), bytes);
+            frozen = true;
         }
+    }
+
+    void close() {
+        mapping.close();
+        descriptor.close();
     }
 }

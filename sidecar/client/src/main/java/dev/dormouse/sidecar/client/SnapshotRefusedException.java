@@ -1,19 +1,20 @@
 package dev.dormouse.sidecar.client;
 
-import dev.dormouse.sidecar.api.EngineMessage;
-import java.io.IOException;
+/**
+ * The sidecar refused a request. For a restore this means that the snapshot was damaged or does not fit: none of its
+ * memory may be used, and the engine closes its client, connects again and is told to load from the source.
+ */
+public final class SnapshotRefusedException extends Exception {
+    private static final long serialVersionUID = 1L;
 
-/** The sidecar refused a request; during a restore: the snapshot is not usable, connect again and load from the source. */
-public final class SnapshotRefusedException extends IOException {
-    private static final long serialVersionUID = 1;
     private final String code;
 
-    SnapshotRefusedException(EngineMessage.Failed failed) {
-        super(failed.code() + ": " + failed.message());
-        this.code = failed.code();
+    public SnapshotRefusedException(String code, String message) {
+        super(code + ": " + message);
+        this.code = code;
     }
 
-    /** CamelCase, stable. */
+    /** One CamelCase word: {@code ChecksumMismatch}, {@code OutOfMemory}, {@code DuplicateName}, … */
     public String code() {
         return code;
     }

@@ -1,4 +1,4 @@
-/** How a Java engine talks to its sidecar. */
+/** What an engine written in Java uses to keep its memory in the sidecar and to get it back after a restart. */
 @NullMarked
 package dev.dormouse.sidecar.client;
 

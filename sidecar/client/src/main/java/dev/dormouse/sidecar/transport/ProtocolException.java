@@ -2,15 +2,16 @@ package dev.dormouse.sidecar.transport;
 
 import java.io.IOException;
 
-/** The peer sent something that the protocol does not allow. The connection cannot be used any further. */
+/**
+ * The peer sent something that is not a frame of the protocol. Nothing after it can be trusted, so the connection must
+ * be closed; descriptors that came with it are closed already.
+ */
 public final class ProtocolException extends IOException {
-    private static final long serialVersionUID = 1;
-
     public ProtocolException(String message) {
         super(message);
     }
 
-    public ProtocolException(String message, Throwable cause) {
+    ProtocolException(String message, Throwable cause) {
         super(message, cause);
     }
 }

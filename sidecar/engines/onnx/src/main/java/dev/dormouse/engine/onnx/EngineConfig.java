@@ -2,64 +2,60 @@ package dev.dormouse.engine.onnx;
 
 import dev.dormouse.sidecar.api.PodConventions;
 import dev.dormouse.sidecar.api.SidecarEnvironment;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
-import java.util.Optional;
-import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
- * How the engine is set up, from {@link SidecarEnvironment}.
+ * The engine's configuration, read once from the environment variables of {@link SidecarEnvironment}. A bad value stops
+ * the process.
  *
- * @param socket the sidecar's; empty when the engine runs alone
- * @param modelName what clients put into {@code model}
- * @param modelPath a folder with one {@code .onnx} and one {@code tokenizer.json}
+ * @param socket where the sidecar listens; absent: the engine runs alone and loads from the source
+ * @param podIp address to listen on
+ * @param port 0 takes a free port
+ * @param modelName what clients call the model
+ * @param model {@code namespace/name}; a second name for clients; absent outside of a cluster
+ * @param modelPath an ONNX file or a folder with one
  */
-record EngineConfig(Optional<Path> socket, String podIp, int port, String modelName, Path modelPath) {
+public record EngineConfig(@Nullable Path socket, String podIp, int port, String modelName, @Nullable String model,
+        Path modelPath) {
 
-    /** @throws IllegalArgumentException naming the variable and what is allowed */
-    static EngineConfig parse(Map<String, String> env) {
-        String port = env.getOrDefault(SidecarEnvironment.ENGINE_PORT, Integer.toString(PodConventions.ENGINE_PORT));
-        if (!port.matches("[1-9][0-9]{0,4}") || Integer.parseInt(port) > 65535) {
-            throw new IllegalArgumentException(
-                    SidecarEnvironment.ENGINE_PORT + " is \"" + port + "\"; it must be 1 to 65535");
-        }
-        String path = env.getOrDefault(SidecarEnvironment.MODEL_PATH, "");
-        if (path.isBlank()) {
-            throw new IllegalArgumentException(
-                    SidecarEnvironment.MODEL_PATH + " is not set; it must name the model's folder");
-        }
-        return new EngineConfig(
-                Optional.ofNullable(env.get(SidecarEnvironment.SOCKET)).filter(s -> !s.isBlank()).map(Path::of),
-                env.getOrDefault(SidecarEnvironment.POD_IP, "0.0.0.0"), Integer.parseInt(port),
-                env.getOrDefault(SidecarEnvironment.MODEL_NAME, "model"), Path.of(path));
+    /** @throws IllegalArgumentException naming the variable, its value and what is expected */
+    public static EngineConfig fromEnvironment(Map<String, String> environment) {
+        String socket = value(environment, SidecarEnvironment.SOCKET);
+        return new EngineConfig(socket == null ? null : Path.of(socket),
+                required(environment, SidecarEnvironment.POD_IP), port(environment),
+                required(environment, SidecarEnvironment.MODEL_NAME), value(environment, SidecarEnvironment.MODEL),
+                Path.of(required(environment, SidecarEnvironment.MODEL_PATH)));
     }
 
-    Path onnxFile() throws IOException {
-        return only(".onnx");
+    private static @Nullable String value(Map<String, String> environment, String key) {
+        String value = environment.get(key);
+        return value == null || value.isBlank() ? null : value.strip();
     }
 
-    Path tokenizerFile() throws IOException {
-        return only("tokenizer.json");
+    private static String required(Map<String, String> environment, String key) {
+        String value = value(environment, key);
+        if (value == null) {
+            throw new IllegalArgumentException("The environment variable " + key + " is required");
+        }
+        return value;
     }
 
-    private Path only(String ending) throws IOException {
-        if (!Files.exists(modelPath)) {
-            throw new IOException(
-                    modelPath + " does not exist: is the volume mounted and the path of model.uri right?");
+    private static int port(Map<String, String> environment) {
+        String value = value(environment, SidecarEnvironment.ENGINE_PORT);
+        if (value == null) {
+            return PodConventions.ENGINE_PORT;
         }
-        Path folder = Files.isDirectory(modelPath) ? modelPath : modelPath.toAbsolutePath().getParent();
-        if (modelPath.toString().endsWith(ending)) {
-            return modelPath;
-        }
-        try (Stream<Path> files = Files.list(folder)) {
-            List<Path> found = files.filter(file -> file.getFileName().toString().endsWith(ending)).sorted().toList();
-            if (found.size() != 1) {
-                throw new IOException(folder + " must hold one file ending in " + ending + ", found " + found.size());
+        try {
+            int port = Integer.parseInt(value);
+            if (port >= 0 && port <= 65_535) {
+                return port;
             }
-            return found.getFirst();
+        } catch (NumberFormatException e) {
+            // Answered below, as a number out of range is.
         }
+        throw new IllegalArgumentException(
+                SidecarEnvironment.ENGINE_PORT + " must be a port from 0 to 65535, not '" + value + "'");
     }
 }

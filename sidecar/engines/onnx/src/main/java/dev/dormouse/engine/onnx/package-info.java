@@ -1,7 +1,4 @@
-/**
- * The reference engine: ONNX Runtime serving sentence embeddings over OpenAI's API, its weights in memory that the
- * sidecar owns.
- */
+/** The reference engine's process: sentence embeddings with ONNX Runtime, its weights in the sidecar's memory. */
 @NullMarked
 package dev.dormouse.engine.onnx;
 

@@ -1,0 +1,94 @@
+package dev.dormouse.gateway.http;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.vertx.core.Handler;
+import io.vertx.core.http.HttpMethod;
+import io.vertx.core.http.HttpServerRequest;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * Where a person with a pager looks (BL32, BL38): what runs, who waits in which place, and how to end one request. On a
+ * port of its own, which is bound to loopback unless told otherwise: whoever reaches it may cancel requests.
+ */
+final class AdminHandler implements Handler<HttpServerRequest> {
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final Pattern ONE_REQUEST = Pattern.compile("/admin/requests/(\\d{1,18})");
+
+    private final Dispatcher dispatcher;
+
+    AdminHandler(Dispatcher dispatcher) {
+        this.dispatcher = dispatcher;
+    }
+
+    @Override
+    public void handle(HttpServerRequest request) {
+        String path = request.path() == null ? "" : request.path();
+        Matcher one = ONE_REQUEST.matcher(path);
+        if (request.method() == HttpMethod.DELETE && one.matches()) {
+            boolean cancelled = dispatcher.cancel(Long.parseLong(one.group(1)));
+            answer(request, cancelled ? 200 : 404, JSON.createObjectNode().put("cancelled", cancelled));
+        } else if (request.method() == HttpMethod.GET && path.equals("/admin/models")) {
+            answer(request, 200, models());
+        } else if (request.method() == HttpMethod.GET && path.equals("/admin/requests")) {
+            answer(request, 200, requests());
+        } else {
+            answer(request, 404, JSON.createObjectNode()
+                    .put("error", "There are GET /admin/models, GET /admin/requests and DELETE /admin/requests/<id>."));
+        }
+    }
+
+    private JsonNode models() {
+        ArrayNode list = JSON.createArrayNode();
+        dispatcher.overview()
+                .forEach(model -> list.addObject()
+                        .put("model", model.key().toString())
+                        .put("replicas", model.replicas())
+                        .put("serving", model.serving())
+                        .put("waiting", model.waiting())
+                        .put("limit", model.limit())
+                        .put("phase", model.phase()));
+        return list;
+    }
+
+    private JsonNode requests() {
+        Instant now = dispatcher.now();
+        ArrayNode list = JSON.createArrayNode();
+        List<Dispatcher.Carried> carried = dispatcher.carried();
+        for (Dispatcher.Carried each : carried) {
+            ObjectNode entry = list.addObject()
+                    .put("id", each.id())
+                    .put("model", each.trace().model().toString())
+                    .put("method", each.trace().method())
+                    .put("path", each.trace().path())
+                    .put("client", each.trace().client())
+                    .put("ageMillis", Duration.between(each.trace().arrivedAt(), now).toMillis())
+                    .put("bytes", each.trace().bytes())
+                    .put("state", each.trace().pod().isPresent() ? "Serving" : "Waiting");
+            each.trace().pod().ifPresent(pod -> entry.put("pod", pod));
+            each.position().ifPresent(position -> entry.put("position", position));
+        }
+        return list;
+    }
+
+    private static void answer(HttpServerRequest request, int status, JsonNode body) {
+        try {
+            request.response()
+                    .setStatusCode(status)
+                    .putHeader("Content-Type", "application/json")
+                    .end(JSON.writeValueAsString(body) + "\n")
+                    .onFailure(gone -> {
+                        // Whoever asked has left; nothing is owed to anybody.
+                    });
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException("a tree of strings could not be written", e);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+package dev.dormouse.sidecar.agent;
+
+import dev.dormouse.sidecar.api.EngineMessage.BufferMeta;
+import dev.dormouse.sidecar.api.PhaseTiming;
+import dev.dormouse.sidecar.pipeline.RestoreException;
+import dev.dormouse.sidecar.pipeline.RestoreProgress;
+import dev.dormouse.sidecar.pipeline.RestoreTask;
+import dev.dormouse.sidecar.store.Snapshot;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.function.Consumer;
+import java.util.function.LongConsumer;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Memory that is being filled from a snapshot, or has been. */
+final class RestoredGeneration implements Generation {
+    private static final Logger LOG = LoggerFactory.getLogger(RestoredGeneration.class);
+
+    private final String id = UUID.randomUUID().toString();
+    private final Snapshot snapshot;
+    private final RestoreTask task;
+    /** Microseconds the restore took; -1 until it has ended well. */
+    private volatile long micros = -1;
+    private CompletableFuture<?> ended;
+    private @Nullable CompletableFuture<?> released;
+
+    RestoredGeneration(Snapshot snapshot, RestoreTask task) {
+        this.snapshot = snapshot;
+        this.task = task;
+        this.ended = task.done();
+    }
+
+    @Override
+    public String id() {
+        return id;
+    }
+
+    Snapshot snapshot() {
+        return snapshot;
+    }
+
+    /** Calls one of them, once, when the restore has ended; memory is not released before that has returned. */
+    synchronized void whenEnded(LongConsumer restored, Consumer<RefusedException> refused) {
+        ended = task.done().handle((done, failure) -> {
+            if (failure == null) {
+                micros = done.elapsed().toNanos() / 1_000;
+                restored.accept(micros);
+            } else {
+                refused.accept(refusal(failure instanceof CompletionException && failure.getCause() != null
+                        ? failure.getCause()
+                        : failure));
+            }
+            return null;
+        });
+    }
+
+    private static RefusedException refusal(Throwable failure) {
+        String code = failure instanceof RestoreException refused ? refused.code() : "RestoreFailed";
+        return new RefusedException(code, String.valueOf(failure.getMessage()), failure);
+    }
+
+    /** Whether the snapshot itself is at fault, and not the circumstances of this attempt. */
+    boolean damaged(RefusedException refusal) {
+        return refusal.getCause() instanceof RestoreException cause && cause.fault().damage();
+    }
+
+    /** The weight_load phase of a restore; absent until it has ended well. */
+    Optional<PhaseTiming> timing() {
+        return micros < 0 ? Optional.empty() : Optional.of(PhaseTiming.done(PhaseTiming.WEIGHT_LOAD, micros));
+    }
+
+    long restoredBytes() {
+        return task.progress().bytes();
+    }
+
+    long totalBytes() {
+        return task.progress().totalBytes();
+    }
+
+    /** By the rate so far; -1 before there is one. */
+    long etaMillis() {
+        RestoreProgress progress = task.progress();
+        return progress.bytes() == 0
+                ? -1
+                : Math.round(progress.elapsed().toNanos() / 1e6 * (progress.totalBytes() - progress.bytes())
+                        / progress.bytes());
+    }
+
+    @Override
+    public Map<String, String> compatibility() {
+        return snapshot.compatibility();
+    }
+
+    @Override
+    public List<Part> allocations() {
+        return task.allocations()
+                .stream()
+                .map(allocation -> new Part("", allocation.id(), allocation.bytes(), allocation.fd()))
+                .toList();
+    }
+
+    @Override
+    public List<BufferMeta> buffers() {
+        return task.buffers();
+    }
+
+    @Override
+    public List<Part> files() {
+        return task.files().stream().map(file -> new Part(file.name(), 0, file.length(), file.fd())).toList();
+    }
+
+    @Override
+    public void await(@Nullable String name) throws RefusedException, InterruptedException {
+        try {
+            task.await(name);
+        } catch (RestoreException e) {
+            throw refusal(e);
+        }
+    }
+
+    /** Stops the restore if it still runs; whoever waits for contents is told. */
+    void cancel() {
+        task.cancel();
+    }
+
+    /** Stops the restore if it still runs; memory is released when nobody writes to it any more. */
+    @Override
+    public synchronized void close() {
+        if (released != null) {
+            return;
+        }
+        task.cancel();
+        released = ended.handle((done, bug) -> {
+            if (bug != null) {
+                LOG.error("the end of a restore could not be recorded", bug);
+            }
+            task.close();
+            return null;
+        });
+    }
+}

@@ -1,0 +1,115 @@
+package dev.dormouse.sidecar.agent;
+
+import dev.dormouse.sidecar.agent.AgentConfig.SnapshotSettings;
+import dev.dormouse.sidecar.api.EngineMessage.BufferMeta;
+import dev.dormouse.sidecar.api.SnapshotReport;
+import dev.dormouse.sidecar.device.DeviceMemory;
+import dev.dormouse.sidecar.format.InvalidSnapshotException;
+import dev.dormouse.sidecar.pipeline.ProgressListener;
+import dev.dormouse.sidecar.pipeline.RestoreException;
+import dev.dormouse.sidecar.pipeline.RestoreOptions;
+import dev.dormouse.sidecar.store.SaveOptions;
+import dev.dormouse.sidecar.store.SaveRequest;
+import dev.dormouse.sidecar.store.Snapshot;
+import dev.dormouse.sidecar.store.SnapshotStore;
+import dev.dormouse.sidecar.store.VolumeFullException;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * This model's snapshots on the volume: the newest one to start from, the one to leave behind. A volume that fails
+ * costs speed and never the replica, so nothing here throws for it: outcomes are reports.
+ */
+final class SnapshotKeeper {
+    private static final Logger LOG = LoggerFactory.getLogger(SnapshotKeeper.class);
+
+    private final SnapshotStore store;
+    private final SnapshotSettings settings;
+    private final DeviceMemory device;
+    private final Clock clock;
+
+    SnapshotKeeper(SnapshotStore store, SnapshotSettings settings, DeviceMemory device, Clock clock) {
+        this.store = store;
+        this.settings = settings;
+        this.device = device;
+        this.clock = clock;
+    }
+
+    /** The newest usable snapshot with the operator's key. */
+    Optional<Snapshot> newest() throws IOException {
+        SnapshotStore.Listing listing = store.list();
+        listing.refused()
+                .forEach(
+                        refusal -> LOG.warn("snapshot {} is not used: {}: {}", refusal.id(), refusal.reason(),
+                                refusal.message()));
+        return listing.newest(settings.key());
+    }
+
+    /** Begins to restore; contents arrive in the background. */
+    RestoredGeneration restore(Snapshot snapshot) throws RestoreException {
+        return new RestoredGeneration(snapshot,
+                store.restore(snapshot, device, RestoreOptions.of(settings.verify())));
+    }
+
+    /**
+     * Writes the weights and the file set of a generation; everything else an engine makes again (S17). An older
+     * snapshot is left alone whatever happens.
+     */
+    SnapshotReport save(CommittedGeneration generation, ProgressListener progress) {
+        long start = System.nanoTime();
+        try {
+            Snapshot saved = store.save(request(generation), device,
+                    SaveOptions.of(settings.compression(), settings.level()), progress);
+            return new SnapshotReport(saved.id(), SnapshotReport.State.Saved, saved.rawBytes(), saved.storedBytes(),
+                    micros(start), null, null);
+        } catch (VolumeFullException e) {
+            return failed("VolumeFull", e, start);
+        } catch (IOException e) {
+            return failed("VolumeError", e, start);
+        } catch (InvalidSnapshotException e) {
+            return failed(e.fault().name(), e, start);
+        } catch (RuntimeException e) {
+            LOG.error("saving the snapshot failed for a reason of our own", e);
+            return failed("InternalError", e, start);
+        }
+    }
+
+    private SaveRequest request(CommittedGeneration generation) {
+        List<SaveRequest.SavedBuffer> buffers = new ArrayList<>();
+        for (BufferMeta buffer : generation.buffers()) {
+            var allocation = generation.memory().get(buffer.allocation());
+            if (allocation != null) {
+                buffers.add(new SaveRequest.SavedBuffer(buffer, allocation));
+            }
+        }
+        List<SaveRequest.SavedFile> files = new ArrayList<>();
+        generation.fileSet()
+                .forEach((name, file) -> files.add(new SaveRequest.SavedFile(name,
+                        Path.of("/proc/self/fd/" + file.descriptor().number()))));
+        return new SaveRequest(settings.key(), generation.compatibility(), clock.instant(), buffers, files);
+    }
+
+    /** Makes sure that a snapshot is never restored again. */
+    void quarantine(Snapshot snapshot, String reason, String message) {
+        try {
+            store.quarantine(snapshot.id(), reason, message);
+        } catch (IOException e) {
+            // It will be found damaged again next time, which is slow but safe.
+            LOG.error("snapshot {} cannot be quarantined", snapshot.id(), e);
+        }
+    }
+
+    private static SnapshotReport failed(String reason, Exception cause, long start) {
+        return new SnapshotReport(null, SnapshotReport.State.Failed, 0, 0, micros(start), reason, cause.getMessage());
+    }
+
+    private static long micros(long start) {
+        return (System.nanoTime() - start) / 1_000;
+    }
+}

@@ -1,0 +1,169 @@
+package dev.dormouse.sidecar.http;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.ObjectWriter;
+import com.sun.net.httpserver.HttpExchange;
+import com.sun.net.httpserver.HttpServer;
+import dev.dormouse.sidecar.api.ReplicaPhase;
+import dev.dormouse.sidecar.api.SidecarStatus;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.net.BindException;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * {@code GET /status} (one JSON object, or with {@code ?watch=true} one per line as they change), {@code /livez},
+ * {@code /readyz} and {@code /metrics}. Each watcher has a thread of its own, so a slow one waits for itself only.
+ */
+public final class StatusServer implements AutoCloseable {
+    /** A watcher hears something at least this often, so that both sides notice a connection that is gone. */
+    private static final Duration HEARTBEAT = Duration.ofSeconds(8);
+    /** Progress comes in steps no finer than this; a change of phase comes at once. */
+    private static final Duration COALESCE = Duration.ofMillis(20);
+    private static final int MAX_WATCHERS = 64;
+
+    static {
+        // Without it a line waits up to 40 ms for the acknowledgement of the one before.
+        System.setProperty("sun.net.httpserver.nodelay", "true");
+        // A client that never finishes its request would hold its connection for ever (seconds).
+        System.setProperty("sun.net.httpserver.maxReqTime", "10");
+    }
+
+    private final HttpServer server;
+    private final StatusFeed feed;
+    private final ObjectWriter json = new ObjectMapper().writerFor(SidecarStatus.class);
+    private final Semaphore watchers = new Semaphore(MAX_WATCHERS);
+    private final ExecutorService threads = Executors
+            .newThreadPerTaskExecutor(Thread.ofVirtual().name("http-", 0).factory());
+
+    private StatusServer(HttpServer server, StatusFeed feed) {
+        this.server = server;
+        this.feed = feed;
+    }
+
+    /**
+     * Starts to listen.
+     *
+     * @param port 0 takes a free one
+     * @throws IOException naming the address when it cannot be had
+     */
+    public static StatusServer start(String address, int port, StatusFeed feed) throws IOException {
+        HttpServer server;
+        try {
+            server = HttpServer.create(new InetSocketAddress(address, port), MAX_WATCHERS);
+        } catch (BindException e) {
+            throw new IOException("Cannot listen on " + address + ":" + port + ": " + e.getMessage(), e);
+        }
+        StatusServer status = new StatusServer(server, feed);
+        server.setExecutor(status.threads);
+        server.createContext("/", status::handle);
+        server.start();
+        return status;
+    }
+
+    public int port() {
+        return server.getAddress().getPort();
+    }
+
+    private void handle(HttpExchange exchange) throws IOException {
+        try (exchange) {
+            if (!exchange.getRequestMethod().equals("GET") && !exchange.getRequestMethod().equals("HEAD")) {
+                exchange.getResponseHeaders().set("Allow", "GET, HEAD");
+                answer(exchange, 405, "text/plain", "only GET is answered here\n");
+                return;
+            }
+            switch (exchange.getRequestURI().getPath()) {
+                case "/status" -> status(exchange);
+                case "/livez" -> answer(exchange, 200, "text/plain", "ok\n");
+                case "/readyz" -> readiness(exchange);
+                case "/metrics" -> answer(exchange, 200, "text/plain; version=0.0.4",
+                        StatusMetrics.text(feed.current()));
+                default -> answer(exchange, 404, "text/plain",
+                        "unknown path; try /status, /livez, /readyz or /metrics\n");
+            }
+        }
+    }
+
+    private void readiness(HttpExchange exchange) throws IOException {
+        SidecarStatus status = feed.current();
+        if (status.phase() == ReplicaPhase.Ready) {
+            answer(exchange, 200, "text/plain", "Ready\n");
+            return;
+        }
+        String why = status.message() == null ? "" : ": " + status.message();
+        answer(exchange, 503, "text/plain", status.phase() + why + "\n");
+    }
+
+    private void status(HttpExchange exchange) throws IOException {
+        String query = exchange.getRequestURI().getQuery();
+        if (query == null || !query.contains("watch=true") || exchange.getRequestMethod().equals("HEAD")) {
+            answer(exchange, 200, "application/json", json.writeValueAsString(feed.current()) + "\n");
+            return;
+        }
+        if (!watchers.tryAcquire()) {
+            answer(exchange, 503, "text/plain", MAX_WATCHERS + " watchers are connected; try again later\n");
+            return;
+        }
+        try {
+            watch(exchange);
+        } finally {
+            watchers.release();
+        }
+    }
+
+    private void watch(HttpExchange exchange) throws IOException {
+        exchange.getResponseHeaders().set("Content-Type", "application/x-ndjson");
+        exchange.sendResponseHeaders(200, 0);
+        try (OutputStream lines = exchange.getResponseBody()) {
+            SidecarStatus shown = feed.current();
+            write(lines, shown);
+            while (true) {
+                long last = System.nanoTime();
+                SidecarStatus next = feed.awaitChange(shown.sequence(), HEARTBEAT);
+                if (next.phase() == shown.phase() && next.sequence() != shown.sequence()) {
+                    pauseUntil(last + COALESCE.toNanos());
+                    next = feed.current();
+                }
+                write(lines, next);
+                shown = next;
+            }
+        } catch (InterruptedException e) {
+            // The server stops: the end of the stream says so.
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private static void pauseUntil(long nanoTime) throws InterruptedException {
+        TimeUnit.NANOSECONDS.sleep(nanoTime - System.nanoTime());
+    }
+
+    private void write(OutputStream lines, SidecarStatus status) throws IOException {
+        lines.write((json.writeValueAsString(status) + "\n").getBytes(UTF_8));
+        lines.flush();
+    }
+
+    private static void answer(HttpExchange exchange, int code, String type, String body) throws IOException {
+        byte[] bytes = body.getBytes(UTF_8);
+        exchange.getResponseHeaders().set("Content-Type", type + (type.startsWith("text/") ? "; charset=utf-8" : ""));
+        if (exchange.getRequestMethod().equals("HEAD")) {
+            exchange.sendResponseHeaders(code, -1);
+            return;
+        }
+        exchange.sendResponseHeaders(code, bytes.length);
+        exchange.getResponseBody().write(bytes);
+    }
+
+    /** Ends every stream and stops listening. */
+    @Override
+    public void close() {
+        threads.shutdownNow();
+        server.stop(0);
+    }
+}

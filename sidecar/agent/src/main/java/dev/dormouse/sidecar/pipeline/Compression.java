@@ -1,0 +1,6 @@
+package dev.dormouse.sidecar.pipeline;
+
+/** How chunks that are not zero are stored (S2). */
+public enum Compression {
+    None, Zstd
+}

@@ -1,0 +1,101 @@
+package dev.dormouse.sidecar.pipeline;
+
+import dev.dormouse.sidecar.api.BufferType;
+import dev.dormouse.sidecar.device.Allocation;
+import dev.dormouse.sidecar.device.DeviceMemory;
+import dev.dormouse.sidecar.device.HostDevice;
+import dev.dormouse.sidecar.device.Lane;
+import dev.dormouse.sidecar.device.OutOfDeviceMemoryException;
+import dev.dormouse.sidecar.format.Manifest;
+import dev.dormouse.sidecar.format.Manifest.AllocationEntry;
+import dev.dormouse.sidecar.format.Manifest.FileEntry;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The memory a snapshot is restored into: one allocation per extent, files in host memory, the rest on the device. Closed
+ * to other writers before anybody else sees it.
+ */
+final class RestoreMemory implements AutoCloseable {
+    private final DeviceMemory device;
+    private final HostDevice host = new HostDevice(Long.MAX_VALUE);
+    private final List<Allocation> files = new ArrayList<>();
+    private final List<Allocation> allocations = new ArrayList<>();
+
+    /** @throws OutOfDeviceMemoryException when it does not fit; then nothing stays allocated */
+    RestoreMemory(Manifest manifest, DeviceMemory device) {
+        this.device = device;
+        try {
+            for (FileEntry file : manifest.files()) {
+                files.add(host.allocate(file.length(), BufferType.Other));
+            }
+            for (AllocationEntry allocation : manifest.allocations()) {
+                allocations.add(device.allocate(allocation.bytes(), allocation.bufferType()));
+            }
+            files.forEach(Allocation::sealForOthers);
+            allocations.forEach(Allocation::sealForOthers);
+        } catch (OutOfDeviceMemoryException e) {
+            close();
+            throw e;
+        }
+    }
+
+    List<Allocation> files() {
+        return files;
+    }
+
+    List<Allocation> allocations() {
+        return allocations;
+    }
+
+    Allocation extent(int extent) {
+        return isFile(extent) ? files.get(extent) : allocations.get(extent - files.size());
+    }
+
+    /** The present thread's lanes. */
+    Lanes openLanes(int chunkBytes) {
+        return new Lanes(device.openLane(chunkBytes), host.openLane(chunkBytes));
+    }
+
+    private boolean isFile(int extent) {
+        return extent < files.size();
+    }
+
+    /** Nobody writes from now on. */
+    void seal() {
+        files.forEach(Allocation::seal);
+        allocations.forEach(Allocation::seal);
+    }
+
+    @Override
+    public void close() {
+        files.forEach(Allocation::close);
+        allocations.forEach(Allocation::close);
+    }
+
+    final class Lanes implements AutoCloseable {
+        private final Lane toDevice;
+        private final Lane toHost;
+
+        private Lanes(Lane toDevice, Lane toHost) {
+            this.toDevice = toDevice;
+            this.toHost = toHost;
+        }
+
+        Lane to(int extent) {
+            return isFile(extent) ? toHost : toDevice;
+        }
+
+        void drain() {
+            toDevice.drain();
+            toHost.drain();
+        }
+
+        @Override
+        public void close() {
+            try (toDevice; toHost) {
+                drain();
+            }
+        }
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.dormouse.sidecar.device;
+
+import org.jspecify.annotations.NullMarked;

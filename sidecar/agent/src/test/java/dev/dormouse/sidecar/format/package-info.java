@@ -1,0 +1,4 @@
+@NullMarked
+package dev.dormouse.sidecar.format;
+
+import org.jspecify.annotations.NullMarked;

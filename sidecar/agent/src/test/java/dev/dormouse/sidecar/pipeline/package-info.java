@@ -1,0 +1,4 @@
+@NullMarked
+package dev.dormouse.sidecar.pipeline;
+
+import org.jspecify.annotations.NullMarked;

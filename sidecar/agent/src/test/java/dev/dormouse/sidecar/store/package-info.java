@@ -1,0 +1,4 @@
+@NullMarked
+package dev.dormouse.sidecar.store;
+
+import org.jspecify.annotations.NullMarked;
