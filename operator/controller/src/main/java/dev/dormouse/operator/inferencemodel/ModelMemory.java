@@ -22,10 +22,9 @@ import org.jspecify.annotations.Nullable;
  * model, of which there is one at a time.
  */
 final class ModelMemory {
-    private static final Duration SCALE_DOWN_WINDOW = Duration.ofSeconds(30);
     private static final Duration REJECTION_PAUSE = Duration.ofSeconds(10);
 
-    final LoadWindow load = new LoadWindow(SCALE_DOWN_WINDOW);
+    final LoadWindow load = new LoadWindow();
     Backoff backoff;
     private @Nullable Refused refused;
 

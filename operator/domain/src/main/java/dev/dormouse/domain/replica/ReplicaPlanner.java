@@ -31,11 +31,12 @@ public final class ReplicaPlanner {
      * @param activation the open activation; absent while the model sleeps
      * @param template hash of the template that new pods are made from
      * @param urgency whether a client waits
+     * @param rollout how replicas of an older template go
      * @param recentPeak most requests at a time lately; absent until a full window has been watched
      */
     public record Situation(String model, String modelUid, ScalingPolicy policy, @Nullable Activation activation,
             String template, List<Replica> replicas, Load load, OptionalInt recentPeak, Backoff backoff,
-            Urgency urgency) {
+            Urgency urgency, Rollout rollout) {
         public Situation {
             replicas = List.copyOf(replicas);
         }
@@ -64,8 +65,9 @@ public final class ReplicaPlanner {
             }
         }
         if (s.activation() != null) {
-            grow(s.activation(), desired - kept.size());
-            shrink(kept, desired);
+            int wanted = desired + surge(kept);
+            grow(s.activation(), wanted - kept.size());
+            shrink(kept, wanted);
         }
         return new ReplicaPlan(desired, actions, Optional.ofNullable(recheckAt));
     }
@@ -97,6 +99,11 @@ public final class ReplicaPlanner {
             return null;
         }
         return "it failed; attempt " + (s.backoff().failures() + 1) + " follows";
+    }
+
+    /** One more than wanted while any old replica serves: its successor comes before it goes. */
+    private int surge(List<Replica> kept) {
+        return s.rollout() == Rollout.Surge && kept.stream().anyMatch(this::outOfDate) ? 1 : 0;
     }
 
     private void grow(Activation activation, int missing) {
@@ -161,9 +168,28 @@ public final class ReplicaPlanner {
         return !replica.template().equals(s.template());
     }
 
-    /** A spec change waits for a quiet moment at a ready replica; one that is not ready yet is in nobody's way. */
     private boolean replaceable(Replica replica) {
-        return replica.phase() != Phase.Ready || (s.load().idle(replica.uid()) && s.load().requests() == 0);
+        if (replica.phase() != Phase.Ready) {
+            return true;
+        }
+        return switch (s.rollout()) {
+            case WhenIdle -> s.load().idle(replica.uid()) && s.load().requests() == 0;
+            case Recreate -> true;
+            case Surge -> oldestFirst().indexOf(replica) < readyBeyondWanted();
+        };
+    }
+
+    private long readyBeyondWanted() {
+        long ready = s.replicas().stream().filter(r -> r.phase() == Phase.Ready && !r.draining()).count();
+        return ready - s.policy().replicasFor(s.load().requests());
+    }
+
+    private List<Replica> oldestFirst() {
+        return s.replicas()
+                .stream()
+                .filter(r -> r.phase() == Phase.Ready && !r.draining() && outOfDate(r))
+                .sorted(Comparator.comparing(Replica::createdAt).thenComparing(Replica::pod))
+                .toList();
     }
 
     private void recheck(Instant at) {

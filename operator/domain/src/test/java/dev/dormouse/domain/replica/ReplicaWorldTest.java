@@ -172,15 +172,15 @@ class ReplicaWorldTest {
             Set<String> present = view.stream().map(Replica::uid).collect(Collectors.toSet());
             backoff = backoff.observe(view, "t", now);
             Load load = new Load.Known(0, 0, null, Duration.ofHours(1),
-                    view.stream().collect(Collectors.toMap(Replica::uid, r -> pod(r.uid()) == null ? 0 : inFlight(r))),
+                    view.stream().collect(Collectors.toMap(Replica::uid, this::inFlight)),
                     view.stream()
                             .map(Replica::uid)
-                            .filter(uid -> pod(uid) == null || pod(uid).gatewaysSawTheMark)
+                            .filter(this::released)
                             .collect(Collectors.toSet()));
             ReplicaPlan plan = ReplicaPlanner.plan(new ReplicaPlanner.Situation("m", "uid",
                     new ScalingPolicy(replicas, 0, 4, 10, Duration.ofSeconds(30)),
                     awake ? new Activation(activation, Activation.Reason.Demand, T0, null) : null, "t", view, load,
-                    OptionalInt.empty(), backoff, Urgency.Demand), now);
+                    OptionalInt.empty(), backoff, Urgency.Demand, Rollout.WhenIdle), now);
             assertThat(present).hasSameSizeAs(view);
             admit(plan);
             plan.actions().forEach(this::act);
@@ -240,6 +240,11 @@ class ReplicaWorldTest {
             return new Replica(pod.name, pod.uid, "t", phase, pod.draining, now, phase == Phase.Ready ? now : null,
                     true,
                     problem);
+        }
+
+        private boolean released(String uid) {
+            FakePod pod = pod(uid);
+            return pod == null || pod.gatewaysSawTheMark;
         }
 
         private int inFlight(Replica replica) {
