@@ -101,6 +101,7 @@ class RoutingTest {
     void renamed() {
         cluster.gateway.cluster()
                 .modelSeen(with(FakeCluster.MODEL, List.of("gpt-4o"), ModelRoute.Traffic.DEFAULT));
+        await().until(() -> cluster.ask("{\"model\": \"gpt-4o\"}").statusCode() == 200);
         for (String name : List.of("gpt-4o", "default/minilm")) {
             String rest = "\"x\" : {\"model\":\"gpt-4o\"}, \"größe\":1.50}";
             HttpResponse<String> answer = cluster.ask("{ \"model\" :\t\"" + name + "\" ," + rest);
