@@ -61,7 +61,7 @@ public final class ChatEngine implements AutoCloseable {
 
     private void serve(HttpExchange exchange) throws IOException {
         active.incrementAndGet();
-        try (exchange) {
+        try {
             byte[] body = exchange.getRequestBody().readAllBytes();
             switch (exchange.getRequestURI().getPath()) {
                 case "/health" -> send(exchange, ready() ? 200 : 503, JSON.createObjectNode().put("ready", ready()));
@@ -70,6 +70,8 @@ public final class ChatEngine implements AutoCloseable {
                 case "/v1/completions" -> complete(exchange, body, false);
                 default -> fail(exchange, 404, "there is nothing at " + exchange.getRequestURI().getPath());
             }
+            // Not after a failure: closing would end a broken stream as if it were whole.
+            exchange.close();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } finally {

@@ -12,7 +12,6 @@ import dev.dormouse.gateway.route.ModelRoute;
 import dev.dormouse.gateway.route.PodRoute;
 import dev.dormouse.gateway.route.ReplicaHealth;
 import dev.dormouse.gateway.route.RouteTable;
-import dev.dormouse.gateway.wake.DemandSchedule;
 import dev.dormouse.gateway.wake.DemandWriter;
 import dev.dormouse.gateway.wake.WakeTimes;
 import dev.dormouse.sidecar.api.DemandReport;
@@ -20,7 +19,6 @@ import dev.dormouse.sidecar.api.SidecarStatus;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
-import java.time.temporal.ChronoUnit;
 import java.util.ArrayDeque;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -32,7 +30,6 @@ import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.stream.Collectors;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -46,8 +43,6 @@ final class Dispatcher {
     private static final Logger LOG = LoggerFactory.getLogger(Dispatcher.class);
     /** Waiters are told so often how far the wake is. */
     private static final Duration NEWS = Duration.ofSeconds(1);
-    /** A demand for whose sake nobody waits is tried for so long. */
-    private static final Duration UNATTENDED = Duration.ofSeconds(2);
 
     /** A request that waits for a decision, or runs. */
     interface Ticket {
@@ -82,17 +77,14 @@ final class Dispatcher {
     private final HoldCore core;
     private final RouteTable routes = new RouteTable();
     private final ReplicaHealth health = new ReplicaHealth();
-    private final DemandSchedule demands = new DemandSchedule();
+    private final DemandPump demands;
+    private final WakeOutlook outlook;
     private final WakeTimes wakes = new WakeTimes();
-    private final DemandWriter writer;
     private final SidecarWatches sidecars;
     private final LoadLog load;
     private final GatewayMetrics metrics;
     private final Clock clock;
-    private final Executor loop;
     private final Map<Long, Open> open = new HashMap<>();
-    /** Models that were demanded by somebody who did not stay, until when that counts. */
-    private final Map<ModelKey, Instant> unattended = new HashMap<>();
     private final Set<ModelKey> followed = new HashSet<>();
     private final ArrayDeque<Effect> effects = new ArrayDeque<>();
     private Instant nextNews = Instant.MIN;
@@ -103,12 +95,12 @@ final class Dispatcher {
             Executor loop) {
         this.core = new HoldCore(limits);
         core.gateways(gateways);
-        this.writer = writer;
+        this.demands = new DemandPump(writer, routes, model -> core.waiting(model) > 0, clock, loop);
+        this.outlook = new WakeOutlook(routes, health, wakes, clock);
         this.sidecars = sidecars;
         this.load = load;
         this.metrics = new GatewayMetrics(core);
         this.clock = clock;
-        this.loop = loop;
     }
 
     // What clients do.
@@ -128,7 +120,7 @@ final class Dispatcher {
             return;
         }
         if (!awake && model.state().stalled()) {
-            ticket.rejected(OpenAiError.stalled(model.key(), why(model.key())));
+            ticket.rejected(OpenAiError.stalled(model.key(), outlook.why(model.key())));
             return;
         }
         open.put(id, new Open(ticket, arrival));
@@ -143,7 +135,8 @@ final class Dispatcher {
         Duration timeout = model.admission().queueTimeout();
         Optional<Duration> patience = arrival.wishes().patience();
         Duration longest = patience.filter(shorter -> shorter.compareTo(timeout) < 0).orElse(timeout);
-        boolean tooLong = patience.flatMap(own -> remaining(model.key()).filter(wake -> wake.compareTo(own) > 0))
+        boolean tooLong = patience
+                .flatMap(own -> outlook.remaining(model.key()).filter(wake -> wake.compareTo(own) > 0))
                 .isPresent();
         boolean mayWait = model.admission().coldStart() != ModelRoute.ColdStart.Reject && !tooLong;
         return new HeldRequest(id, model.key(), model.admission().priority() + arrival.wishes().priority(), now,
@@ -194,7 +187,7 @@ final class Dispatcher {
             wakes.abandoned(model.key());
             apply(core.wakeFailed(model.key(), wake, clock.instant()));
         });
-        pump();
+        demands.pump();
     }
 
     void modelGone(ModelKey model) {
@@ -250,13 +243,12 @@ final class Dispatcher {
             nextNews = now.plus(NEWS);
             List.copyOf(followed).forEach(this::tellWaiters);
         }
-        unattended.values().removeIf(until -> !now.isBefore(until));
-        pump();
+        demands.pump();
     }
 
     /** L33, L59. */
     private void tellWaiters(ModelKey model) {
-        Progress progress = progress(model);
+        Progress progress = outlook.progress(model);
         int position = 0;
         for (HeldRequest held : core.queued(model)) {
             position++;
@@ -265,28 +257,6 @@ final class Dispatcher {
                 request.ticket.waiting(progress, position);
             }
         }
-    }
-
-    /** By the sidecar that is the furthest, or by what the operator says. */
-    private Progress progress(ModelKey model) {
-        Optional<SidecarStatus> furthest = routes.pods(model)
-                .stream()
-                .filter(health::starting)
-                .flatMap(pod -> health.said(pod.uid()).stream())
-                .max(Comparator.comparing(SidecarStatus::phase).thenComparing(SidecarStatus::percent));
-        if (furthest.isPresent()) {
-            SidecarStatus said = furthest.get();
-            Optional<Duration> eta = said.etaMillis() < 0
-                    ? remaining(model)
-                    : Optional.of(Duration.ofMillis(said.etaMillis()));
-            return new Progress(said.phase().name(), said.rung().name(), OptionalInt.of((int) said.percent()), eta);
-        }
-        Optional<ModelRoute.State> state = routes.model(model).map(ModelRoute::state);
-        Optional<ModelRoute.Warmup> warmup = state.flatMap(ModelRoute.State::warmup)
-                .filter(told -> !told.phase().equals("Ready"));
-        return new Progress(warmup.map(ModelRoute.Warmup::phase).orElse("Waking"),
-                state.flatMap(ModelRoute.State::lastWake).map(ModelRoute.LastWake::rung).orElse("Unknown"),
-                warmup.map(ModelRoute.Warmup::percent).orElse(OptionalInt.empty()), remaining(model));
     }
 
     // What follows from it.
@@ -369,29 +339,15 @@ final class Dispatcher {
         return switch (reason) {
             case UnknownModel -> OpenAiError.unknownModel(asArrived.clientName());
             case OverLimit -> OpenAiError.overLimit(key, core.limit(key));
-            case QueueFull -> OpenAiError.queueFull(key, seconds(remaining(key)));
-            case Waking -> OpenAiError.waking(key, seconds(remaining(key)));
-            case WakeFailed -> OpenAiError.wakeFailed(key, why(key), seconds(
+            case QueueFull -> OpenAiError.queueFull(key, seconds(outlook.remaining(key)));
+            case Waking -> OpenAiError.waking(key, seconds(outlook.remaining(key)));
+            case WakeFailed -> OpenAiError.wakeFailed(key, outlook.why(key), seconds(
                     core.retryAt(key).map(at -> Duration.between(clock.instant(), at))));
             case Unloaded -> OpenAiError.unloaded(key);
             case ShuttingDown -> OpenAiError.shuttingDown();
             case DeadlineExceeded -> OpenAiError.wakeTimeout(key, asArrived.admission().queueTimeout().toSeconds(),
-                    why(key));
+                    outlook.why(key));
         };
-    }
-
-    private String why(ModelKey key) {
-        return routes.model(key)
-                .flatMap(model -> model.state().problem())
-                .map(problem -> problem.reason() + ": " + problem.message())
-                .orElse("It is still waking; kubectl describe im " + key.name() + " -n " + key.namespace()
-                        + " tells how far it is.");
-    }
-
-    /** How long the model's wake will still take, learned from its past ones. */
-    private Optional<Duration> remaining(ModelKey key) {
-        return wakes.remaining(key, clock.instant(),
-                routes.model(key).flatMap(model -> model.state().lastWake()).map(ModelRoute.LastWake::took));
     }
 
     /** Whole seconds, rounded up; at least 1. */
@@ -403,42 +359,9 @@ final class Dispatcher {
 
     private void demand(ModelKey model) {
         metrics.wake(model);
-        Instant now = clock.instant();
-        wakes.demanded(model, now);
-        if (core.waiting(model) == 0) {
-            unattended.put(model, now.plus(UNATTENDED));
-        }
-        demands.wanted(model, now);
-        pump();
+        wakes.demanded(model, clock.instant());
+        demands.wanted(model);
         follow(model);
-    }
-
-    /** Writes the demands that are due. */
-    private void pump() {
-        Instant now = clock.instant().truncatedTo(ChronoUnit.MICROS);
-        for (ModelKey model : demands.due(now, this::wanted, this::answered)) {
-            writer.write(model, now).whenComplete((done, error) -> loop.execute(() -> demanded(model, error)));
-        }
-    }
-
-    private boolean wanted(ModelKey model) {
-        return core.waiting(model) > 0 || unattended.containsKey(model);
-    }
-
-    private boolean answered(ModelKey model, Instant demandedAt) {
-        return routes.model(model)
-                .flatMap(route -> route.state().activation())
-                .filter(activation -> activation.answers(demandedAt))
-                .isPresent();
-    }
-
-    private void demanded(ModelKey model, @Nullable Throwable error) {
-        if (error == null) {
-            demands.written(model, clock.instant());
-        } else {
-            LOG.warn("the demand for {} could not be written; trying again: {}", model, error.getMessage());
-            demands.failed(model, clock.instant());
-        }
     }
 
     // What others ask.
@@ -456,13 +379,8 @@ final class Dispatcher {
         return core.hasReplica(model);
     }
 
-    /** The rung from which the pod's wake started, as far as anybody said. */
-    Optional<String> rung(PodRoute pod) {
-        return health.said(pod.uid())
-                .map(status -> status.rung().name())
-                .or(() -> routes.model(pod.model())
-                        .flatMap(model -> model.state().lastWake())
-                        .map(ModelRoute.LastWake::rung));
+    WakeOutlook outlook() {
+        return outlook;
     }
 
     Instant now() {
@@ -519,7 +437,7 @@ final class Dispatcher {
                         .stream()
                         .filter(health::routable)
                         .count(), core.serving(model.key()), core.waiting(model.key()), core.limit(model.key()),
-                        core.hasReplica(model.key()) ? "Ready" : progress(model.key()).phase()))
+                        core.hasReplica(model.key()) ? "Ready" : outlook.progress(model.key()).phase()))
                 .toList();
     }
 

@@ -310,7 +310,7 @@ final class Exchange implements Dispatcher.Ticket {
             response.setStatusCode(answer.statusCode()).setStatusMessage(answer.statusMessage());
             HopByHop.copy(answer.headers(), response.headers(), RESPONSE_HEADERS_NOT_COPIED);
             if (trace.wasHeld()) {
-                response.putHeader("X-Dormouse-Wake", Progress.header(dispatcher.rung(pod).orElse("Unknown"),
+                response.putHeader("X-Dormouse-Wake", Progress.header(dispatcher.outlook().rung(pod).orElse("Unknown"),
                         trace.waited().orElse(Duration.ZERO)));
             }
             if (answer.getHeader("Content-Length") == null && mayHaveBody(answer)) {
@@ -318,16 +318,21 @@ final class Exchange implements Dispatcher.Ticket {
             }
         }
         Optional<ResultCache.Recording> recording = recording(answer);
-        Transfer.start(answer, response, piece -> {
-            byte[] bytes = piece.getBytes();
-            trace.answering(bytes, dispatcher.now());
-            recording.ifPresent(each -> each.add(bytes));
+        Transfer.start(answer, response, new Transfer.Observer() {
+            @Override
+            public void piece(Buffer piece) {
+                byte[] bytes = piece.getBytes();
+                trace.answering(bytes, dispatcher.now());
+                recording.ifPresent(each -> each.add(bytes));
+            }
+
+            @Override
+            public void whole() {
+                recording.ifPresent(ResultCache.Recording::keep);
+            }
         }, end -> {
             switch (end) {
-                case Transfer.End.Whole() -> {
-                    recording.ifPresent(ResultCache.Recording::keep);
-                    ended(answer.statusCode());
-                }
+                case Transfer.End.Whole() -> ended(answer.statusCode());
                 case Transfer.End.BrokenOff(Throwable cause) -> cut(answer, pod, cause);
             }
         });

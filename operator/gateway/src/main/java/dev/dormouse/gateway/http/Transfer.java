@@ -21,19 +21,28 @@ final class Transfer {
         record BrokenOff(Throwable cause) implements End {}
     }
 
+    /** Looks at an answer on its way. */
+    interface Observer {
+        /** A part of the body. */
+        void piece(Buffer piece);
+
+        /** There is no more. */
+        void whole();
+    }
+
     private Transfer() {}
 
     /**
-     * @param seen is shown every piece, which it must not keep
+     * @param observer is shown everything before the client is
      * @param ended is told once; never, if the client goes away first
      */
-    static void start(HttpClientResponse answer, HttpServerResponse response, Consumer<Buffer> seen,
+    static void start(HttpClientResponse answer, HttpServerResponse response, Observer observer,
             Consumer<End> ended) {
         Promise<End> end = Promise.promise();
         end.future().onSuccess(ended::accept);
         response.drainHandler(drained -> answer.resume());
         answer.handler(piece -> {
-            seen.accept(piece);
+            observer.piece(piece);
             response.write(piece).onFailure(gone -> {
                 // The close handler has been told as well.
             });
@@ -46,6 +55,7 @@ final class Transfer {
             if (!answer.trailers().isEmpty()) {
                 HopByHop.copyTrailers(answer.trailers(), response.trailers());
             }
+            observer.whole();
             response.end().onSuccess(sent -> end.tryComplete(new End.Whole()));
         });
         answer.resume();
