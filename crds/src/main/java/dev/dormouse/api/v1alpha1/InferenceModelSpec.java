@@ -32,6 +32,8 @@ public record InferenceModelSpec(
         @Default("{}") @JsonPropertyDescription("How requests are admitted and held.") Requests requests,
         @Default("{}") @JsonPropertyDescription("How requests are spread over replicas.") LoadBalancing loadBalancing,
         @Nullable @JsonPropertyDescription("Another model that answers a part of this one's requests: a new revision on trial, or the other side of a comparison.") Canary canary,
+        @Default("{}") @JsonPropertyDescription("What is remembered instead of computed again.") Cache cache,
+        @Default("\"WhenIdle\"") @JsonPropertyDescription("How live replicas follow a change of model, engine or podTemplate. WhenIdle: each in its next quiet moment. Recreate: all drain at once. Surge: one new replica becomes ready before old ones drain.") Rollout rollout,
         @Default("{}") @JsonPropertyDescription("What happens between container start and Ready.") Warmup warmup,
         @Default("{}") @JsonPropertyDescription("Where and how device memory is snapshotted.") Snapshot snapshot) {
     private static final String HEADER_NAME = "^[A-Za-z0-9-]{1,128}$";
@@ -40,7 +42,9 @@ public record InferenceModelSpec(
     /** With the defaults of what only the gateway looks at. */
     public InferenceModelSpec(Model model, Engine engine, @Nullable PodTemplateSpec podTemplate, Integer replicas,
             Scaling scaling, Requests requests, Warmup warmup, Snapshot snapshot) {
-        this(model, engine, podTemplate, replicas, scaling, requests, new LoadBalancing(), null, warmup, snapshot);
+        this(model, engine, podTemplate, replicas, scaling, requests, new LoadBalancing(), null, new Cache(),
+                Rollout.WhenIdle, warmup,
+                snapshot);
     }
 
     public InferenceModelSpec {
@@ -48,6 +52,8 @@ public record InferenceModelSpec(
         scaling = scaling == null ? new Scaling() : scaling;
         requests = requests == null ? new Requests() : requests;
         loadBalancing = loadBalancing == null ? new LoadBalancing() : loadBalancing;
+        cache = cache == null ? new Cache() : cache;
+        rollout = rollout == null ? Rollout.WhenIdle : rollout;
         warmup = warmup == null ? new Warmup() : warmup;
         snapshot = snapshot == null ? new Snapshot() : snapshot;
     }
@@ -88,6 +94,10 @@ public record InferenceModelSpec(
         }
     }
 
+    public enum Rollout {
+        WhenIdle, Recreate, Surge
+    }
+
     public enum InitialStart {
         /** Start once after creation, to prove the model and take its first snapshot, then sleep. */
         Once,
@@ -100,13 +110,23 @@ public record InferenceModelSpec(
     public record Scaling(
             @Default("0") @Min(0) @Max(1000) @JsonPropertyDescription("Replicas kept awake even without requests.") Integer minReplicas,
             @Default("1") @Min(1) @Max(1000) @JsonPropertyDescription("Most replicas at any load.") Integer maxReplicas,
+            @Default("0") @Min(0) @Max(1000) @JsonPropertyDescription("Warm replicas beyond what requests need, within maxReplicas; with one or more the model never sleeps.") Integer standbyReplicas,
+            @Nullable @Min(1) @Max(100000) @JsonPropertyDescription("Requests per replica that scaling aims at. Default: requests.concurrencyLimit.") Integer targetConcurrency,
+            @Default("30") @Min(0) @Max(86400) @JsonPropertyDescription("Replicas are taken away only when so many seconds needed fewer.") Integer scaleDownDelaySeconds,
             @Default("300") @Min(1) @Max(604800) @JsonPropertyDescription("Seconds without a request before the model sleeps.") Integer idleSeconds,
             @Default("\"Once\"") @JsonPropertyDescription("Once: start after creation, snapshot, sleep. Never: wait for the first request.") InitialStart initialStart) {
         public Scaling() {
             this(0, 1, 300, InitialStart.Once);
         }
 
+        /** With the default pace. */
+        public Scaling(Integer minReplicas, Integer maxReplicas, Integer idleSeconds, InitialStart initialStart) {
+            this(minReplicas, maxReplicas, 0, null, 30, idleSeconds, initialStart);
+        }
+
         public Scaling {
+            standbyReplicas = standbyReplicas == null ? 0 : standbyReplicas;
+            scaleDownDelaySeconds = scaleDownDelaySeconds == null ? 30 : scaleDownDelaySeconds;
             minReplicas = minReplicas == null ? 0 : minReplicas;
             maxReplicas = maxReplicas == null ? 1 : maxReplicas;
             idleSeconds = idleSeconds == null ? 300 : idleSeconds;
@@ -192,6 +212,21 @@ public record InferenceModelSpec(
             @Nullable @Pattern(HEADER_NAME) @JsonPropertyDescription("Requests with the same value of this header are always answered by the same model. Without it, the field user of the request's body decides.") String stickyHeader) {
         public Canary {
             percent = percent == null ? 0 : percent;
+        }
+    }
+
+    /** Requirements W34 to W36; off by default, because an answer that was right a minute ago is not always wanted. */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record Cache(
+            @Default("false") @JsonPropertyDescription("Answer a request whose body was answered before, of this revision and for the same API key, from the gateway's memory; never streams.") Boolean results,
+            @Default("600") @Min(1) @Max(604800) @JsonPropertyDescription("How long an answer is remembered.") Integer ttlSeconds) {
+        public Cache() {
+            this(false, 600);
+        }
+
+        public Cache {
+            results = results != null && results;
+            ttlSeconds = ttlSeconds == null ? 600 : ttlSeconds;
         }
     }
 

@@ -27,6 +27,7 @@ import io.fabric8.kubernetes.api.model.VolumeBuilder;
 import io.fabric8.kubernetes.api.model.VolumeMountBuilder;
 import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -65,13 +66,23 @@ public final class ReplicaPod {
      */
     public static Pod of(InferenceModel model, Resolved resolved, String sidecarImage, String name, String activation) {
         ReplicaPod pod = new ReplicaPod(model, resolved, sidecarImage);
-        return pod.build(name, activation, template(model, resolved, sidecarImage));
+        return pod.build(name, activation, template(model, resolved));
     }
 
-    /** Hash of all that a pod is made from, except what differs from replica to replica. */
-    public static String template(InferenceModel model, Resolved resolved, String sidecarImage) {
-        Pod nameless = new ReplicaPod(model, resolved, sidecarImage).build("", "", "");
-        return Hashes.sha256(JSON.asJson(nameless.getSpec()) + JSON.asJson(nameless.getMetadata())).substring(0, 16);
+    /**
+     * Hash of what the user says about a pod. Not of the pod itself: a newer operator or sidecar would then replace every
+     * live replica. They come with the next wake.
+     */
+    public static String template(InferenceModel model, Resolved resolved) {
+        InferenceModelSpec spec = model.getSpec();
+        InferenceModelSpec.Warmup warmup = spec.warmup();
+        InferenceModelSpec.Snapshot snapshot = spec.snapshot();
+        List<Object> parts = Arrays.asList(spec.model().uri(), spec.model().name(), spec.model().revision(),
+                spec.engine(), spec.podTemplate(), resolved.snapshotClaim().orElse(""), snapshot.compression(),
+                snapshot.compressionLevel(), snapshot.verifyChecksum(), warmup.preloadWeights(),
+                warmup.preallocatePools(), warmup.precompileKernels(), warmup.batchSize(), warmup.iterations(),
+                warmup.deadlineSeconds());
+        return Hashes.sha256(JSON.asJson(parts)).substring(0, 16);
     }
 
     private Pod build(String name, String activation, String template) {

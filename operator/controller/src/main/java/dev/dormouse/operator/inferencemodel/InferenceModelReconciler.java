@@ -102,7 +102,7 @@ public final class InferenceModelReconciler implements Reconciler<InferenceModel
 
     private Optional<Instant> cycle(InferenceModel model, ResolvedModel references, Resolved resolved,
             List<ObservedReplica> observed, Set<String> claims, Instant now) {
-        String template = ReplicaPod.template(model, resolved, services.settings().sidecarImage());
+        String template = ReplicaPod.template(model, resolved);
         ModelMemory memory = memories.computeIfAbsent(model.getMetadata().getUid(),
                 uid -> new ModelMemory(services.statuses().latest(model), template));
         return new ModelCycle(services, model, memory, references, resolved, template, observed, claims, now).run();

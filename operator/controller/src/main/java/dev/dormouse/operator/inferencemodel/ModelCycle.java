@@ -13,6 +13,7 @@ import dev.dormouse.domain.replica.ReplicaAction.Delete;
 import dev.dormouse.domain.replica.ReplicaAction.Drain;
 import dev.dormouse.domain.replica.ReplicaPlan;
 import dev.dormouse.domain.replica.ReplicaPlanner;
+import dev.dormouse.domain.replica.Rollout;
 import dev.dormouse.domain.scaling.Activation;
 import dev.dormouse.domain.scaling.ActivationDecision;
 import dev.dormouse.domain.scaling.ActivationDecision.Asleep;
@@ -82,7 +83,7 @@ final class ModelCycle {
         this.references = references;
         this.resolved = resolved;
         this.template = template;
-        this.observed = List.copyOf(observed);
+        this.observed = memory.reconsider(observed);
         this.claims = claims;
         this.previous = services.statuses().latest(model);
         this.now = now;
@@ -92,7 +93,7 @@ final class ModelCycle {
     Optional<Instant> run() {
         List<Replica> replicas = observed.stream().map(ObservedReplica::replica).toList();
         Load load = services.gateways().load(key);
-        memory.load.record(load, now);
+        memory.load.record(load, Duration.ofSeconds(spec.scaling().scaleDownDelaySeconds()), now);
         InitialStart before = StatusReader.initialStart(model, previous);
         boolean triedAnew = before == InitialStart.Pending && previous.initialStart != null
                 && previous.initialStart.state().equals(InitialStart.Failed.name());
@@ -107,7 +108,7 @@ final class ModelCycle {
                 new ReplicaPlanner.Situation(key.name(), model.getMetadata().getUid(), policy(), open, template,
                         replicas,
                         load, memory.load.peak(now), memory.backoff,
-                        open == null ? Urgency.PreWarm : urgency(open, load)),
+                        open == null ? Urgency.PreWarm : urgency(open, load), Rollout.valueOf(spec.rollout().name())),
                 now);
 
         boolean mayCreate = references instanceof Resolved && memory.rejection(template, now).isEmpty();
@@ -125,8 +126,9 @@ final class ModelCycle {
 
     private ScalingPolicy policy() {
         int most = Math.max(spec.scaling().maxReplicas(), spec.scaling().minReplicas());
-        return new ScalingPolicy(spec.replicas(), spec.scaling().minReplicas(), most,
-                spec.requests().concurrencyLimit(),
+        Integer target = spec.scaling().targetConcurrency();
+        return new ScalingPolicy(spec.replicas(), spec.scaling().minReplicas(), most, spec.scaling().standbyReplicas(),
+                target == null ? spec.requests().concurrencyLimit() : target,
                 Duration.ofSeconds(spec.scaling().idleSeconds()));
     }
 
@@ -213,7 +215,7 @@ final class ModelCycle {
         for (ReplicaAction action : plan.actions()) {
             switch (action) {
                 case Drain drain -> pods.markDraining(key.namespace(), drain.pod(), drain.uid());
-                case Delete delete -> pods.delete(key.namespace(), delete.pod());
+                case Delete delete -> pods.delete(key.namespace(), delete.pod(), seenVersion(delete.uid()));
                 case Create create -> {
                     if (activation != null && admitted.contains(create)) {
                         create(create, activation);
@@ -221,6 +223,14 @@ final class ModelCycle {
                 }
             }
         }
+    }
+
+    private String seenVersion(String podUid) {
+        return observed.stream()
+                .filter(o -> o.replica().uid().equals(podUid))
+                .map(ObservedReplica::resourceVersion)
+                .findFirst()
+                .orElseThrow();
     }
 
     private void create(Create create, Activation activation) {

@@ -48,7 +48,7 @@ final class ModelDeletion {
         Load load = services.gateways().load(key);
         boolean remaining = false;
         for (ObservedReplica replica : observed) {
-            remaining |= !letGo(key, replica.replica(), load, outOfTime);
+            remaining |= !letGo(key, replica, load, outOfTime);
         }
         if (remaining) {
             services.gateways().setAwake(key, true);
@@ -60,13 +60,14 @@ final class ModelDeletion {
     }
 
     /** @return whether the pod is on its way out */
-    private boolean letGo(ModelKey key, Replica replica, Load load, boolean outOfTime) {
+    private boolean letGo(ModelKey key, ObservedReplica observed, Load load, boolean outOfTime) {
+        Replica replica = observed.replica();
         if (replica.phase() == Phase.Terminating) {
             return true;
         }
         boolean released = !replica.mayCarryRequests() || (replica.draining() && load.released(replica.uid()));
         if (released || outOfTime) {
-            pods.delete(key.namespace(), replica.pod());
+            pods.delete(key.namespace(), replica.pod(), observed.resourceVersion());
             return true;
         }
         if (!replica.draining()) {

@@ -1,13 +1,20 @@
 package dev.dormouse.operator.inferencemodel;
 
 import dev.dormouse.api.v1alpha1.ModelStatus;
+import dev.dormouse.domain.fleet.Replica;
+import dev.dormouse.domain.fleet.Replica.Phase;
 import dev.dormouse.domain.replica.Backoff;
+import dev.dormouse.domain.replica.ReplicaLifecycle;
 import dev.dormouse.domain.scaling.LoadWindow;
 import dev.dormouse.operator.status.ModelView.Rejection;
+import dev.dormouse.operator.status.ObservedReplica;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,12 +22,14 @@ import org.jspecify.annotations.Nullable;
  * model, of which there is one at a time.
  */
 final class ModelMemory {
-    private static final Duration SCALE_DOWN_WINDOW = Duration.ofSeconds(30);
     private static final Duration REJECTION_PAUSE = Duration.ofSeconds(10);
 
-    final LoadWindow load = new LoadWindow(SCALE_DOWN_WINDOW);
+    final LoadWindow load = new LoadWindow();
     Backoff backoff;
     private @Nullable Refused refused;
+
+    /** Live pods by UID, as they were last known. */
+    private Map<String, Replica> known = Map.of();
 
     private record Refused(Rejection rejection, String template, Instant retryAt) {}
 
@@ -29,6 +38,25 @@ final class ModelMemory {
         int attempt = previous.warmup == null || previous.warmup.attempt() == null ? 1 : previous.warmup.attempt();
         boolean failing = previous.warmup != null && !"Ready".equals(previous.warmup.phase());
         backoff = new Backoff(template, failing ? Math.max(0, attempt - 1) : 0, Set.of(), Instant.MIN);
+    }
+
+    /** Holds what is seen now against what was known: a pod that failed does not look started again between two crashes. */
+    List<ObservedReplica> reconsider(List<ObservedReplica> seen) {
+        List<ObservedReplica> settled = seen.stream().map(this::reconsider).toList();
+        known = settled.stream()
+                .map(ObservedReplica::replica)
+                .collect(Collectors.toUnmodifiableMap(Replica::uid, replica -> replica));
+        return settled;
+    }
+
+    private ObservedReplica reconsider(ObservedReplica seen) {
+        Replica before = known.get(seen.replica().uid());
+        if (before == null || seen.replica().phase() == Phase.Failed) {
+            return seen;
+        }
+        return ReplicaLifecycle.next(before.phase(), seen.replica().phase()) == Phase.Failed
+                ? seen.with(seen.replica().failed(before.problem()))
+                : seen;
     }
 
     void refuse(Rejection rejection, String template, Instant now) {

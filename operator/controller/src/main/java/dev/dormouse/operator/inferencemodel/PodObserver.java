@@ -10,8 +10,6 @@ import dev.dormouse.sidecar.api.PodConventions;
 import dev.dormouse.sidecar.api.ReplicaPhase;
 import dev.dormouse.sidecar.api.SidecarStatus;
 import dev.dormouse.sidecar.api.SnapshotReport;
-import io.fabric8.kubernetes.api.model.ContainerState;
-import io.fabric8.kubernetes.api.model.ContainerStateTerminated;
 import io.fabric8.kubernetes.api.model.ContainerStatus;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodCondition;
@@ -19,11 +17,9 @@ import io.fabric8.kubernetes.api.model.PodStatus;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
-import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
-import java.util.Set;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -35,11 +31,6 @@ final class PodObserver {
     private static final Duration SNAPSHOT_PATIENCE = Duration.ofSeconds(60);
     /** The sidecar cuts a hanging warmup itself; so much later it must be hanging as well. */
     private static final Duration DEADLINE_SLACK = Duration.ofSeconds(60);
-    private static final Set<String> IMAGE_REASONS = Set.of("ErrImagePull", "ImagePullBackOff", "InvalidImageName",
-            "ErrImageNeverPull", "RegistryUnavailable");
-    private static final Set<String> CONFIG_REASONS = Set.of("CreateContainerConfigError", "CreateContainerError",
-            "RunContainerError");
-
     private final boolean snapshots;
     private final Duration warmupDeadline;
     private final Instant now;
@@ -52,7 +43,7 @@ final class PodObserver {
 
     ObservedReplica observe(Pod pod, Optional<SidecarStatus> report) {
         Problem failure = failure(pod, report);
-        Problem hindrance = failure == null ? hindrance(pod) : null;
+        Problem hindrance = failure == null ? PodHindrance.of(pod, now) : null;
         Phase phase = phase(pod, report, failure);
         Instant readyAt = phase == Phase.Ready ? readyAt(pod, report) : null;
         Map<String, String> annotations = Optional.ofNullable(pod.getMetadata().getAnnotations()).orElse(Map.of());
@@ -60,7 +51,8 @@ final class PodObserver {
                 annotations.getOrDefault(PodConventions.ANNOTATION_TEMPLATE, ""), phase,
                 Boolean.parseBoolean(annotations.get(PodConventions.ANNOTATION_DRAINING)),
                 Instant.parse(pod.getMetadata().getCreationTimestamp()), readyAt, settled(report, readyAt),
-                phase == Phase.Ready ? null : failure == null ? hindrance : failure), report);
+                phase == Phase.Ready ? null : failure == null ? hindrance : failure), report,
+                Objects.requireNonNullElse(pod.getMetadata().getResourceVersion(), ""));
     }
 
     private static Phase phase(Pod pod, Optional<SidecarStatus> report, @Nullable Problem failure) {
@@ -75,7 +67,7 @@ final class PodObserver {
                     ? Phase.Ready
                     : Phase.Warming;
         }
-        if (condition(pod, "Ready").filter(c -> "True".equals(c.getStatus())).isPresent()) {
+        if (PodHindrance.condition(pod, "Ready").filter(c -> "True".equals(c.getStatus())).isPresent()) {
             return Phase.Ready;
         }
         return running(sidecar(pod)) ? Phase.Warming : Phase.Pending;
@@ -84,7 +76,8 @@ final class PodObserver {
     /** Whether the kubelet found the pod not ready after its sidecar's last word: whoever said "ready" is gone. */
     private static boolean fellSince(Pod pod, SidecarStatus report) {
         // The kubelet's times are whole seconds: a fall within the same second shows with the next report.
-        return condition(pod, "Ready").filter(c -> "False".equals(c.getStatus()))
+        return PodHindrance.condition(pod, "Ready")
+                .filter(c -> "False".equals(c.getStatus()))
                 .flatMap(c -> Timestamps.parse(c.getLastTransitionTime()))
                 .filter(at -> at.isAfter(readyAt(report)))
                 .isPresent();
@@ -103,14 +96,35 @@ final class PodObserver {
         if (report.isPresent() && report.get().phase() == ReplicaPhase.Failed) {
             return new Problem(orElse(report.get().reason(), "WarmupFailed"), warmupFailure(report.get()));
         }
+        if (nodeVanished(pod)) {
+            return new Problem("NodeLost", "node " + pod.getSpec().getNodeName() + " does not answer any more",
+                    Problem.Blame.Cluster);
+        }
+        Problem loop = PodHindrance.crashLoop(pod);
+        if (loop != null) {
+            return loop;
+        }
         boolean ready = report.isPresent() && report.get().phase() == ReplicaPhase.Ready
-                || condition(pod, "Ready").filter(c -> "True".equals(c.getStatus())).isPresent();
+                || PodHindrance.condition(pod, "Ready").filter(c -> "True".equals(c.getStatus())).isPresent();
         Instant started = engineStartedAt(pod);
         if (!ready && started != null && started.plus(warmupDeadline).plus(DEADLINE_SLACK).isBefore(now)) {
             return new Problem("WarmupDeadlineExceeded", "the engine has run since " + started
                     + " and the replica is not ready; warmup.deadlineSeconds is " + warmupDeadline.toSeconds());
         }
         return null;
+    }
+
+    /**
+     * The node controller marks the pods of a silent node not ready and nothing else; their containers still look ready,
+     * because nobody is there to say otherwise.
+     */
+    private static boolean nodeVanished(Pod pod) {
+        Optional<PodCondition> ready = PodHindrance.condition(pod, "Ready").filter(c -> "False".equals(c.getStatus()));
+        boolean gated = pod.getSpec() != null && !pod.getSpec().getReadinessGates().isEmpty();
+        boolean containersReady = PodHindrance.condition(pod, "ContainersReady")
+                .filter(c -> "True".equals(c.getStatus()))
+                .isPresent();
+        return ready.filter(c -> "NodeNotReady".equals(c.getReason()) || (containersReady && !gated)).isPresent();
     }
 
     private static String warmupFailure(SidecarStatus report) {
@@ -120,45 +134,6 @@ final class PodObserver {
                 .findFirst();
         String detail = orElse(report.message(), "the sidecar gave no message");
         return failed.map(p -> p.name() + ": " + orElse(p.error(), detail)).orElse(detail);
-    }
-
-    private static @Nullable Problem hindrance(Pod pod) {
-        for (ContainerStatus container : statuses(pod)) {
-            Problem problem = hindrance(container);
-            if (problem != null) {
-                return problem;
-            }
-        }
-        return condition(pod, "PodScheduled").filter(c -> "False".equals(c.getStatus()))
-                .map(c -> new Problem(orElse(c.getReason(), "Unschedulable"),
-                        orElse(c.getMessage(), "no node fits the pod")))
-                .orElse(null);
-    }
-
-    private static @Nullable Problem hindrance(ContainerStatus container) {
-        ContainerState state = container.getState();
-        if (state == null || state.getWaiting() == null || state.getWaiting().getReason() == null) {
-            return null;
-        }
-        String reason = state.getWaiting().getReason();
-        String message = container.getName() + ": " + orElse(state.getWaiting().getMessage(), reason);
-        if (IMAGE_REASONS.contains(reason)) {
-            return new Problem("ImagePullFailed", message);
-        }
-        if (CONFIG_REASONS.contains(reason)) {
-            return new Problem("ContainerConfigFailed", message);
-        }
-        if (reason.equals("CrashLoopBackOff")) {
-            ContainerStateTerminated last = container.getLastState() == null
-                    ? null
-                    : container.getLastState().getTerminated();
-            String ended = last == null
-                    ? ""
-                    : "; it last ended with exit code " + last.getExitCode()
-                            + (last.getMessage() == null ? "" : ": " + last.getMessage().strip());
-            return new Problem("CrashLoop", message + ended);
-        }
-        return null;
     }
 
     private boolean settled(Optional<SidecarStatus> report, @Nullable Instant readyAt) {
@@ -181,11 +156,15 @@ final class PodObserver {
             // The sidecar's clock is not ours.
             return at.isAfter(now) ? now : at;
         }
-        return condition(pod, "Ready").map(PodCondition::getLastTransitionTime).map(Instant::parse).orElse(now);
+        return PodHindrance.condition(pod, "Ready")
+                .map(PodCondition::getLastTransitionTime)
+                .map(Instant::parse)
+                .orElse(now);
     }
 
     private static @Nullable Instant engineStartedAt(Pod pod) {
-        return statuses(pod).stream()
+        return PodHindrance.statuses(pod)
+                .stream()
                 .filter(c -> c.getName().equals(PodConventions.ENGINE_CONTAINER))
                 .findFirst()
                 .filter(c -> running(Optional.of(c)))
@@ -195,26 +174,14 @@ final class PodObserver {
     }
 
     private static Optional<ContainerStatus> sidecar(Pod pod) {
-        return statuses(pod).stream().filter(c -> c.getName().equals(PodConventions.SIDECAR_CONTAINER)).findFirst();
+        return PodHindrance.statuses(pod)
+                .stream()
+                .filter(c -> c.getName().equals(PodConventions.SIDECAR_CONTAINER))
+                .findFirst();
     }
 
     private static boolean running(Optional<ContainerStatus> container) {
         return container.filter(c -> c.getState() != null && c.getState().getRunning() != null).isPresent();
-    }
-
-    private static List<ContainerStatus> statuses(Pod pod) {
-        if (pod.getStatus() == null) {
-            return List.of();
-        }
-        return Stream.concat(pod.getStatus().getInitContainerStatuses().stream(),
-                pod.getStatus().getContainerStatuses().stream()).toList();
-    }
-
-    private static Optional<PodCondition> condition(Pod pod, String type) {
-        if (pod.getStatus() == null) {
-            return Optional.empty();
-        }
-        return pod.getStatus().getConditions().stream().filter(c -> type.equals(c.getType())).findFirst();
     }
 
     private static String orElse(@Nullable String text, String otherwise) {

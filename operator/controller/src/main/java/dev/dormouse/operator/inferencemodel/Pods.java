@@ -41,8 +41,13 @@ final class Pods {
                 case HttpURLConnection.HTTP_CONFLICT -> Optional.empty();
                 case UNPROCESSABLE, HttpURLConnection.HTTP_BAD_REQUEST -> Optional
                         .of(new Rejection(new Problem("InvalidPodTemplate", message(e)), true));
-                case HttpURLConnection.HTTP_FORBIDDEN -> Optional
-                        .of(new Rejection(new Problem("PodForbidden", message(e)), false));
+                case HttpURLConnection.HTTP_FORBIDDEN -> Optional.of(new Rejection(
+                        new Problem(message(e).contains("exceeded quota") ? "QuotaExceeded" : "PodForbidden",
+                                message(e)),
+                        false));
+                // The namespace is going, or was never there.
+                case HttpURLConnection.HTTP_NOT_FOUND -> Optional
+                        .of(new Rejection(new Problem("NamespaceMissing", message(e)), false));
                 default -> throw e;
             };
         }
@@ -59,9 +64,19 @@ final class Pods {
         }
     }
 
-    void delete(String namespace, String name) {
-        client.pods().inNamespace(namespace).withName(name).delete();
-        LOG.info("deleted pod {}/{}", namespace, name);
+    /**
+     * Deletes a pod that still is what the decision was made on: one that has begun to serve meanwhile stays, and the event
+     * of its change has it decided again.
+     *
+     * @param resourceVersion of the pod as it was seen
+     */
+    void delete(String namespace, String name, String resourceVersion) {
+        try {
+            client.pods().inNamespace(namespace).withName(name).lockResourceVersion(resourceVersion).delete();
+            LOG.info("deleted pod {}/{}", namespace, name);
+        } catch (KubernetesClientException e) {
+            rethrowUnlessGone(e);
+        }
     }
 
     void create(PersistentVolumeClaim claim) {

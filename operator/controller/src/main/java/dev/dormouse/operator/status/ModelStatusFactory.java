@@ -218,8 +218,7 @@ public final class ModelStatusFactory {
         WarmupStatus last = view.previous().warmup;
         if (leading.isEmpty()) {
             if (view.queue().isEmpty() || !view.awake()) {
-                boolean cutShort = last != null && !last.phase().equals("Ready") && !last.phase().equals("Failed");
-                return cutShort && !view.awake() ? null : last;
+                return view.awake() ? last : afterSleep(last);
             }
             QueuePosition place = view.queue().get();
             return new WarmupStatus("Queued", place.position(), null, null, view.failures() + 1, null, null, null, null,
@@ -239,6 +238,18 @@ public final class ModelStatusFactory {
                 report.map(SidecarStatus::memoryBytes).filter(b -> b > 0).orElse(null),
                 report.map(r -> r.phases().stream().map(ModelStatusFactory::timing).toList()).orElse(null),
                 problem == null ? null : problem.reason(), problem == null ? null : problem.message());
+    }
+
+    /** A try that was cut short by sleep says nothing about the next one, unless it was stuck: the next will be as well. */
+    private static @Nullable WarmupStatus afterSleep(@Nullable WarmupStatus last) {
+        if (last == null || last.phase().equals("Ready") || last.phase().equals("Failed")) {
+            return last;
+        }
+        boolean stuck = last.reason() != null && !last.phase().equals("Queued");
+        return stuck
+                ? new WarmupStatus("Failed", null, null, null, last.attempt(), null, null, null, null, null,
+                        last.reason(), last.message())
+                : null;
     }
 
     private static String phase(Replica replica, Optional<SidecarStatus> report) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.operator.resolve.ResolvedModel;
 import dev.dormouse.operator.resolve.ResolvedModel.Resolved;
+import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -49,10 +50,20 @@ class ReplicaPodTest {
         InferenceModel model = read(FOLDER.resolve("in-minimal.yaml"));
         InferenceModel other = read(FOLDER.resolve("in-overlay.yaml"));
 
-        assertThat(ReplicaPod.template(model, resolved(model), IMAGE)).hasSize(16)
-                .isEqualTo(ReplicaPod.template(model, resolved(model), IMAGE))
-                .isNotEqualTo(ReplicaPod.template(model, resolved(model), "other"))
-                .isNotEqualTo(ReplicaPod.template(other, resolved(other), IMAGE));
+        assertThat(ReplicaPod.template(model, resolved(model))).hasSize(16)
+                .isEqualTo(ReplicaPod.template(model, resolved(model)))
+                .isNotEqualTo(ReplicaPod.template(other, resolved(other)));
+    }
+
+    @Test
+    void anUpgradeOfTheSidecarReplacesNoLiveReplica() {
+        InferenceModel model = read(FOLDER.resolve("in-minimal.yaml"));
+
+        Pod before = ReplicaPod.of(model, resolved(model), "sidecar:1", "p", "1");
+        Pod after = ReplicaPod.of(model, resolved(model), "sidecar:2", "p", "1");
+
+        assertThat(after.getMetadata().getAnnotations()).isEqualTo(before.getMetadata().getAnnotations());
+        assertThat(after.getSpec().getInitContainers().getFirst().getImage()).isEqualTo("sidecar:2");
     }
 
     @Test

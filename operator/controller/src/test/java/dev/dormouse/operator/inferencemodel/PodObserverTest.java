@@ -2,8 +2,10 @@ package dev.dormouse.operator.inferencemodel;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.dormouse.api.v1alpha1.ModelStatus;
 import dev.dormouse.domain.fleet.Replica;
 import dev.dormouse.domain.fleet.Replica.Phase;
+import dev.dormouse.operator.status.ObservedReplica;
 import dev.dormouse.sidecar.api.ReplicaPhase;
 import dev.dormouse.sidecar.api.Rung;
 import dev.dormouse.sidecar.api.SidecarStatus;
@@ -89,6 +91,62 @@ class PodObserverTest {
     }
 
     @Test
+    void aCrashLoopHoldsNoWarmupSlotAndIsGivenUpAfterThreeRestarts() {
+        String looping = "containerStatuses: [{name: engine, restartCount: %d, state: {waiting: {reason: CrashLoopBackOff}},"
+                + " lastState: {terminated: {exitCode: 137, reason: OOMKilled}}}]";
+
+        Replica second = observe(looping.formatted(2), ReplicaPhase.Starting, null);
+        Replica third = observe(looping.formatted(3), ReplicaPhase.Starting, null);
+
+        assertThat(second.phase()).isEqualTo(Phase.Warming);
+        assertThat(second.holdsWarmupSlot()).isFalse();
+        assertThat(third.phase()).isEqualTo(Phase.Failed);
+        assertThat(third.problem()).extracting("message").asString().contains("OOMKilled", "memory limit");
+    }
+
+    @Test
+    void aPodOfASilentNodeIsLostWhateverItsSidecarSaidLast() {
+        Replica lost = observe("conditions: [{type: ContainersReady, status: \"True\"},"
+                + " {type: Ready, status: \"False\", lastTransitionTime: \"2026-11-21T00:09:00Z\"}]",
+                ReplicaPhase.Ready, SnapshotReport.State.Saved);
+
+        assertThat(lost.phase()).isEqualTo(Phase.Failed);
+        assertThat(lost.problem()).extracting("reason", "blame")
+                .containsExactly("NodeLost", Replica.Problem.Blame.Cluster);
+    }
+
+    @Test
+    void aPodWhoseContainersDoNotStartNamesItsClaimsAndFreesItsSlot() {
+        String scheduled = "conditions: [{type: PodScheduled, status: \"True\", lastTransitionTime: \"%s\"}]";
+
+        Replica early = observe(scheduled.formatted("2026-11-21T00:09:30Z"), null, null);
+        Replica late = observe(scheduled.formatted("2026-11-21T00:09:00Z"), null, null);
+
+        assertThat(early.problem()).isNull();
+        assertThat(late.problem()).extracting("reason").isEqualTo("VolumesNotReady");
+        assertThat(late.problem()).extracting("message").asString().contains("claims m-snapshots", "node-1");
+        assertThat(late.holdsWarmupSlot()).isFalse();
+    }
+
+    @Test
+    void aFailureIsNotTakenBackBetweenTwoCrashesButWhenItServesAfterAll() {
+        ModelMemory memory = new ModelMemory(new ModelStatus(), "");
+        PodObserver observer = new PodObserver(false, Duration.ofSeconds(60), NOW);
+        Pod crashed = pod(
+                "containerStatuses: [{name: engine, restartCount: 3, state: {waiting: {reason: CrashLoopBackOff}}}]");
+        Pod between = pod("initContainerStatuses: [{name: dormouse-sidecar, state: {running: {}}}]");
+
+        memory.reconsider(List.of(observer.observe(crashed, Optional.empty())));
+        List<ObservedReplica> restarted = memory.reconsider(List.of(observer.observe(between, Optional.empty())));
+        List<ObservedReplica> serving = memory.reconsider(List.of(observer.observe(between,
+                Optional.of(report(ReplicaPhase.Ready, SnapshotReport.State.Skipped)))));
+
+        assertThat(restarted.getFirst().replica().phase()).isEqualTo(Phase.Failed);
+        assertThat(restarted.getFirst().replica().problem()).extracting("reason").isEqualTo("CrashLoop");
+        assertThat(serving.getFirst().replica().phase()).isEqualTo(Phase.Ready);
+    }
+
+    @Test
     void aSnapshotIsSettledWhenTheSidecarIsDoneWithIt() {
         assertThat(settled(SnapshotReport.State.Saving)).isFalse();
         assertThat(settled(SnapshotReport.State.Saved)).isTrue();
@@ -112,13 +170,15 @@ class PodObserverTest {
 
     private static Pod pod(String status) {
         return new KubernetesSerialization()
-                .unmarshal("""
-                           apiVersion: v1
-                           kind: Pod
-                           metadata: {name: p, namespace: demo, uid: u, creationTimestamp: "2026-11-21T00:00:00Z"}
-                           status:
-                             %s
-                           """.formatted(status), Pod.class);
+                .unmarshal(
+                        """
+                        apiVersion: v1
+                        kind: Pod
+                        metadata: {name: p, namespace: demo, uid: u, creationTimestamp: "2026-11-21T00:00:00Z"}
+                        spec: {nodeName: node-1, volumes: [{name: s, persistentVolumeClaim: {claimName: m-snapshots}}]}
+                        status:
+                          %s
+                        """.formatted(status), Pod.class);
     }
 
     private static SidecarStatus report(ReplicaPhase phase, SnapshotReport.State snapshot) {

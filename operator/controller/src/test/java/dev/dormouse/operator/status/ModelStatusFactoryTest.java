@@ -144,7 +144,7 @@ class ModelStatusFactoryTest {
                 80_000,
                 readyMicros - warmupMillis * 1000, readyMicros, null, null);
         return new ObservedReplica(new Replica("m-x", "uid", TEMPLATE, Phase.Ready, false,
-                WOKEN.truncatedTo(ChronoUnit.SECONDS), at, true, null), Optional.of(report));
+                WOKEN.truncatedTo(ChronoUnit.SECONDS), at, true, null), Optional.of(report), "1");
     }
 
     private static String target(ModelStatus status) {

@@ -31,12 +31,33 @@ public record Replica(String pod, String uid, String template, Phase phase, bool
     /**
      * @param reason one CamelCase word
      * @param message the same for a person
+     * @param blame whose fault it is
      */
-    public record Problem(String reason, String message) {}
+    public record Problem(String reason, String message, Blame blame) {
 
-    /** Whether it uses up a warmup slot. One that the cluster cannot start, e.g. for a bad image, must not block others. */
+        public enum Blame {
+            /** The replica's, as far as is known: another attempt may end the same way, so it follows after a pause. */
+            Replica,
+            /** The cluster's, as when a node vanishes: another attempt follows at once and counts as the first. */
+            Cluster
+        }
+
+        public Problem(String reason, String message) {
+            this(reason, message, Blame.Replica);
+        }
+    }
+
+    /**
+     * Whether it uses up a warmup slot. One that makes no progress (a bad image, a crash loop, a volume that does not
+     * come) must not block others.
+     */
     public boolean holdsWarmupSlot() {
-        return phase == Phase.Warming || (phase == Phase.Pending && problem == null);
+        return (phase == Phase.Warming || phase == Phase.Pending) && problem == null;
+    }
+
+    /** The same replica, known to have failed for this reason. */
+    public Replica failed(@Nullable Problem reason) {
+        return new Replica(pod, uid, template, Phase.Failed, draining, createdAt, null, false, reason);
     }
 
     /** Whether a gateway may have sent it a request, or may be about to. */

@@ -1,6 +1,7 @@
 package dev.dormouse.domain.replica;
 
 import dev.dormouse.domain.fleet.Replica;
+import dev.dormouse.domain.fleet.Replica.Problem.Blame;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.HashSet;
@@ -34,7 +35,7 @@ public record Backoff(String template, int failures, Set<String> counted, Instan
             return none(currentTemplate);
         }
         for (Replica replica : replicas) {
-            if (replica.phase() == Replica.Phase.Failed && replica.template().equals(currentTemplate)
+            if (failedByItself(replica) && replica.template().equals(currentTemplate)
                     && !row.counted.contains(replica.uid())) {
                 row = row.plus(replica.uid(), now);
             }
@@ -46,6 +47,11 @@ public record Backoff(String template, int failures, Set<String> counted, Instan
         // 5 s · 2^6 exceeds the longest pause already.
         Duration pause = FIRST.multipliedBy(1L << Math.min(failures - 1, 6));
         return pause.compareTo(LONGEST) > 0 ? LONGEST : pause;
+    }
+
+    private static boolean failedByItself(Replica replica) {
+        return replica.phase() == Replica.Phase.Failed
+                && (replica.problem() == null || replica.problem().blame() == Blame.Replica);
     }
 
     private Backoff plus(String uid, Instant now) {

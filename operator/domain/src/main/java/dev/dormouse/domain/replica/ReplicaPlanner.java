@@ -2,9 +2,11 @@ package dev.dormouse.domain.replica;
 
 import dev.dormouse.domain.fleet.Replica;
 import dev.dormouse.domain.fleet.Replica.Phase;
+import dev.dormouse.domain.fleet.Replica.Problem.Blame;
 import dev.dormouse.domain.replica.ReplicaAction.Create;
 import dev.dormouse.domain.replica.ReplicaAction.Delete;
 import dev.dormouse.domain.replica.ReplicaAction.Drain;
+import dev.dormouse.domain.replica.ReplicaLifecycle.Step;
 import dev.dormouse.domain.scaling.Activation;
 import dev.dormouse.domain.scaling.Load;
 import dev.dormouse.domain.scaling.ScalingPolicy;
@@ -29,11 +31,12 @@ public final class ReplicaPlanner {
      * @param activation the open activation; absent while the model sleeps
      * @param template hash of the template that new pods are made from
      * @param urgency whether a client waits
+     * @param rollout how replicas of an older template go
      * @param recentPeak most requests at a time lately; absent until a full window has been watched
      */
     public record Situation(String model, String modelUid, ScalingPolicy policy, @Nullable Activation activation,
             String template, List<Replica> replicas, Load load, OptionalInt recentPeak, Backoff backoff,
-            Urgency urgency) {
+            Urgency urgency, Rollout rollout) {
         public Situation {
             replicas = List.copyOf(replicas);
         }
@@ -57,38 +60,50 @@ public final class ReplicaPlanner {
         int desired = s.activation() == null ? 0 : s.policy().replicasFor(s.load().requests());
         List<Replica> kept = new ArrayList<>();
         for (Replica replica : s.replicas()) {
-            if (replica.phase() == Phase.Terminating) {
-                continue;
-            }
-            if (replica.draining()) {
-                deleteIfReleased(replica);
-            } else if (s.activation() == null) {
-                retire(replica, "the model sleeps");
-            } else if (replica.phase() == Phase.Failed) {
-                holdThenReplace(replica, kept);
-            } else if (outOfDate(replica) && replaceable(replica)) {
-                retire(replica, "it was made from an older spec");
-            } else {
+            if (apply(replica, reasonToGo(replica)) == Step.Keep) {
                 kept.add(replica);
             }
         }
         if (s.activation() != null) {
-            grow(s.activation(), desired - kept.size());
-            shrink(kept, desired);
+            int wanted = desired + surge(kept);
+            grow(s.activation(), wanted - kept.size());
+            shrink(kept, wanted);
         }
         return new ReplicaPlan(desired, actions, Optional.ofNullable(recheckAt));
     }
 
-    /** Failed pods keep their place until the pause is over, so that their logs can be read and nothing spins. */
-    private void holdThenReplace(Replica replica, List<Replica> kept) {
-        if (outOfDate(replica)) {
-            delete(replica, "it failed and was made from an older spec");
-        } else if (s.backoff().retryAt().isAfter(now)) {
-            recheck(s.backoff().retryAt());
-            kept.add(replica);
-        } else {
-            delete(replica, "it failed; attempt " + (s.backoff().failures() + 1) + " follows");
+    /** Why a replica has no place in the plan; absent while it has one. */
+    private @Nullable String reasonToGo(Replica replica) {
+        if (replica.draining()) {
+            return "it is drained";
         }
+        if (s.activation() == null) {
+            return "the model sleeps";
+        }
+        if (replica.phase() == Phase.Failed) {
+            return reasonToReplaceFailed(replica);
+        }
+        return outOfDate(replica) && replaceable(replica) ? "it was made from an older spec" : null;
+    }
+
+    /** Failed pods keep their place until the pause is over, so that their logs can be read and nothing spins. */
+    private @Nullable String reasonToReplaceFailed(Replica replica) {
+        if (outOfDate(replica)) {
+            return "it failed and was made from an older spec";
+        }
+        if (replica.problem() != null && replica.problem().blame() == Blame.Cluster) {
+            return "it is lost: " + replica.problem().reason();
+        }
+        if (s.backoff().retryAt().isAfter(now)) {
+            recheck(s.backoff().retryAt());
+            return null;
+        }
+        return "it failed; attempt " + (s.backoff().failures() + 1) + " follows";
+    }
+
+    /** One more than wanted while any old replica serves: its successor comes before it goes. */
+    private int surge(List<Replica> kept) {
+        return s.rollout() == Rollout.Surge && kept.stream().anyMatch(this::outOfDate) ? 1 : 0;
     }
 
     private void grow(Activation activation, int missing) {
@@ -119,7 +134,7 @@ public final class ReplicaPlanner {
                 .filter(r -> s.load().idle(r.uid()) || !r.mayCarryRequests())
                 .sorted(worstFirst())
                 .limit(surplus)
-                .forEach(r -> retire(r, desired + " replicas are enough"));
+                .forEach(r -> apply(r, desired + " replicas are enough"));
     }
 
     /** Replicas are taken away only when a whole window needed fewer; without gateways nothing is known about load. */
@@ -137,31 +152,44 @@ public final class ReplicaPlanner {
                 .thenComparing(Replica::pod);
     }
 
-    private void retire(Replica replica, String why) {
-        if (replica.mayCarryRequests()) {
-            actions.add(new Drain(replica.pod(), replica.uid(), why));
-        } else {
-            delete(replica, why);
+    private Step apply(Replica replica, @Nullable String reasonToGo) {
+        Step step = ReplicaLifecycle.step(replica, reasonToGo == null, s.load().released(replica.uid()));
+        String why = reasonToGo == null ? "" : reasonToGo;
+        switch (step) {
+            case Drain -> actions.add(new Drain(replica.pod(), replica.uid(), why));
+            case Delete -> actions.add(new Delete(replica.pod(), replica.uid(), why));
+            case Keep, Await -> {
+            }
         }
-    }
-
-    private void deleteIfReleased(Replica replica) {
-        if (!replica.mayCarryRequests() || s.load().released(replica.uid())) {
-            delete(replica, "it is drained");
-        }
-    }
-
-    private void delete(Replica replica, String why) {
-        actions.add(new Delete(replica.pod(), replica.uid(), why));
+        return step;
     }
 
     private boolean outOfDate(Replica replica) {
         return !replica.template().equals(s.template());
     }
 
-    /** A spec change waits for a quiet moment at a ready replica; one that is not ready yet is in nobody's way. */
     private boolean replaceable(Replica replica) {
-        return replica.phase() != Phase.Ready || (s.load().idle(replica.uid()) && s.load().requests() == 0);
+        if (replica.phase() != Phase.Ready) {
+            return true;
+        }
+        return switch (s.rollout()) {
+            case WhenIdle -> s.load().idle(replica.uid()) && s.load().requests() == 0;
+            case Recreate -> true;
+            case Surge -> oldestFirst().indexOf(replica) < readyBeyondWanted();
+        };
+    }
+
+    private long readyBeyondWanted() {
+        long ready = s.replicas().stream().filter(r -> r.phase() == Phase.Ready && !r.draining()).count();
+        return ready - s.policy().replicasFor(s.load().requests());
+    }
+
+    private List<Replica> oldestFirst() {
+        return s.replicas()
+                .stream()
+                .filter(r -> r.phase() == Phase.Ready && !r.draining() && outOfDate(r))
+                .sorted(Comparator.comparing(Replica::createdAt).thenComparing(Replica::pod))
+                .toList();
     }
 
     private void recheck(Instant at) {

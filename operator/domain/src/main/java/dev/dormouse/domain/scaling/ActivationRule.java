@@ -55,6 +55,10 @@ public final class ActivationRule {
             return new Wake(new Activation(number, Reason.MinReplicas, now, null),
                     "scaling.minReplicas is " + s.policy().minReplicas());
         }
+        if (s.policy().standby() > 0) {
+            return new Wake(new Activation(number, Reason.MinReplicas, now, null),
+                    "scaling.standbyReplicas is " + s.policy().standby());
+        }
         if (s.initialStart() == InitialStart.Pending) {
             return new Wake(new Activation(number, Reason.InitialStart, now, null),
                     "the first start proves the model and takes its snapshot");

@@ -15,19 +15,20 @@ import java.util.OptionalInt;
 public final class LoadWindow {
     private record Sample(Instant at, int requests) {}
 
-    private final Duration width;
+    private Duration width = Duration.ZERO;
     private final Deque<Sample> falling = new ArrayDeque<>();
     private Instant watchedSince = Instant.MAX;
 
-    public LoadWindow(Duration width) {
-        this.width = width;
-    }
-
-    public void record(Load load, Instant now) {
+    /** @param delay how far back the window reaches; a change of the spec may change it */
+    public void record(Load load, Duration delay, Instant now) {
+        if (delay.compareTo(width) > 0) {
+            // What a longer window would need was dropped already.
+            forget();
+        }
+        width = delay;
         if (!(load instanceof Load.Known)) {
             // What happened meanwhile is not known: the window begins again.
-            falling.clear();
-            watchedSince = Instant.MAX;
+            forget();
             return;
         }
         if (watchedSince.isAfter(now)) {
@@ -42,6 +43,11 @@ public final class LoadWindow {
         while (falling.size() > 1 && !falling.getFirst().at().isAfter(now.minus(width))) {
             falling.removeFirst();
         }
+    }
+
+    private void forget() {
+        falling.clear();
+        watchedSince = Instant.MAX;
     }
 
     /** The peak, once a full window has been watched. */

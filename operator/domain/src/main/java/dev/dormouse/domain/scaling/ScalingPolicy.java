@@ -6,15 +6,24 @@ import java.time.Duration;
  * What a user asked for.
  *
  * @param replicas 0: automatic; n > 0: exactly n
- * @param concurrencyLimit requests one replica takes at a time
+ * @param standby warm replicas beyond what requests need; with one or more the model never sleeps
+ * @param targetConcurrency requests at a time per replica that scaling aims at
  * @param idle how long a model stays awake without requests
  */
-public record ScalingPolicy(int replicas, int minReplicas, int maxReplicas, int concurrencyLimit, Duration idle) {
+public record ScalingPolicy(int replicas, int minReplicas, int maxReplicas, int standby, int targetConcurrency,
+        Duration idle) {
+
+    /** Without standby. */
+    public ScalingPolicy(int replicas, int minReplicas, int maxReplicas, int targetConcurrency, Duration idle) {
+        this(replicas, minReplicas, maxReplicas, 0, targetConcurrency, idle);
+    }
 
     public ScalingPolicy {
-        if (replicas < 0 || minReplicas < 0 || maxReplicas < Math.max(1, minReplicas) || concurrencyLimit < 1) {
-            throw new IllegalArgumentException("impossible bounds: replicas %d, min %d, max %d, concurrency limit %d"
-                    .formatted(replicas, minReplicas, maxReplicas, concurrencyLimit));
+        if (standby < 0 || replicas < 0 || minReplicas < 0 || maxReplicas < Math.max(1, minReplicas)
+                || targetConcurrency < 1) {
+            throw new IllegalArgumentException(
+                    "impossible bounds: replicas %d, min %d, max %d, standby %d, target concurrency %d"
+                            .formatted(replicas, minReplicas, maxReplicas, standby, targetConcurrency));
         }
         if (idle.isNegative()) {
             throw new IllegalArgumentException("the idle time must not be negative, not " + idle);
@@ -23,7 +32,7 @@ public record ScalingPolicy(int replicas, int minReplicas, int maxReplicas, int 
 
     /** Whether it may sleep at all. */
     public boolean maySleep() {
-        return replicas == 0 && minReplicas == 0;
+        return replicas == 0 && minReplicas == 0 && standby == 0;
     }
 
     /** Replicas for so many requests, given that the model is awake: at least one. */
@@ -31,7 +40,7 @@ public record ScalingPolicy(int replicas, int minReplicas, int maxReplicas, int 
         if (replicas > 0) {
             return replicas;
         }
-        int needed = Math.ceilDiv(requests, concurrencyLimit);
+        int needed = Math.ceilDiv(requests, targetConcurrency) + standby;
         return Math.clamp(needed, Math.max(1, minReplicas), maxReplicas);
     }
 }

@@ -135,6 +135,47 @@ class ReplicaPlannerTest {
     }
 
     @Test
+    @DisplayName("Recreate: every old pod drains at once, busy or not; work in flight is finished first")
+    void recreateDrainsAtOnce() {
+        Replica old = old("old");
+        Load busy = load(1, 0, Map.of("old", 1), Set.of());
+
+        assertThat(roll(Rollout.Recreate, UP_TO_FOUR, busy, old).actions())
+                .extracting(a -> a.getClass().getSimpleName())
+                .containsExactly("Drain", "Create");
+    }
+
+    @Test
+    @DisplayName("Surge: a successor becomes ready before an old pod drains, one at a time, never fewer than wanted")
+    void surgeReplacesOneByOne() {
+        ScalingPolicy two = new ScalingPolicy(2, 0, 2, 10, Duration.ofSeconds(30));
+        Load busy = load(2, 0, Map.of("a", 1, "b", 1), Set.of());
+
+        assertThat(roll(Rollout.Surge, two, busy, old("a"), old("b")).actions())
+                .extracting(a -> a.getClass().getSimpleName())
+                .containsExactly("Create");
+        assertThat(roll(Rollout.Surge, two, busy, old("a"), old("b"), pod("new", Phase.Warming)).actions()).isEmpty();
+        assertThat(roll(Rollout.Surge, two, busy, old("a"), old("b"), pod("new", Phase.Ready)).actions())
+                .extracting(a -> a.getClass().getSimpleName() + " " + a.pod().split("-")[0])
+                .containsExactly("Drain a", "Create m");
+        assertThat(
+                roll(Rollout.Surge, two, busy, old("b"), pod("new", Phase.Ready), pod("new2", Phase.Ready)).actions())
+                .extracting(ReplicaAction::pod)
+                .containsExactly("b");
+    }
+
+    @Test
+    @DisplayName("standbyReplicas are warm beyond what requests need, and keep the model awake")
+    void standbyIsBeyondDemand() {
+        ScalingPolicy standby = new ScalingPolicy(0, 0, 4, 1, 10, Duration.ofSeconds(30));
+
+        assertThat(standby.replicasFor(0)).isEqualTo(1);
+        assertThat(standby.replicasFor(15)).isEqualTo(3);
+        assertThat(standby.replicasFor(99)).as("within the bounds").isEqualTo(4);
+        assertThat(standby.maySleep()).isFalse();
+    }
+
+    @Test
     @DisplayName("A pod that cannot start for a bad image is replaced at once when the spec is corrected")
     void aCorrectedSpecReplacesAHopelessPod() {
         Replica hopeless = new Replica("bad", "bad", "older", Phase.Pending, false, T0, null, false,
@@ -229,7 +270,16 @@ class ReplicaPlannerTest {
             OptionalInt peak,
             Backoff backoff, Replica... replicas) {
         return new Situation("m", "model-uid", policy, activation, "t", List.of(replicas), load, peak, backoff,
-                Urgency.Demand);
+                Urgency.Demand, Rollout.WhenIdle);
+    }
+
+    private static ReplicaPlan roll(Rollout rollout, ScalingPolicy policy, Load load, Replica... replicas) {
+        return ReplicaPlanner.plan(new Situation("m", "model-uid", policy, AWAKE, "t", List.of(replicas), load,
+                OptionalInt.empty(), Backoff.none("t"), Urgency.Demand, rollout), T0);
+    }
+
+    private static Replica old(String name) {
+        return new Replica(name, name, "older", Phase.Ready, false, T0, T0, true, null);
     }
 
     private static String name(int ordinal) {

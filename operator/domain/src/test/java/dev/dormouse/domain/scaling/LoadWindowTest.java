@@ -16,17 +16,17 @@ class LoadWindowTest {
     private static final Instant T0 = Instant.parse("2026-11-21T00:00:00Z");
     private static final Duration WIDTH = Duration.ofSeconds(30);
 
-    private final LoadWindow window = new LoadWindow(WIDTH);
+    private final LoadWindow window = new LoadWindow();
 
     @Test
     @DisplayName("There is no peak before a full window has been watched, also after a gap")
     void noPeakBeforeAFullWindow() {
-        window.record(load(5), T0);
+        window.record(load(5), WIDTH, T0);
         assertThat(window.peak(T0.plusSeconds(29))).isEmpty();
         assertThat(window.peak(T0.plusSeconds(30))).hasValue(5);
 
-        window.record(new Load.Unknown("gap"), T0.plusSeconds(31));
-        window.record(load(1), T0.plusSeconds(32));
+        window.record(new Load.Unknown("gap"), WIDTH, T0.plusSeconds(31));
+        window.record(load(1), WIDTH, T0.plusSeconds(32));
         assertThat(window.peak(T0.plusSeconds(60))).isEmpty();
         assertThat(window.peak(T0.plusSeconds(62))).hasValue(1);
     }
@@ -41,7 +41,7 @@ class LoadWindowTest {
         for (int i = 0; i < 500; i++) {
             now = now.plusMillis(random.nextInt(3000));
             int requests = random.nextInt(100);
-            window.record(load(requests), now);
+            window.record(load(requests), WIDTH, now);
             all.add(new Sample(now, requests));
             Instant from = now.minus(WIDTH);
             if (all.getFirst().at().isAfter(from)) {
