@@ -26,7 +26,7 @@ class ArchitectureTest {
     private static final Path HOME = Path.of(System.getProperty("dormouse.home"));
     private static final List<String> MODULES = List.of("crds", "operator/domain", "operator/controller",
             "operator/gateway", "sidecar/api", "sidecar/client", "sidecar/agent", "sidecar/engines/onnx", "e2e/cluster",
-            "e2e/cli");
+            "e2e/chat", "e2e/cli");
 
     private static JavaClasses all;
 
@@ -118,7 +118,7 @@ class ArchitectureTest {
         noClasses().that()
                 .resideOutsideOfPackages("dev.dormouse.sidecar.transport..", "dev.dormouse.sidecar.client..",
                         "dev.dormouse.sidecar.device..", "dev.dormouse.sidecar.format..",
-                        "dev.dormouse.sidecar.pipeline..",
+                        "dev.dormouse.sidecar.pipeline..", "dev.dormouse.sidecar.trust..",
                         "dev.dormouse.sidecar.store..", "dev.dormouse.engine..")
                 .should()
                 .dependOnClassesThat()

@@ -14,6 +14,7 @@ import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
 import io.fabric8.kubernetes.client.dsl.base.PatchContext;
 import io.fabric8.kubernetes.client.dsl.base.PatchType;
+import io.fabric8.kubernetes.client.extended.leaderelection.LeaderCallbacks;
 import io.fabric8.kubernetes.client.informers.ResourceEventHandler;
 import io.fabric8.kubernetes.client.informers.SharedIndexInformer;
 import io.javaoperatorsdk.operator.Operator;
@@ -108,7 +109,11 @@ class OperatorSdkIT {
             overrider.withKubernetesClient(own).withCloseClientOnStop(true).withUseSSAToPatchPrimaryResource(true);
             if (!leader.isEmpty()) {
                 overrider.withLeaderElectionConfiguration(new LeaderElectionConfiguration("copier", "work",
-                        Duration.ofSeconds(6), Duration.ofSeconds(4), Duration.ofSeconds(1), leader));
+                        Duration.ofSeconds(6), Duration.ofSeconds(4), Duration.ofSeconds(1), leader,
+                        new LeaderCallbacks(() -> {
+                        }, () -> {
+                        }, _ -> {
+                        }), false)); // not the end of this JVM
             }
         });
         operator.register(new Copier(own, cleaned), overrider -> overrider.settingNamespaces(Set.of("work"))

@@ -93,16 +93,34 @@ final class Catalog {
     /** @throws NoSuchFileException when it is not published */
     Manifest manifest(String id) throws IOException, InvalidSnapshotException {
         String path = VolumePaths.manifest(id);
+        long bytes = size(path);
+        if (bytes > SnapshotFormat.MAX_MANIFEST_BYTES) {
+            throw new InvalidSnapshotException(Fault.InvalidManifest,
+                    path + ": has " + bytes + " bytes; at most " + SnapshotFormat.MAX_MANIFEST_BYTES);
+        }
         return ManifestCodec.read(path, id, files.read(path, SnapshotFormat.MAX_MANIFEST_BYTES));
     }
 
     /** @throws InvalidSnapshotException also when it is missing */
     ChunkTable table(Manifest manifest) throws IOException, InvalidSnapshotException {
         String path = VolumePaths.chunkTable(manifest.id());
+        int expected = Math.toIntExact(manifest.chunkTable().bytes());
         try {
-            return ChunkTable.read(path, files.read(path, Math.toIntExact(manifest.chunkTable().bytes())), manifest);
+            long bytes = size(path);
+            if (bytes != expected) {
+                throw new InvalidSnapshotException(Fault.InvalidChunkTable,
+                        path + ": length: " + bytes + " bytes, the manifest says " + expected);
+            }
+            return ChunkTable.read(path, files.read(path, expected), manifest);
         } catch (NoSuchFileException e) {
             throw new InvalidSnapshotException(Fault.InvalidChunkTable, path + ": is missing", e);
+        }
+    }
+
+    /** Asked first: a length that is wrong is damage of the snapshot, not a volume that fails to read. */
+    private long size(String path) throws IOException {
+        try (SnapshotFiles.OpenFile file = files.open(path)) {
+            return file.size();
         }
     }
 

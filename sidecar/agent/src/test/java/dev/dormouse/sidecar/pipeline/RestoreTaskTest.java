@@ -115,6 +115,7 @@ class RestoreTaskTest {
     }
 
     @Test
+    @DisplayName("S64: the content comes from and goes to device memory, also of a device whose copies arrive late")
     void aDeviceWhoseCopiesArriveLate() throws Exception {
         var staged = new StagedDevice(1 << 20);
         source.letThrough(100);

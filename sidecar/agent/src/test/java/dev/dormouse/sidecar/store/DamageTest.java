@@ -130,7 +130,7 @@ class DamageTest {
     }
 
     @Test
-    @DisplayName("S33: without verification damaged bytes pass, a zstd frame that cannot be decoded does not, nothing crashes")
+    @DisplayName("S33, S55: whoever saved, checksums are there; without verification damaged bytes pass, a zstd frame that cannot be decoded does not, nothing crashes")
     void verificationOff() throws Exception {
         ChunkTable table = table();
         for (int i = 0; i < table.size(); i++) {
