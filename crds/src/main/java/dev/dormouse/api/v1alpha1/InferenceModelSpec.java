@@ -32,6 +32,7 @@ public record InferenceModelSpec(
         @Default("{}") @JsonPropertyDescription("How requests are admitted and held.") Requests requests,
         @Default("{}") @JsonPropertyDescription("How requests are spread over replicas.") LoadBalancing loadBalancing,
         @Nullable @JsonPropertyDescription("Another model that answers a part of this one's requests: a new revision on trial, or the other side of a comparison.") Canary canary,
+        @Default("{}") @JsonPropertyDescription("What is remembered instead of computed again.") Cache cache,
         @Default("\"WhenIdle\"") @JsonPropertyDescription("How live replicas follow a change of model, engine or podTemplate. WhenIdle: each in its next quiet moment. Recreate: all drain at once. Surge: one new replica becomes ready before old ones drain.") Rollout rollout,
         @Default("{}") @JsonPropertyDescription("What happens between container start and Ready.") Warmup warmup,
         @Default("{}") @JsonPropertyDescription("Where and how device memory is snapshotted.") Snapshot snapshot) {
@@ -41,8 +42,8 @@ public record InferenceModelSpec(
     /** With the defaults of what only the gateway looks at. */
     public InferenceModelSpec(Model model, Engine engine, @Nullable PodTemplateSpec podTemplate, Integer replicas,
             Scaling scaling, Requests requests, Warmup warmup, Snapshot snapshot) {
-        this(model, engine, podTemplate, replicas, scaling, requests, new LoadBalancing(), null, Rollout.WhenIdle,
-                warmup,
+        this(model, engine, podTemplate, replicas, scaling, requests, new LoadBalancing(), null, new Cache(),
+                Rollout.WhenIdle, warmup,
                 snapshot);
     }
 
@@ -51,6 +52,7 @@ public record InferenceModelSpec(
         scaling = scaling == null ? new Scaling() : scaling;
         requests = requests == null ? new Requests() : requests;
         loadBalancing = loadBalancing == null ? new LoadBalancing() : loadBalancing;
+        cache = cache == null ? new Cache() : cache;
         rollout = rollout == null ? Rollout.WhenIdle : rollout;
         warmup = warmup == null ? new Warmup() : warmup;
         snapshot = snapshot == null ? new Snapshot() : snapshot;
@@ -210,6 +212,21 @@ public record InferenceModelSpec(
             @Nullable @Pattern(HEADER_NAME) @JsonPropertyDescription("Requests with the same value of this header are always answered by the same model. Without it, the field user of the request's body decides.") String stickyHeader) {
         public Canary {
             percent = percent == null ? 0 : percent;
+        }
+    }
+
+    /** Requirements W34 to W36; off by default, because an answer that was right a minute ago is not always wanted. */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record Cache(
+            @Default("false") @JsonPropertyDescription("Answer a request whose body was answered before, of this revision and for the same API key, from the gateway's memory; never streams.") Boolean results,
+            @Default("600") @Min(1) @Max(604800) @JsonPropertyDescription("How long an answer is remembered.") Integer ttlSeconds) {
+        public Cache() {
+            this(false, 600);
+        }
+
+        public Cache {
+            results = results != null && results;
+            ttlSeconds = ttlSeconds == null ? 600 : ttlSeconds;
         }
     }
 

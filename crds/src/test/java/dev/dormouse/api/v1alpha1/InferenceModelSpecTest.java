@@ -56,7 +56,7 @@ class InferenceModelSpecTest {
                 .at("/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties");
         JsonNode typed = YAML.valueToTree(YAML.readValue(MINIMAL, InferenceModelSpec.class));
 
-        for (String section : new String[]{"scaling", "requests", "loadBalancing", "warmup", "snapshot"}) {
+        for (String section : new String[]{"scaling", "requests", "loadBalancing", "cache", "warmup", "snapshot"}) {
             JsonNode properties = schema.at("/" + section + "/properties");
             properties.fields().forEachRemaining(field -> {
                 JsonNode expected = field.getValue().get("default");

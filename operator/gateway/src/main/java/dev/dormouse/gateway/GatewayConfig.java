@@ -47,13 +47,15 @@ import org.jspecify.annotations.Nullable;
  * <tr><td>DORMOUSE_ADMIN_BIND</td><td>127.0.0.1</td><td>its address; kubectl port-forward reaches loopback</td></tr>
  * <tr><td>DORMOUSE_API_KEYS_NAMESPACE</td><td>(none)</td><td>only clients with a key from a Secret of this namespace that
  * carries the label dormouse.dev/api-key: "true" are served; without it, everybody is</td></tr>
+ * <tr><td>DORMOUSE_RESULT_CACHE_BYTES</td><td>67108864</td><td>most bytes of answers that are remembered for models with
+ * cache.results</td></tr>
  * </table>
  */
 public record GatewayConfig(String bind, int port, int internalPort, Set<String> watchNamespaces, String name,
         int gateways, Duration drain, int peekBytes, int maxQueuedPerModel, int maxQueued, int maxHeldBytes,
         int formPeekBytes, Duration requestTimeout, Duration upstreamIdle, Duration totalTimeout, boolean h2c,
         Optional<Service> service, Duration drainDelay, boolean accessLog, Optional<Integer> adminPort,
-        String adminBind, Optional<String> apiKeysNamespace) {
+        String adminBind, Optional<String> apiKeysNamespace, int resultCacheBytes) {
 
     public GatewayConfig {
         watchNamespaces = Set.copyOf(watchNamespaces);
@@ -80,7 +82,8 @@ public record GatewayConfig(String bind, int port, int internalPort, Set<String>
                         env.value("DORMOUSE_GATEWAY_SERVICE").isPresent() ? 5 : 0, 0, 3600)),
                 env.flag("DORMOUSE_ACCESS_LOG", false),
                 env.value("DORMOUSE_ADMIN_PORT").map(text -> env.number("DORMOUSE_ADMIN_PORT", 0, 0, 65_535)),
-                env.text("DORMOUSE_ADMIN_BIND", "127.0.0.1"), env.value("DORMOUSE_API_KEYS_NAMESPACE"));
+                env.text("DORMOUSE_ADMIN_BIND", "127.0.0.1"), env.value("DORMOUSE_API_KEYS_NAMESPACE"),
+                env.number("DORMOUSE_RESULT_CACHE_BYTES", 64 << 20, 0, Integer.MAX_VALUE));
     }
 
     /** A Kubernetes service. */

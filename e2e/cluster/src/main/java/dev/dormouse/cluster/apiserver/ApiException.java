@@ -152,6 +152,11 @@ final class ApiException extends RuntimeException {
         return new ApiException(413, "RequestEntityTooLarge", "the request body exceeds " + limit + " bytes");
     }
 
+    static ApiException tooManyOperations(int given, int limit) {
+        return new ApiException(413, "RequestEntityTooLarge", "The allowed maximum operations in a JSON patch is "
+                + limit + ", got " + given);
+    }
+
     static ApiException unsupportedMediaType(String message) {
         return new ApiException(415, "UnsupportedMediaType", message);
     }

@@ -94,6 +94,22 @@ record ApiRequest(User user, String method, List<String> segments, Map<String, S
         };
     }
 
+    /** A field that comes twice counts once, with a word of warning, or not at all where the client is strict. */
+    void checkDuplicates(ResourceType type) {
+        if (!contentType().equals("application/json")) {
+            return;
+        }
+        Json.duplicateField(body).ifPresent(field -> {
+            String message = "duplicate field \"" + field + "\"";
+            switch (query("fieldValidation")) {
+                case "Strict" -> throw ApiException.undecodable(type, "strict decoding error: " + message);
+                case "Ignore" -> { // as the client asked
+                }
+                default -> warnings.add(message);
+            }
+        });
+    }
+
     /** Missing when there is no body. */
     JsonNode optionalBody() {
         return body.length == 0 ? MissingNode.getInstance() : bodyObject();

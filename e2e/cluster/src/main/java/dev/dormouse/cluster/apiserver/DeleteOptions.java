@@ -24,6 +24,11 @@ record DeleteOptions(OptionalLong gracePeriodSeconds, Propagation propagation, S
 
     /** @param body the DeleteOptions of the request, may be missing; the query speaks where it is silent */
     static DeleteOptions parse(JsonNode body, Map<String, String> query) {
+        String kind = body.path("kind").asText("DeleteOptions");
+        if (!kind.equals("DeleteOptions") || body.has("preconditions") && !body.get("preconditions").isObject()) {
+            throw ApiException.badRequest("the body of a deletion must be DeleteOptions, not " + kind
+                    + ", with preconditions {uid, resourceVersion}: " + body.path("preconditions"));
+        }
         String grace = body.path("gracePeriodSeconds").asText(query.getOrDefault("gracePeriodSeconds", ""));
         String policy = body.path("propagationPolicy").asText(query.getOrDefault("propagationPolicy", ""));
         if (policy.isEmpty() && body.has("orphanDependents")) {

@@ -1,5 +1,6 @@
 package dev.dormouse.cluster.apiserver;
 
+import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
@@ -9,10 +10,15 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /** Reading and writing JSON and YAML; malformed input is a 400 that says where. */
 final class Json {
+    private static final Pattern DUPLICATE = Pattern.compile("Duplicate field '([^']*)'");
+    private static final Pattern CLASS_NAME = Pattern.compile("\\b(?:[a-z]+\\.){2,}[A-Z]\\w*:?\\s*");
     static final JsonMapper MAPPER = JsonMapper.builder().build();
 
     private Json() {}
@@ -33,7 +39,24 @@ final class Json {
         try {
             return (yaml ? new YAMLMapper() : MAPPER).readTree(body);
         } catch (JsonProcessingException e) {
-            throw ApiException.badRequest("error decoding the request body: " + e.getOriginalMessage() + location(e));
+            throw ApiException.badRequest("error decoding the request body: "
+                    + CLASS_NAME.matcher(e.getOriginalMessage()).replaceAll("") + location(e));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** The first field that one object has twice; of those, Jackson keeps the last. */
+    static Optional<String> duplicateField(byte[] json) {
+        try (JsonParser parser = MAPPER.createParser(json)) {
+            parser.enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION);
+            while (parser.nextToken() != null) {
+                // to the end
+            }
+            return Optional.empty();
+        } catch (JsonProcessingException e) {
+            Matcher duplicate = DUPLICATE.matcher(e.getOriginalMessage());
+            return duplicate.find() ? Optional.of(duplicate.group(1)) : Optional.empty();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -84,6 +84,14 @@ final class KindRules {
                 checkContainer("spec." + list + "[" + i + "]", spec.path(list).get(i), names, volumes);
             }
         }
+        if (old != null) {
+            for (JsonNode gate : spec.path("schedulingGates")) {
+                if (old.json().at("/spec/schedulingGates").valueStream().noneMatch(gate::equals)) {
+                    causes.add(Cause.forbidden("spec.schedulingGates[0]", "only deletion is allowed, but found new"
+                            + " scheduling gate " + gate.path("name")));
+                }
+            }
+        }
         if (old != null && !fixedPart(spec).equals(fixedPart(old.json().path("spec")))) {
             causes.add(Cause.forbidden("spec", "pod updates may not change fields other than"
                     + " `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,"

@@ -85,6 +85,12 @@ final class ObjectLifecycle {
     ApiObject patch(ResourceType type, Key key, Function<ObjectNode, JsonNode> patch, WriteOptions options) {
         return change(type, key, current -> {
             if (patch.apply(current.json()) instanceof ObjectNode patched) {
+                if (!(patched.get("metadata") instanceof ObjectNode metadata)) {
+                    throw ApiException.undecodable(type, "metadata must be an object");
+                }
+                if (metadata.path("name").asText("").isEmpty()) {
+                    throw ApiException.invalid(type, key.name(), List.of(Cause.required("metadata.name")));
+                }
                 String uid = patched.path("metadata").path("uid").asText(current.uid());
                 String version = patched.path("metadata").path("resourceVersion").asText("");
                 boolean currentVersion = version.isEmpty() || version.equals(current.resourceVersion());

@@ -56,8 +56,20 @@ final class Patches {
 
     /** RFC 6902. */
     static JsonNode json(JsonNode target, JsonNode patch) {
-        if (!patch.isArray() || patch.size() > MAX_OPERATIONS) {
-            throw ApiException.badRequest("a JSON patch is a list of at most " + MAX_OPERATIONS + " operations");
+        if (!patch.isArray()) {
+            throw ApiException.badRequest("a JSON patch is a list of operations");
+        }
+        if (patch.size() > MAX_OPERATIONS) {
+            throw ApiException.tooManyOperations(patch.size(), MAX_OPERATIONS);
+        }
+        for (JsonNode operation : patch) {
+            for (String pointer : List.of("path", "from")) {
+                String text = operation.path(pointer).asText("");
+                if (!text.isEmpty() && !text.startsWith("/")) {
+                    throw ApiException.unprocessable("the JSON patch does not apply: a " + pointer
+                            + " begins with \"/\": \"" + text + "\"");
+                }
+            }
         }
         try {
             return JsonPatch.apply(patch, target, EnumSet.of(CompatibilityFlags.FORBID_REMOVE_MISSING_OBJECT));

@@ -193,6 +193,7 @@ final class Routes {
     /** Custom resources are decoded by what they say they are; built-in ones by where they are sent. */
     private static ObjectNode bodyOf(ApiRequest request, ResourceType type) {
         ObjectNode body = request.bodyObject();
+        request.checkDuplicates(type);
         for (String field : List.of("apiVersion", "kind")) {
             if (type.custom() && body.path(field).asText("").isEmpty()) {
                 throw ApiException.badRequest("Object '" + field.substring(0, 1).toUpperCase(Locale.ROOT)
@@ -206,7 +207,10 @@ final class Routes {
         WriteOptions options = options(request, subresource);
         return switch (request.method()) {
             case "GET" -> shown(request, type, 200, objects.get(type, key));
-            case "PUT" -> shown(request, type, 200, objects.update(type, key, bodyOf(request, type), options));
+            case "PUT" -> {
+                int code = objects.find(type, key).isPresent() ? 200 : 201;
+                yield shown(request, type, code, objects.update(type, key, bodyOf(request, type), options));
+            }
             case "PATCH" -> patch(request, type, key, options);
             case "DELETE" -> {
                 if (!subresource.isEmpty()) {
@@ -241,7 +245,11 @@ final class Routes {
                 authorizer.check(request.user(), new Attributes("create", type.group(), type.plural(),
                         options.subresource(), key.namespace(), key.name(), ""));
             }
-            ApiObject applied = objects.apply(type, key, Json.parseObject(request.body(), true), options);
+            ObjectNode config = Json.parseObject(request.body(), true);
+            if (config.isEmpty()) {
+                throw ApiException.badRequest("invalid object type: apiVersion and kind must be set");
+            }
+            ApiObject applied = objects.apply(type, key, config, options);
             return shown(request, type, existed ? 200 : 201, applied);
         }
         if (options.force()) {
@@ -338,6 +346,10 @@ final class Routes {
         if (request.header("upgrade").equalsIgnoreCase("websocket")) {
             // fabric8 tries a WebSocket first, and takes this answer as "not here, use plain HTTP" at once.
             return new Reply.Empty();
+        }
+        if (!request.query("resourceVersionMatch").isEmpty()) {
+            throw ApiException.invalidOptions("ListOptions", "resourceVersionMatch",
+                    "Forbidden: resourceVersionMatch is forbidden for watch");
         }
         if (request.query().containsKey("sendInitialEvents")) {
             throw ApiException.unprocessable("ListOptions.meta.k8s.io \"\" is invalid: sendInitialEvents: Forbidden:"

@@ -1,5 +1,7 @@
 package dev.dormouse.cluster.kubelet;
 
+import io.fabric8.kubernetes.api.model.PersistentVolume;
+import io.fabric8.kubernetes.api.model.PersistentVolumeBuilder;
 import io.fabric8.kubernetes.api.model.PersistentVolumeClaim;
 import io.fabric8.kubernetes.api.model.PersistentVolumeClaimStatus;
 import io.fabric8.kubernetes.api.model.PersistentVolumeClaimStatusBuilder;
@@ -18,8 +20,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Stands for the volume provisioner: every claim is bound at once to a folder, whatever its storage class, size or access
- * modes. A deleted claim's folder is deleted with it, as a class with the reclaim policy Delete does, unless the deletion
+ * Stands for the volume provisioner: every claim is bound at once to a volume that is a folder, whatever its storage class
+ * and size. A deleted claim's folder is deleted with it, as a class with the reclaim policy Delete does, unless the deletion
  * was only inferred after a broken watch. Nothing protects claims in use.
  */
 public final class ClaimBinder implements AutoCloseable {
@@ -73,6 +75,12 @@ public final class ClaimBinder implements AutoCloseable {
         String name = claim.getMetadata().getName();
         try {
             Files.createDirectories(folder(claim));
+            String volume = provision(claim);
+            client.persistentVolumeClaims()
+                    .inNamespace(namespace)
+                    .withName(name)
+                    .patch(PatchContext.of(PatchType.JSON_MERGE), Serialization.asJson(Map.of("metadata",
+                            Map.of("uid", claim.getMetadata().getUid()), "spec", Map.of("volumeName", volume))));
             PersistentVolumeClaimStatus bound = new PersistentVolumeClaimStatusBuilder().withPhase("Bound")
                     .withAccessModes(claim.getSpec().getAccessModes())
                     .withCapacity(claim.getSpec().getResources() == null
@@ -95,7 +103,44 @@ public final class ClaimBinder implements AutoCloseable {
         }
     }
 
+    /** The volume that stands for the claim's folder, made when there is none; its name. */
+    private String provision(PersistentVolumeClaim claim) {
+        String name = "pvc-" + claim.getMetadata().getUid();
+        PersistentVolume volume = new PersistentVolumeBuilder().withNewMetadata()
+                .withName(name)
+                .endMetadata()
+                .withNewSpec()
+                .withCapacity(claim.getSpec().getResources().getRequests())
+                .withAccessModes(claim.getSpec().getAccessModes())
+                .withPersistentVolumeReclaimPolicy("Delete")
+                .withStorageClassName(claim.getSpec().getStorageClassName())
+                .withNewHostPath(folder(claim).toString(), "DirectoryOrCreate")
+                .withNewClaimRef()
+                .withApiVersion("v1")
+                .withKind("PersistentVolumeClaim")
+                .withNamespace(claim.getMetadata().getNamespace())
+                .withName(claim.getMetadata().getName())
+                .withUid(claim.getMetadata().getUid())
+                .endClaimRef()
+                .endSpec()
+                .build();
+        if (client.persistentVolumes().withName(name).get() == null) {
+            client.resource(volume).create();
+        }
+        client.persistentVolumes()
+                .withName(name)
+                .subresource("status")
+                .patch(PatchContext.of(PatchType.JSON_MERGE), "{\"status\": {\"phase\": \"Bound\"}}");
+        return name;
+    }
+
     private void remove(PersistentVolumeClaim claim) {
+        try {
+            client.persistentVolumes().withName("pvc-" + claim.getMetadata().getUid()).delete();
+        } catch (KubernetesClientException e) {
+            LOG.warn("The volume of the deleted claim {}/{} could not be removed", claim.getMetadata().getNamespace(),
+                    claim.getMetadata().getName(), e);
+        }
         try {
             Folders.delete(folder(claim));
         } catch (IOException e) {

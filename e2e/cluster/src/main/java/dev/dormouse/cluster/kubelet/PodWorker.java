@@ -154,6 +154,7 @@ final class PodWorker implements Runnable {
         try {
             String ignored = NotEnforced.of(pod.getSpec());
             if (!ignored.isEmpty()) {
+                LOG.info("Pod {}: a process node does not enforce: {}", name(), ignored);
                 event(Type.WARNING, "NotEnforced", "a process node does not enforce: " + ignored, "");
             }
             see(pod);

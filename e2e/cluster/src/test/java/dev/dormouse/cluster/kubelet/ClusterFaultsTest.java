@@ -136,6 +136,13 @@ class ClusterFaultsTest {
     @Test
     void aVolumeForOneNodeIsNotAttachedToTwo() {
         claim("data", "ReadWriteOnce");
+        await().atMost(PATIENCE)
+                .until(() -> client.persistentVolumes()
+                        .list()
+                        .getItems()
+                        .stream()
+                        .anyMatch(volume -> volume.getSpec().getClaimRef().getName().equals("data")
+                                && volume.getStatus().getPhase().equals("Bound")));
         create(with("first", "one", "data"));
         awaitRunning("first");
         create(with("neighbour", "one", "data"));

@@ -71,7 +71,7 @@ class MalformedInputIT {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"a: [", "- list", "text", "a: &a [*a]", "a: b: c", "\tkind: ConfigMap",
+    @ValueSource(strings = {"a: [", "- list", "text", "a: &a [*a]", "? ? ?", "a: b: c", "\tkind: ConfigMap",
             "kind: !!java.net.URL [\"http://127.0.0.1\"]", "%YAML 9.9\n---\na: b", "a: 1\n---\nb: 2"})
     void yamlThatIsNoObjectOfTheKindIsRefused(String body) {
         assertRefused(post(Api.YAML, body));
@@ -144,6 +144,17 @@ class MalformedInputIT {
         assertThat(api.get(Widgets.url(namespace)).code()).isEqualTo(200);
     }
 
+    @Test
+    void aHugeBodyIsTooLarge() {
+        byte[] huge = ("{\"data\": {\"k\": \"" + "x".repeat(4 * 1024 * 1024) + "\"}}").getBytes(StandardCharsets.UTF_8);
+        for (String type : new String[]{Api.JSON, Api.YAML, Api.PROTOBUF}) {
+            Answer answer = post(type, huge);
+            assertRefused(answer);
+            assertThat(answer.code()).isEqualTo(413);
+            assertThat(answer.at("/reason").asText()).isEqualTo("RequestEntityTooLarge");
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"text/plain", "application/xml", "application/x-www-form-urlencoded", "garbage",
             "application/json-patch+json", "multipart/form-data; boundary=x"})
@@ -160,19 +171,24 @@ class MalformedInputIT {
                                             application/json-patch+json | [1]
                                             application/json-patch+json | [{}]
                                             application/json-patch+json | [{"op": "explode", "path": "/data"}]
+                                            application/json-patch+json | [{"op": "add", "path": "data", "value": 1}]
                                             application/json-patch+json | [{"op": "add"}]
                                             application/json-patch+json | [{"op": "replace", "path": "", "value": 5}]
+                                            application/json-patch+json | [{"op": "remove", "path": "/metadata/name"}]
+                                            application/json-patch+json | [{"op": "remove", "path": "/metadata"}]
                                             application/json-patch+json | [{"op": "add", "path": "/data/99999999999", "value": {}}]
                                             application/merge-patch+json | []
                                             application/merge-patch+json | 5
                                             application/merge-patch+json | "text"
                                             application/merge-patch+json | {
+                                            application/merge-patch+json | {"metadata": []}
                                             application/merge-patch+json | {"data": "text"}
                                             application/strategic-merge-patch+json | []
                                             application/strategic-merge-patch+json | {"metadata": {"finalizers": 5}}
                                             application/apply-patch+yaml | []
                                             application/apply-patch+yaml | 5
                                             application/apply-patch+yaml | a: [
+                                            application/apply-patch+yaml | {}
                                             application/apply-patch+yaml | {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}}
                                             application/apply-patch+yaml | {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "other"}}
                                             text/plain | {}
@@ -185,15 +201,26 @@ class MalformedInputIT {
         assertThat(api.get(maps + "/a").body()).isEqualTo(before);
     }
 
+    @Test
+    void aJsonPatchHasALimitedNumberOfSteps() {
+        api.post(maps, MAP);
+        String steps = "{\"op\": \"test\", \"path\": \"/kind\", \"value\": \"ConfigMap\"},".repeat(10_001);
+        Answer answer = api.patch(maps + "/a", Api.JSON_PATCH, "[" + steps.substring(0, steps.length() - 1) + "]");
+        assertRefused(answer);
+        assertThat(answer.code()).isEqualTo(413);
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"limit=many", "timeoutSeconds=soon&watch=true", "labelSelector=%3D%3D%3D",
-            "labelSelector=a+in+%28b", "fieldSelector=metadata.name", "fieldSelector=%3D", "continue=%00"})
+            "labelSelector=a+in+%28b", "fieldSelector=metadata.name", "fieldSelector=%3D",
+            "resourceVersionMatch=Exact&watch=true", "continue=%00"})
     void questionsThatMakeNoSenseAreRefused(String query) {
         assertRefused(api.get(maps + "?" + query));
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"{\"gracePeriodSeconds\": \"soon\"}", "[]", "{"})
+    @ValueSource(strings = {"{\"gracePeriodSeconds\": \"soon\"}", "{\"preconditions\": 5}", "[]", "{",
+            "{\"kind\": \"Pod\", \"apiVersion\": \"v1\"}"})
     void deletionsThatMakeNoSenseAreRefusedAndDeleteNothing(String options) {
         api.post(maps, MAP);
         assertRefused(api.send("DELETE", maps + "/a", Map.of("Content-Type", Api.JSON), options));

@@ -16,6 +16,8 @@ import io.vertx.core.http.HttpVersion;
 import io.vertx.core.http.RequestOptions;
 import io.vertx.core.net.SocketAddress;
 import java.time.Duration;
+import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
@@ -39,7 +41,7 @@ final class Exchange implements Dispatcher.Ticket {
     private static final int NOT_IMPLEMENTED = 501;
 
     /** What every exchange of one gateway needs. */
-    record Surroundings(Vertx vertx, Dispatcher dispatcher, HttpClient client, AccessLog accessLog,
+    record Surroundings(Vertx vertx, Dispatcher dispatcher, HttpClient client, AccessLog accessLog, ResultCache results,
             Timeouts timeouts) {}
 
     private final HttpServerRequest request;
@@ -51,6 +53,8 @@ final class Exchange implements Dispatcher.Ticket {
     /** Its credentials are the gateway's, and none of the engine's business. */
     private final boolean keyed;
     private final Runnable ended;
+    private final ResultCache results;
+    private final Optional<ResultCache.Key> cacheKey;
     private final Dispatcher dispatcher;
     private final Vertx vertx;
     private final HttpClient client;
@@ -65,9 +69,13 @@ final class Exchange implements Dispatcher.Ticket {
 
     /**
      * @param upstreamUri path and query as the engine shall see them
+    * @param cacheKey under which the answer is to be remembered, if it is
      * @param ended run once, at the end
      */
-    Exchange(Inbound in, Arrival arrival, String upstreamUri, Surroundings surroundings, Runnable ended) {
+    Exchange(Inbound in, Arrival arrival, String upstreamUri, Surroundings surroundings,
+            Optional<ResultCache.Key> cacheKey, Runnable ended) {
+        this.results = surroundings.results();
+        this.cacheKey = cacheKey;
         this.request = in.request();
         this.keyed = in.key().isPresent();
         this.ended = ended;
@@ -309,12 +317,30 @@ final class Exchange implements Dispatcher.Ticket {
                 response.setChunked(true);
             }
         }
-        Transfer.start(answer, response, piece -> trace.answering(piece.getBytes(), dispatcher.now()), end -> {
+        Optional<ResultCache.Recording> recording = recording(answer);
+        Transfer.start(answer, response, piece -> {
+            byte[] bytes = piece.getBytes();
+            trace.answering(bytes, dispatcher.now());
+            recording.ifPresent(each -> each.add(bytes));
+        }, end -> {
             switch (end) {
-                case Transfer.End.Whole() -> ended(answer.statusCode());
+                case Transfer.End.Whole() -> {
+                    recording.ifPresent(ResultCache.Recording::keep);
+                    ended(answer.statusCode());
+                }
                 case Transfer.End.BrokenOff(Throwable cause) -> cut(answer, pod, cause);
             }
         });
+    }
+
+    private Optional<ResultCache.Recording> recording(HttpClientResponse answer) {
+        String type = Objects.requireNonNullElse(answer.getHeader("Content-Type"), "");
+        boolean plain = answer.statusCode() == 200 && type.startsWith("application/json")
+                && answer.getHeader("Content-Encoding") == null;
+        return cacheKey.filter(key -> plain)
+                .flatMap(key -> model.traffic()
+                        .caching()
+                        .map(caching -> results.new Recording(key, caching.ttl(), type)));
     }
 
     private void ended(int status) {

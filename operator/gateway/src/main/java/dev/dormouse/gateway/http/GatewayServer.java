@@ -1,5 +1,6 @@
 package dev.dormouse.gateway.http;
 
+import com.github.benmanes.caffeine.cache.Ticker;
 import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.gateway.load.AccessLog;
 import dev.dormouse.gateway.load.LoadLog;
@@ -101,6 +102,7 @@ public final class GatewayServer implements AutoCloseable {
         this.connections = new Connections(settings.timeouts().request());
         this.publicHandler = new PublicHandler(
                 new Exchange.Surroundings(vertx, dispatcher, client, new AccessLog(settings.accessLog()),
+                        new ResultCache(settings.resultCacheBytes(), Ticker.systemTicker()),
                         settings.timeouts()),
                 connections, keys,
                 settings.peekBytes(), settings.formPeekBytes());

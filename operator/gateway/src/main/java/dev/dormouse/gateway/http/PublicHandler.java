@@ -8,6 +8,7 @@ import dev.dormouse.gateway.route.ApiKey;
 import dev.dormouse.gateway.route.ModelRoute;
 import dev.dormouse.gateway.route.Selection;
 import io.vertx.core.Handler;
+import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpConnection;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
@@ -32,6 +33,7 @@ final class PublicHandler implements Handler<HttpServerRequest> {
     private final Exchange.Surroundings surroundings;
     private final ApiKeys keys;
     private final ModelListing listing;
+    private final ResultCache results;
     private final GatewayMetrics metrics;
     private final int peekBytes;
     private final int formPeekBytes;
@@ -44,6 +46,7 @@ final class PublicHandler implements Handler<HttpServerRequest> {
             int formPeekBytes) {
         this.surroundings = surroundings;
         this.connections = connections;
+        this.results = surroundings.results();
         this.keys = keys;
         this.listing = new ModelListing(surroundings.dispatcher());
         this.dispatcher = surroundings.dispatcher();
@@ -221,6 +224,21 @@ final class PublicHandler implements Handler<HttpServerRequest> {
             refuse(in, OpenAiError.invalid("invalid_header", e.problem, null));
             return;
         }
+        Optional<ResultCache.Key> cacheKey = results.key(in, model, uri);
+        ResultCache.Answer known = cacheKey.map(results::find).orElse(null);
+        if (known != null) {
+            metrics.cached(model.key(), true);
+            in.request()
+                    .response()
+                    .putHeader("Content-Type", known.contentType())
+                    .putHeader("X-Dormouse-Cache", "hit")
+                    .end(Buffer.buffer(known.body()))
+                    .onFailure(gone -> {
+                        // The client left before it was told.
+                    });
+            return;
+        }
+        cacheKey.ifPresent(missed -> metrics.cached(model.key(), false));
         boolean heartbeat = model.admission().coldStart() == ModelRoute.ColdStart.Heartbeat
                 && JsonBody.scalar("stream", in.body().beginning()).filter("true"::equals).isPresent();
         Arrival arrival = new Arrival(model, wishes.raisedBy(in.key().map(ApiKey::priority).orElse(0)),
@@ -229,7 +247,7 @@ final class PublicHandler implements Handler<HttpServerRequest> {
             refuse(in, OpenAiError.overKeyLimit(in.key().get().concurrencyLimit()));
             return;
         }
-        new Exchange(in, arrival, uri, surroundings, () -> in.key().ifPresent(keys::left)).begin();
+        new Exchange(in, arrival, uri, surroundings, cacheKey, () -> in.key().ifPresent(keys::left)).begin();
     }
 
     private void show(Inbound in, String name) {

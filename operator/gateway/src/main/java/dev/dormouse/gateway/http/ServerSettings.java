@@ -20,11 +20,12 @@ import java.util.Optional;
  * @param accessLog whether every request is worth a line
  * @param admin where requests may be looked at and ended; absent for nowhere
  * @param apiKeys whether only those may come in who have a key
+ * @param resultCacheBytes most bytes of answers that are remembered
  */
 public record ServerSettings(String bind, int port, int internalPort, String name, HoldLimits limits, int gateways,
         int peekBytes, int formPeekBytes,
         Duration drainDelay, Duration drain, int sidecarPort, Timeouts timeouts, boolean h2c, boolean accessLog,
-        Optional<Admin> admin, boolean apiKeys) {
+        Optional<Admin> admin, boolean apiKeys, long resultCacheBytes) {
 
     /** @param port 0 takes a free one */
     public record Admin(String bind, int port) {}

@@ -54,7 +54,14 @@ final class Routes {
             case PrefixHash -> new Strategy.PrefixHash(Math.max(101, balancing.boundPercent()));
         };
         return new ModelRoute.Traffic(strategy, balancing.prefixChars(), Math.max(1, balancing.ejectAfterFailures()),
-                Optional.ofNullable(spec.canary()).map(canary -> canary(canary, namespace)));
+                Optional.ofNullable(spec.canary()).map(canary -> canary(canary, namespace)), caching(spec));
+    }
+
+    private static Optional<ModelRoute.ResultCaching> caching(InferenceModelSpec spec) {
+        String revision = spec.model().uri() + " " + spec.model().revision() + " " + spec.engine().image();
+        return spec.cache().results()
+                ? Optional.of(new ModelRoute.ResultCaching(Duration.ofSeconds(spec.cache().ttlSeconds()), revision))
+                : Optional.empty();
     }
 
     private static ModelRoute.Canary canary(InferenceModelSpec.Canary canary, String namespace) {

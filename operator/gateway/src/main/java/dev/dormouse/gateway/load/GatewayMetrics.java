@@ -101,6 +101,12 @@ public final class GatewayMetrics {
         requests(Tags.of(MODEL, UNKNOWN), code).increment();
     }
 
+    /** A request that may be answered from memory was, or was not (W76). */
+    public void cached(ModelKey model, boolean hit) {
+        registry.counter("dormouse.gateway.result.cache", MODEL, model.toString(), "result", hit ? "hit" : "miss")
+                .increment();
+    }
+
     /** A client left before its answer was complete. */
     public void disconnected(ModelKey model) {
         registry.counter("dormouse.gateway.client.disconnects", MODEL, model.toString()).increment();

@@ -35,9 +35,14 @@ public record ModelRoute(ModelKey key, String clientName, List<String> aliases, 
      * @param prefixChars how much of a prompt counts as its beginning
      * @param ejectAfterFailures after so many failures in a row a replica is given nothing for a while
      */
-    public record Traffic(Strategy strategy, int prefixChars, int ejectAfterFailures, Optional<Canary> canary) {
-        public static final Traffic DEFAULT = new Traffic(Strategy.DEFAULT, 256, 5, Optional.empty());
+    public record Traffic(Strategy strategy, int prefixChars, int ejectAfterFailures, Optional<Canary> canary,
+            Optional<ResultCaching> caching) {
+        public static final Traffic DEFAULT = new Traffic(Strategy.DEFAULT, 256, 5, Optional.empty(),
+                Optional.empty());
     }
+
+    /** @param revision what is served; answers of another one are not this model's */
+    public record ResultCaching(Duration ttl, String revision) {}
 
     /** @param stickyHeader whose value tells who asks; else the body's field {@code user} does */
     public record Canary(ModelKey model, CanarySplit split, Optional<String> stickyHeader) {}

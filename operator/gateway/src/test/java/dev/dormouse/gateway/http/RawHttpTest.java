@@ -39,7 +39,8 @@ class RawHttpTest {
         engine = new Engine();
         ServerSettings settings = new ServerSettings("127.0.0.1", 0, 0, "gw-0", HoldLimits.ofRequests(100, 100), 1,
                 PEEK_BYTES, PEEK_BYTES,
-                Duration.ZERO, Duration.ofSeconds(5), 1, Timeouts.DEFAULT, true, false, Optional.empty(), false);
+                Duration.ZERO, Duration.ofSeconds(5), 1, Timeouts.DEFAULT, true, false, Optional.empty(), false,
+                1 << 20);
         gateway = GatewayServer.start(settings, (model, at) -> new CompletableFuture<>(),
                 Clock.systemUTC());
         gateway.cluster()

@@ -93,7 +93,7 @@ class RoutingTest {
     }
 
     private static ModelRoute.Traffic traffic(Strategy strategy, Optional<ModelRoute.Canary> canary) {
-        return new ModelRoute.Traffic(strategy, 100, 2, canary);
+        return new ModelRoute.Traffic(strategy, 100, 2, canary, Optional.empty());
     }
 
     @Test
@@ -101,6 +101,7 @@ class RoutingTest {
     void renamed() {
         cluster.gateway.cluster()
                 .modelSeen(with(FakeCluster.MODEL, List.of("gpt-4o"), ModelRoute.Traffic.DEFAULT));
+        await().until(() -> cluster.ask("{\"model\": \"gpt-4o\"}").statusCode() == 200);
         for (String name : List.of("gpt-4o", "default/minilm")) {
             String rest = "\"x\" : {\"model\":\"gpt-4o\"}, \"größe\":1.50}";
             HttpResponse<String> answer = cluster.ask("{ \"model\" :\t\"" + name + "\" ," + rest);
@@ -185,5 +186,34 @@ class RoutingTest {
 
         assertThat(cluster.askLater().join().statusCode()).isEqualTo(429);
         assertThat(held).isNotDone();
+    }
+
+    @Test
+    @DisplayName("W34–W36: the same body is answered from memory, whatever its order, without waking; another revision is not")
+    void resultCache() {
+        ModelRoute.Traffic first = new ModelRoute.Traffic(Strategy.DEFAULT, 1, 5, Optional.empty(),
+                Optional.of(new ModelRoute.ResultCaching(Duration.ofMinutes(1), "1")));
+        cluster.gateway.cluster().modelSeen(with(FakeCluster.MODEL, List.of(), first));
+        String body = "{\"model\":\"minilm\",\"input\":\"a\",\"n\":1}";
+        int before = engine.seen().size();
+        assertThat(cluster.ask(body).headers().firstValue("X-Dormouse-Cache")).isEmpty();
+        cluster.draining("p", engine.port());
+
+        HttpResponse<String> again = cluster.ask("{\"n\": 1, \"input\": \"a\", \"model\": \"minilm\"}");
+        assertThat(again.headers().firstValue("X-Dormouse-Cache")).contains("hit");
+        assertThat(again.body()).isEqualTo(body);
+        assertThat(cluster.demands).isEmpty();
+
+        cluster.pod("q", engine.port(), true);
+        cluster.ask(body.replace("}", ",\"stream\":true}"));
+        cluster.ask(body.replace("}", ",\"stream\":true}"));
+        assertThat(engine.seen()).hasSize(before + 3);
+        cluster.gateway.cluster()
+                .modelSeen(with(FakeCluster.MODEL, List.of(), new ModelRoute.Traffic(Strategy.DEFAULT, 1, 5,
+                        Optional.empty(), Optional.of(new ModelRoute.ResultCaching(Duration.ofMinutes(1), "2")))));
+        await().atMost(PATIENCE)
+                .until(() -> cluster.ask(body).headers().firstValue("X-Dormouse-Cache").isEmpty());
+        assertThat(cluster.internal("/metrics").body())
+                .contains("dormouse_gateway_result_cache_total{model=\"default/minilm\",result=\"hit\"} 1.0");
     }
 }

@@ -4,6 +4,8 @@ import dev.dormouse.sidecar.agent.AgentConfig.SnapshotSettings;
 import dev.dormouse.sidecar.api.SidecarStatus;
 import dev.dormouse.sidecar.api.SnapshotReport;
 import dev.dormouse.sidecar.device.DeviceMemory;
+import dev.dormouse.sidecar.http.SnapshotRoutes;
+import dev.dormouse.sidecar.http.SnapshotStats;
 import dev.dormouse.sidecar.http.StatusServer;
 import dev.dormouse.sidecar.store.SnapshotStore;
 import dev.dormouse.sidecar.transport.MessageChannel;
@@ -45,18 +47,20 @@ final class Agent implements AutoCloseable {
             throws IOException {
         StatusBoard board = new StatusBoard(config, clock);
         SnapshotSettings settings = config.snapshots();
+        var stats = new SnapshotStats.Counter();
         SnapshotKeeper keeper = store == null || settings == null
                 ? null
-                : new SnapshotKeeper(store, settings, device, clock);
+                : new SnapshotKeeper(store, settings, device, clock, stats);
         if (settings != null && store == null) {
             board.update(status -> status.previousSnapshot = new SnapshotReport(null, SnapshotReport.State.Failed, 0, 0,
                     0, "VolumeError", "the snapshot volume cannot be used; see the sidecar's log"));
         }
-        Replica replica = new Replica(config, device, keeper, board, clock);
+        Replica replica = new Replica(config, device, keeper, board, clock, stats);
         replica.start();
         StatusServer http = null;
         try {
-            http = StatusServer.start(config.podIp(), config.httpPort(), board);
+            http = StatusServer.start(config.podIp(), config.httpPort(), board,
+                    new SnapshotRoutes(store, replica, config.apiToken()), replica);
             Agent agent = new Agent(board, replica, http, UnixListener.bind(config.socket()));
             agent.engines.start();
             LOG.info("listening on {}:{} and {}", config.podIp(), http.port(), config.socket());

@@ -18,9 +18,11 @@ import org.jspecify.annotations.Nullable;
  * @param httpPort 0 takes a free port
  * @param snapshots absent: snapshots are off
  * @param warmup which phases run, and for how long
+ * @param apiToken what requests that change snapshots must bear; absent: they must come from this pod
  */
 public record AgentConfig(Path socket, String podIp, int httpPort, int enginePort, String podUid, String model,
-        String activation, @Nullable SnapshotSettings snapshots, WarmupSettings warmup) {
+        String activation, @Nullable SnapshotSettings snapshots, WarmupSettings warmup,
+        @Nullable String apiToken) {
 
     private static final Pattern UID = Pattern.compile("[A-Za-z0-9.-]{1,64}");
     private static final Pattern KEY = Pattern.compile("[0-9a-f]{64}");
@@ -55,7 +57,8 @@ public record AgentConfig(Path socket, String podIp, int httpPort, int enginePor
                         env.flag(SidecarEnvironment.PRECOMPILE_KERNELS, true),
                         env.number(SidecarEnvironment.BATCH_SIZE, 1, 1, 4_096),
                         env.number(SidecarEnvironment.ITERATIONS, 1, 1, 10_000),
-                        Duration.ofSeconds(env.number(SidecarEnvironment.DEADLINE_SECONDS, 600, 1, 86_400))));
+                        Duration.ofSeconds(env.number(SidecarEnvironment.DEADLINE_SECONDS, 600, 1, 86_400))),
+                env.value(SidecarEnvironment.API_TOKEN));
     }
 
     private static @Nullable SnapshotSettings snapshots(Reader env) {

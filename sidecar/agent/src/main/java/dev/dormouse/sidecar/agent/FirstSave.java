@@ -26,11 +26,10 @@ final class FirstSave {
         this.board = board;
     }
 
-    /** Saves; an engine that restarted meanwhile finds the save under way or done, and only waits for its end. */
-    void run() {
+    /** Saves; who comes second finds the save under way or done, and only waits for its end. */
+    SnapshotReport run() {
         if (!begun.compareAndSet(false, true)) {
-            ended.join();
-            return;
+            return ended.join();
         }
         board.update(status -> {
             status.percent = 0;
@@ -49,5 +48,6 @@ final class FirstSave {
         }
         board.update(status -> status.snapshot = report);
         ended.complete(report);
+        return report;
     }
 }

@@ -7,6 +7,10 @@ import dev.dormouse.sidecar.api.ReplicaPhase;
 import dev.dormouse.sidecar.api.Rung;
 import dev.dormouse.sidecar.api.SnapshotReport;
 import dev.dormouse.sidecar.device.DeviceMemory;
+import dev.dormouse.sidecar.http.ApiException;
+import dev.dormouse.sidecar.http.ReplicaSnapshots;
+import dev.dormouse.sidecar.http.RestoreView;
+import dev.dormouse.sidecar.http.SnapshotStats;
 import dev.dormouse.sidecar.pipeline.RestoreException;
 import dev.dormouse.sidecar.store.Snapshot;
 import java.io.IOException;
@@ -27,7 +31,7 @@ import org.slf4j.LoggerFactory;
  * only under its lock, and nothing that waits (contents, the volume, the engine's answers) happens under it.
  * {@code Failed} is final: another try is another process.
  */
-final class Replica implements AutoCloseable {
+final class Replica implements ReplicaSnapshots, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Replica.class);
     private static final long PROGRESS_MILLIS = 20;
     private static final Duration ENGINE_EXIT = Duration.ofSeconds(1);
@@ -37,6 +41,7 @@ final class Replica implements AutoCloseable {
     private final @Nullable SnapshotKeeper keeper;
     private final StatusBoard board;
     private final Clock clock;
+    private final SnapshotStats.Counter stats;
     private final ScheduledExecutorService ticker = Executors
             .newSingleThreadScheduledExecutor(Thread.ofPlatform().daemon().name("ticker").factory());
 
@@ -47,15 +52,20 @@ final class Replica implements AutoCloseable {
     /** The attempt under way, or the one that made the replica ready; absent without an engine that serves. */
     private @Nullable Warmup warmup;
     private @Nullable ScheduledFuture<?> deadline;
+    /** For those who ask about a restore after it has ended. */
+    private @Nullable RestoredGeneration lastRestore;
+    private boolean engineConnected;
     private boolean closed;
 
     /** @param keeper absent when snapshots are off, or the volume cannot be used */
-    Replica(AgentConfig config, DeviceMemory device, @Nullable SnapshotKeeper keeper, StatusBoard board, Clock clock) {
+    Replica(AgentConfig config, DeviceMemory device, @Nullable SnapshotKeeper keeper, StatusBoard board, Clock clock,
+            SnapshotStats.Counter stats) {
         this.config = config;
         this.device = device;
         this.keeper = keeper;
         this.board = board;
         this.clock = clock;
+        this.stats = stats;
     }
 
     /** The first act of the process: the clock of the warmup runs (H22), and the newest snapshot is being read. */
@@ -80,6 +90,7 @@ final class Replica implements AutoCloseable {
         try {
             restoring(volume.restore(snapshot));
         } catch (RestoreException e) {
+            stats.failed(e.code());
             LOG.error("snapshot {} cannot be restored, the model loads from its source: {}: {}", snapshot.id(),
                     e.code(), e.getMessage());
             SnapshotReport.State state = refused(e.fault().damage());
@@ -96,6 +107,7 @@ final class Replica implements AutoCloseable {
 
     private void restoring(RestoredGeneration restored) {
         generation = restored;
+        lastRestore = restored;
         LOG.info("restoring snapshot {} of {} bytes", restored.snapshot().id(), restored.totalBytes());
         board.update(status -> {
             status.phase(ReplicaPhase.Restoring, null, null);
@@ -107,9 +119,11 @@ final class Replica implements AutoCloseable {
                 PROGRESS_MILLIS, TimeUnit.MILLISECONDS);
         restored.whenEnded(micros -> {
             progress.cancel(false);
+            stats.restored(restored.totalBytes(), micros);
             restored(restored, micros);
         }, refusal -> {
             progress.cancel(false);
+            stats.failed(refusal.code());
             refuse(restored, refusal);
         });
     }
@@ -177,6 +191,7 @@ final class Replica implements AutoCloseable {
             throw new RefusedException("WarmupFailed", "This replica has failed: " + board.current().message());
         }
         EngineRules.check(hello);
+        engineConnected = true;
         endAttempt();
         Map<String, String> wanted = WakePlan.compatibility(hello);
         Map<String, String> atHand = generation == null ? null : generation.compatibility();
@@ -341,6 +356,7 @@ final class Replica implements AutoCloseable {
 
     /** The engine's process has ended or let go: the replica serves nobody until an engine is back and warm. */
     synchronized void engineGone() {
+        engineConnected = false;
         endAttempt();
         ReplicaPhase phase = board.current().phase();
         if (closed || phase == ReplicaPhase.Failed) {
@@ -405,6 +421,80 @@ final class Replica implements AutoCloseable {
             }
             status.phase(ReplicaPhase.Failed, reason, phase + ": " + error);
         });
+    }
+
+    @Override
+    public SnapshotReport save() throws ApiException {
+        FirstSave unsaved;
+        synchronized (this) {
+            requireVolume();
+            if (generation instanceof RestoredGeneration) {
+                return board.current().snapshot();
+            }
+            if (save == null) {
+                throw new ApiException(409, "NothingToSave", "no engine has committed memory yet");
+            }
+            unsaved = save;
+        }
+        return unsaved.run();
+    }
+
+    @Override
+    public synchronized RestoreView restore(@Nullable String snapshotId) throws ApiException {
+        SnapshotKeeper volume = requireVolume();
+        if (generation instanceof RestoredGeneration present
+                && (snapshotId == null || present.snapshot().id().equals(snapshotId))) {
+            return present.view();
+        }
+        if (board.current().phase() == ReplicaPhase.Failed) {
+            throw new ApiException(409, "WarmupFailed", "this replica has failed: " + board.current().message());
+        }
+        if (generation != null || engineConnected) {
+            throw new ApiException(409, "MemoryInUse", "an engine is connected, or there is other memory for one");
+        }
+        try {
+            Snapshot snapshot = (snapshotId == null ? volume.newest() : volume.byId(snapshotId))
+                    .orElseThrow(() -> new ApiException(404, "SnapshotNotFound", "there is no such snapshot"));
+            restore(snapshot, volume);
+        } catch (IOException e) {
+            throw new ApiException(503, "VolumeError", String.valueOf(e.getMessage()));
+        }
+        if (generation instanceof RestoredGeneration begun) {
+            return begun.view();
+        }
+        SnapshotReport refused = board.current().previousSnapshot();
+        throw new ApiException(409, refused == null || refused.reason() == null ? "RestoreFailed" : refused.reason(),
+                String.valueOf(refused == null ? null : refused.message()));
+    }
+
+    private SnapshotKeeper requireVolume() throws ApiException {
+        if (keeper == null) {
+            throw new ApiException(409, "SnapshotsOff", "this sidecar has no snapshot volume that it can use");
+        }
+        return keeper;
+    }
+
+    @Override
+    public synchronized Optional<RestoreView> restoreById(String id) {
+        return Optional.ofNullable(lastRestore)
+                .filter(restore -> restore.id().equals(id))
+                .map(RestoredGeneration::view);
+    }
+
+    @Override
+    public synchronized void cancelRestore(String id) throws ApiException {
+        RestoredGeneration last = lastRestore;
+        if (last == null || !last.id().equals(id)) {
+            throw new ApiException(404, "RestoreNotFound", "there is no restore " + id);
+        }
+        if (last == generation && last.timing().isEmpty()) {
+            last.cancel();
+        }
+    }
+
+    @Override
+    public SnapshotStats stats() {
+        return stats.now();
     }
 
     private static SnapshotReport report(Snapshot snapshot, SnapshotReport.State state, long micros,

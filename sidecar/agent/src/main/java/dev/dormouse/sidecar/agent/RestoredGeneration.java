@@ -2,6 +2,7 @@ package dev.dormouse.sidecar.agent;
 
 import dev.dormouse.sidecar.api.EngineMessage.BufferMeta;
 import dev.dormouse.sidecar.api.PhaseTiming;
+import dev.dormouse.sidecar.http.RestoreView;
 import dev.dormouse.sidecar.pipeline.RestoreException;
 import dev.dormouse.sidecar.pipeline.RestoreProgress;
 import dev.dormouse.sidecar.pipeline.RestoreTask;
@@ -90,6 +91,19 @@ final class RestoredGeneration implements Generation {
                 ? -1
                 : Math.round(progress.elapsed().toNanos() / 1e6 * (progress.totalBytes() - progress.bytes())
                         / progress.bytes());
+    }
+
+    /** As the HTTP side shows it, also after it has ended or was given up. */
+    RestoreView view() {
+        RestoreProgress progress = task.progress();
+        RestoreException failure = task.failure();
+        RestoreView.State state = failure != null
+                ? RestoreView.State.Failed
+                : micros >= 0 ? RestoreView.State.Restored : RestoreView.State.Restoring;
+        return new RestoreView(id, snapshot.id(), state, progress.bytes(), progress.totalBytes(),
+                StatusBoard.percent(progress.bytes(), progress.totalBytes()),
+                state == RestoreView.State.Restoring ? etaMillis() : 0, failure == null ? null : failure.code(),
+                failure == null ? null : failure.getMessage());
     }
 
     @Override

@@ -5,9 +5,11 @@ import dev.dormouse.sidecar.api.EngineMessage.BufferMeta;
 import dev.dormouse.sidecar.api.SnapshotReport;
 import dev.dormouse.sidecar.device.DeviceMemory;
 import dev.dormouse.sidecar.format.InvalidSnapshotException;
+import dev.dormouse.sidecar.http.SnapshotStats;
 import dev.dormouse.sidecar.pipeline.ProgressListener;
 import dev.dormouse.sidecar.pipeline.RestoreException;
 import dev.dormouse.sidecar.pipeline.RestoreOptions;
+import dev.dormouse.sidecar.store.Listing;
 import dev.dormouse.sidecar.store.SaveOptions;
 import dev.dormouse.sidecar.store.SaveRequest;
 import dev.dormouse.sidecar.store.Snapshot;
@@ -33,22 +35,30 @@ final class SnapshotKeeper {
     private final SnapshotSettings settings;
     private final DeviceMemory device;
     private final Clock clock;
+    private final SnapshotStats.Counter stats;
 
-    SnapshotKeeper(SnapshotStore store, SnapshotSettings settings, DeviceMemory device, Clock clock) {
+    SnapshotKeeper(SnapshotStore store, SnapshotSettings settings, DeviceMemory device, Clock clock,
+            SnapshotStats.Counter stats) {
         this.store = store;
         this.settings = settings;
         this.device = device;
         this.clock = clock;
+        this.stats = stats;
     }
 
     /** The newest usable snapshot with the operator's key. */
     Optional<Snapshot> newest() throws IOException {
-        SnapshotStore.Listing listing = store.list();
+        Listing listing = store.list();
         listing.refused()
                 .forEach(
                         refusal -> LOG.warn("snapshot {} is not used: {}: {}", refusal.id(), refusal.reason(),
                                 refusal.message()));
         return listing.newest(settings.key());
+    }
+
+    /** A usable snapshot by its id. */
+    Optional<Snapshot> byId(String id) throws IOException {
+        return store.list().snapshots().stream().filter(snapshot -> snapshot.id().equals(id)).findFirst();
     }
 
     /** Begins to restore; contents arrive in the background. */
@@ -66,8 +76,10 @@ final class SnapshotKeeper {
         try {
             Snapshot saved = store.save(request(generation), device,
                     SaveOptions.of(settings.compression(), settings.level()), progress);
+            long micros = micros(start);
+            stats.saved(saved.rawBytes(), saved.storedBytes(), micros);
             return new SnapshotReport(saved.id(), SnapshotReport.State.Saved, saved.rawBytes(), saved.storedBytes(),
-                    micros(start), null, null);
+                    micros, null, null);
         } catch (VolumeFullException e) {
             return failed("VolumeFull", e, start);
         } catch (IOException e) {
@@ -105,7 +117,8 @@ final class SnapshotKeeper {
         }
     }
 
-    private static SnapshotReport failed(String reason, Exception cause, long start) {
+    private SnapshotReport failed(String reason, Exception cause, long start) {
+        stats.failed(reason);
         return new SnapshotReport(null, SnapshotReport.State.Failed, 0, 0, micros(start), reason, cause.getMessage());
     }
 

@@ -13,6 +13,11 @@ package dev.dormouse.sidecar.format;
 public record Chunk(int pack, long offset, int storedLength, int rawLength, Codec codec, int crc32c, Digest digest) {
     public static final int NO_PACK = -1;
 
+    /** The same stored bytes, where the pack has another index. */
+    public Chunk inPack(int index) {
+        return new Chunk(index, offset, storedLength, rawLength, codec, crc32c, digest);
+    }
+
     public static Chunk zero(int rawLength, Digest digest) {
         return new Chunk(NO_PACK, 0, 0, rawLength, Codec.Zero, 0, digest);
     }

@@ -32,6 +32,11 @@ public final class SnapshotId {
         return "%s-%04d".formatted(snapshotId, number);
     }
 
+    /** The snapshot that a valid pack id was made for. */
+    public static String ofPack(String packId) {
+        return packId.substring(0, packId.lastIndexOf('-'));
+    }
+
     public static boolean valid(String id) {
         return SnapshotFormat.ID.matcher(id).matches();
     }

@@ -9,13 +9,13 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The status as Prometheus text. All figures describe this one start of the replica, so they are gauges; a metrics
+ * The status as Prometheus text. All figures describe this one process, so they are gauges; a metrics
  * library would cost more of the start than everything else here.
  */
 final class StatusMetrics {
     private StatusMetrics() {}
 
-    static String text(SidecarStatus status) {
+    static String text(SidecarStatus status, SnapshotStats stats) {
         StringBuilder text = new StringBuilder(2_048);
         head(text, "phase", "1 for the phase the replica is in");
         for (ReplicaPhase phase : ReplicaPhase.values()) {
@@ -43,7 +43,17 @@ final class StatusMetrics {
             plain(text, "wake_seconds", "from the start of the sidecar to Ready",
                     (status.readyAtEpochMicros() - status.startedAtEpochMicros()) / 1e6);
         }
+        counters(text, stats);
         return text.toString();
+    }
+
+    private static void counters(StringBuilder text, SnapshotStats stats) {
+        plain(text, "snapshots_created", "snapshots this process has saved", stats.created());
+        plain(text, "snapshots_restored", "snapshots this process has restored", stats.restored());
+        plain(text, "snapshot_bytes_saved", "raw bytes of all saves", stats.bytesSaved());
+        plain(text, "snapshot_bytes_restored", "raw bytes of all restores", stats.bytesRestored());
+        head(text, "snapshot_errors", "saves and restores that failed, by code");
+        stats.failures().forEach((code, count) -> sample(text, "snapshot_errors", "code", code, count));
     }
 
     private static void snapshot(StringBuilder text, SnapshotReport now, @Nullable SnapshotReport refused) {

@@ -20,7 +20,8 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * {@code GET /status} (one JSON object, or with {@code ?watch=true} one per line as they change), {@code /livez},
- * {@code /readyz} and {@code /metrics}. Each watcher has a thread of its own, so a slow one waits for itself only.
+ * {@code /healthz}, {@code /readyz}, {@code /metrics}, and {@code /v1} of {@link SnapshotRoutes}. Each watcher has a
+ * thread of its own, so a slow one waits for itself only.
  */
 public final class StatusServer implements AutoCloseable {
     /** A watcher hears something at least this often, so that both sides notice a connection that is gone. */
@@ -38,14 +39,18 @@ public final class StatusServer implements AutoCloseable {
 
     private final HttpServer server;
     private final StatusFeed feed;
+    private final SnapshotRoutes snapshots;
+    private final ReplicaSnapshots replica;
     private final ObjectWriter json = new ObjectMapper().writerFor(SidecarStatus.class);
     private final Semaphore watchers = new Semaphore(MAX_WATCHERS);
     private final ExecutorService threads = Executors
             .newThreadPerTaskExecutor(Thread.ofVirtual().name("http-", 0).factory());
 
-    private StatusServer(HttpServer server, StatusFeed feed) {
+    private StatusServer(HttpServer server, StatusFeed feed, SnapshotRoutes snapshots, ReplicaSnapshots replica) {
         this.server = server;
         this.feed = feed;
+        this.snapshots = snapshots;
+        this.replica = replica;
     }
 
     /**
@@ -54,14 +59,15 @@ public final class StatusServer implements AutoCloseable {
      * @param port 0 takes a free one
      * @throws IOException naming the address when it cannot be had
      */
-    public static StatusServer start(String address, int port, StatusFeed feed) throws IOException {
+    public static StatusServer start(String address, int port, StatusFeed feed, SnapshotRoutes snapshots,
+            ReplicaSnapshots replica) throws IOException {
         HttpServer server;
         try {
             server = HttpServer.create(new InetSocketAddress(address, port), MAX_WATCHERS);
         } catch (BindException e) {
             throw new IOException("Cannot listen on " + address + ":" + port + ": " + e.getMessage(), e);
         }
-        StatusServer status = new StatusServer(server, feed);
+        StatusServer status = new StatusServer(server, feed, snapshots, replica);
         server.setExecutor(status.threads);
         server.createContext("/", status::handle);
         server.start();
@@ -74,6 +80,10 @@ public final class StatusServer implements AutoCloseable {
 
     private void handle(HttpExchange exchange) throws IOException {
         try (exchange) {
+            if (exchange.getRequestURI().getPath().startsWith("/v1/")) {
+                snapshots.handle(exchange);
+                return;
+            }
             if (!exchange.getRequestMethod().equals("GET") && !exchange.getRequestMethod().equals("HEAD")) {
                 exchange.getResponseHeaders().set("Allow", "GET, HEAD");
                 answer(exchange, 405, "text/plain", "only GET is answered here\n");
@@ -81,12 +91,12 @@ public final class StatusServer implements AutoCloseable {
             }
             switch (exchange.getRequestURI().getPath()) {
                 case "/status" -> status(exchange);
-                case "/livez" -> answer(exchange, 200, "text/plain", "ok\n");
+                case "/livez", "/healthz" -> answer(exchange, 200, "text/plain", "ok\n");
                 case "/readyz" -> readiness(exchange);
                 case "/metrics" -> answer(exchange, 200, "text/plain; version=0.0.4",
-                        StatusMetrics.text(feed.current()));
+                        StatusMetrics.text(feed.current(), replica.stats()));
                 default -> answer(exchange, 404, "text/plain",
-                        "unknown path; try /status, /livez, /readyz or /metrics\n");
+                        "unknown path; try /status, /livez, /readyz, /metrics or /v1/snapshots\n");
             }
         }
     }

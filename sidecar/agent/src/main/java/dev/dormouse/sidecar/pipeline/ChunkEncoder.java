@@ -15,7 +15,7 @@ import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Turns raw chunks into stored ones: nothing for zeros, zstd where it saves at least 3 %, else the bytes as they are
+ * Turns raw chunks into stored ones: nothing for zeros and for what is stored already, zstd where it saves at least 3 %, else the bytes as they are
  * (decoding costs more than so little saves). Belongs to one thread.
  */
 final class ChunkEncoder implements AutoCloseable {
@@ -47,14 +47,16 @@ final class ChunkEncoder implements AutoCloseable {
         if (raw.mismatch(zeros.asSlice(0, length)) < 0) {
             return Chunk.zero(length, digest);
         }
+        Chunk known = sink.find(digest, length);
+        if (known != null) {
+            return known;
+        }
         ByteBuffer smaller = compress(bytes);
         ByteBuffer stored = smaller == null ? bytes : smaller;
         crc.reset();
         crc.update(stored.duplicate());
-        int storedLength = stored.remaining();
-        ChunkSink.Place place = sink.append(stored);
-        return new Chunk(place.pack(), place.offset(), storedLength, length, smaller == null ? Codec.Raw : Codec.Zstd,
-                (int) crc.getValue(), digest);
+        Codec codec = smaller == null ? Codec.Raw : Codec.Zstd;
+        return sink.append(new ChunkSink.Encoded(stored, codec, length, (int) crc.getValue(), digest));
     }
 
     private @Nullable ByteBuffer compress(ByteBuffer raw) {

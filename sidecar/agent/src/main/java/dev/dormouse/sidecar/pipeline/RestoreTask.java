@@ -160,6 +160,11 @@ public final class RestoreTask implements AutoCloseable {
         return new RestoreProgress(landedBytes.get(), layout.totalBytes(), Duration.ofNanos(end - startedNanos));
     }
 
+    /** Why it failed or was cancelled; absent as long as it has not. */
+    public @Nullable RestoreException failure() {
+        return arrivals.failure();
+    }
+
     /** Completes when every chunk has arrived and the memory is sealed, or exceptionally with a {@link RestoreException}. */
     public CompletableFuture<RestoreProgress> done() {
         return done.copy();

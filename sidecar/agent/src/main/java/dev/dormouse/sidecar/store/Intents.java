@@ -1,97 +1,99 @@
 package dev.dormouse.sidecar.store;
 
-import dev.dormouse.sidecar.format.SnapshotId;
 import java.io.IOException;
+import java.nio.file.FileAlreadyExistsException;
+import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.function.Predicate;
 
 /**
- * Who is saving what. A save is announced durably before it writes anything and struck off when it is published, so that
- * whatever a crash leaves behind is known by name. An intent is an empty file; its name says everything.
+ * Who is doing what to the volume. A save or delete is announced durably before it changes anything and struck off at its
+ * end, so that whatever a crash leaves behind is known by name; a restore is announced so that nobody unlinks what it
+ * reads. An intent is an empty file; its name says everything.
  */
 final class Intents {
-    private static final Logger LOG = LoggerFactory.getLogger(Intents.class);
-    private static final Pattern NAME = Pattern.compile("([^~]+)~([^~]+)~([^~]+)");
+    /** Nothing takes this long; clocks of two nodes do not differ by so much. */
+    private static final Duration ABANDONED_AFTER = Duration.ofHours(24);
 
     private final SnapshotFiles files;
     private final Writer writer;
+    private final Clock clock;
 
-    Intents(SnapshotFiles files, Writer writer) {
+    Intents(SnapshotFiles files, Writer writer, Clock clock) {
         this.files = files;
         this.writer = writer;
+        this.clock = clock;
     }
 
-    /** Does nothing when this process has announced it before. */
-    void announce(String snapshotId) throws IOException {
-        String intent = path(name(snapshotId));
-        if (!files.exists(intent)) {
-            files.create(intent).close();
+    String instance() {
+        return writer.instance();
+    }
+
+    /** Durable when this returns, except for a restore, which does not outlive the power either. */
+    Intent announce(Intent.Kind kind, String snapshotId) throws IOException {
+        Intent intent = create(kind, snapshotId);
+        if (kind != Intent.Kind.Restore) {
+            files.sync(VolumePaths.INTENTS);
         }
-        files.sync(VolumePaths.INTENTS);
+        return intent;
     }
 
-    void strike(String snapshotId) throws IOException {
-        files.delete(path(name(snapshotId)));
+    private Intent create(Intent.Kind kind, String snapshotId) throws IOException {
+        for (Instant at = clock.instant().truncatedTo(ChronoUnit.MILLIS);; at = at.plusMillis(1)) {
+            var intent = new Intent(snapshotId, writer, kind, at);
+            try {
+                files.create(path(intent)).close();
+                return intent;
+            } catch (FileAlreadyExistsException another) {
+                // This process does the same thing twice in one millisecond.
+            }
+        }
     }
 
-    private String name(String snapshotId) {
-        return snapshotId + "~" + writer.pod() + "~" + writer.instance();
+    void strike(Intent intent) throws IOException {
+        files.delete(path(intent));
     }
 
-    private static String path(String name) {
-        return VolumePaths.INTENTS + "/" + name;
+    /** Whether nobody struck it off: who is taken for dead must not publish. */
+    boolean stands(Intent intent) throws IOException {
+        return files.exists(path(intent));
     }
 
-    /**
-     * Removes what saves left that can no longer go on: those of this pod's earlier processes, and those of other pods
-     * announced before {@code abandonedAfter}. A save that is still under way after that long finds its packs missing when
-     * it publishes, and fails.
-     */
-    void clean(Instant now, Duration abandonedAfter) throws IOException {
+    void strikeAll(Predicate<Intent> which) throws IOException {
+        for (Intent intent : present()) {
+            if (which.test(intent)) {
+                strike(intent);
+            }
+        }
+    }
+
+    /** All that are announced, abandoned ones included. */
+    List<Intent> present() throws IOException {
+        var present = new ArrayList<Intent>();
         for (String name : files.list(VolumePaths.INTENTS)) {
-            Matcher intent = NAME.matcher(name);
-            if (!intent.matches() || !SnapshotId.valid(intent.group(1)) || !abandoned(intent, now, abandonedAfter)) {
-                continue;
-            }
-            String id = intent.group(1);
-            if (!files.exists(VolumePaths.manifest(id))) {
-                LOG.atInfo().addKeyValue("snapshot", id).log("Removing what an unfinished save left");
-                remove(files, id);
-            }
-            files.delete(path(name));
+            Intent.parse(name).ifPresent(present::add);
         }
-    }
-
-    private boolean abandoned(Matcher intent, Instant now, Duration abandonedAfter) {
-        return intent.group(2).equals(writer.pod())
-                ? !intent.group(3).equals(writer.instance())
-                : SnapshotId.time(intent.group(1)).plus(abandonedAfter).isBefore(now);
+        return present;
     }
 
     /**
-     * Removes a snapshot's folder and the packs that were written for it. The manifest goes first and durably: a snapshot
-     * must stop to exist before it misses anything.
+     * Whether whoever announced it can no longer go on: an earlier process of this pod, a pod known to be gone, or anybody
+     * after a day. A save that is under way for that long finds its packs missing when it publishes, and fails.
+     *
+     * @param gonePods uids of pods that certainly run nowhere
      */
-    static void remove(SnapshotFiles files, String id) throws IOException {
-        String folder = VolumePaths.snapshot(id);
-        if (files.exists(VolumePaths.manifest(id))) {
-            files.delete(VolumePaths.manifest(id));
-            files.sync(folder);
-        }
-        for (String name : files.list(folder)) {
-            files.delete(folder + "/" + name);
-        }
-        files.delete(folder);
-        files.sync(VolumePaths.SNAPSHOTS);
-        for (String pack : files.list(VolumePaths.PACKS)) {
-            if (pack.startsWith(id + "-")) {
-                files.delete(VolumePaths.PACKS + "/" + pack);
-            }
-        }
-        files.sync(VolumePaths.PACKS);
+    boolean abandoned(Intent intent, Set<String> gonePods) {
+        return intent.writer().pod().equals(writer.pod()) && !intent.writer().equals(writer)
+                || gonePods.contains(intent.writer().pod())
+                || intent.at().plus(ABANDONED_AFTER).isBefore(clock.instant());
+    }
+
+    private static String path(Intent intent) {
+        return VolumePaths.INTENTS + "/" + intent.fileName();
     }
 }

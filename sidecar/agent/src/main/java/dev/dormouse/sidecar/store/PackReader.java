@@ -8,6 +8,8 @@ import dev.dormouse.sidecar.format.InvalidSnapshotException;
 import dev.dormouse.sidecar.format.Manifest.PackEntry;
 import dev.dormouse.sidecar.format.PackFrame;
 import dev.dormouse.sidecar.pipeline.ChunkSource;
+import java.io.Closeable;
+import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.NoSuchFileException;
@@ -16,14 +18,20 @@ import java.util.List;
 
 /** A snapshot's packs, opened and checked to be those that the manifest means. */
 final class PackReader implements ChunkSource {
+    private final SnapshotFiles files;
     private final List<PackEntry> packs;
+    private final Closeable announcement;
     private final List<SnapshotFiles.OpenFile> open = new ArrayList<>();
 
-    PackReader(SnapshotFiles files, List<PackEntry> packs) throws IOException, InvalidSnapshotException {
+    /** @param announcement that these packs are being read; closed when they are not any more */
+    PackReader(SnapshotFiles files, List<PackEntry> packs, Closeable announcement)
+            throws IOException, InvalidSnapshotException {
+        this.files = files;
         this.packs = packs;
+        this.announcement = announcement;
         try {
             for (PackEntry pack : packs) {
-                open(files, pack);
+                open(pack);
             }
         } catch (IOException | InvalidSnapshotException e) {
             close();
@@ -31,10 +39,10 @@ final class PackReader implements ChunkSource {
         }
     }
 
-    private void open(SnapshotFiles files, PackEntry pack) throws IOException, InvalidSnapshotException {
+    private void open(PackEntry pack) throws IOException, InvalidSnapshotException {
         String path = VolumePaths.pack(pack.id());
         try {
-            SnapshotFiles.OpenFile file = files.open(path);
+            SnapshotFiles.OpenFile file = open(pack.id());
             open.add(file);
             if (file.size() != pack.bytes()) {
                 throw new InvalidSnapshotException(Fault.InvalidPack,
@@ -47,6 +55,19 @@ final class PackReader implements ChunkSource {
         }
     }
 
+    /** A collection may just be moving it to the trash, or back. */
+    private SnapshotFiles.OpenFile open(String packId) throws IOException {
+        try {
+            return files.open(VolumePaths.pack(packId));
+        } catch (NoSuchFileException moved) {
+            try {
+                return files.open(VolumePaths.trashed(packId));
+            } catch (NoSuchFileException movedBack) {
+                return files.open(VolumePaths.pack(packId));
+            }
+        }
+    }
+
     private static ByteBuffer block(SnapshotFiles.OpenFile file, long position) throws IOException {
         ByteBuffer block = ByteBuffer.allocate(ALIGNMENT);
         file.read(block, position);
@@ -55,7 +76,24 @@ final class PackReader implements ChunkSource {
 
     @Override
     public void read(Chunk chunk, ByteBuffer into) throws IOException {
-        open.get(chunk.pack()).read(into, chunk.offset());
+        int start = into.position();
+        try {
+            open.get(chunk.pack()).read(into, chunk.offset());
+        } catch (EOFException e) {
+            throw e;
+        } catch (IOException e) {
+            readAnew(chunk, into.position(start), e);
+        }
+    }
+
+    /** A network volume forgets the handle of a file that another node moved or rewrote; by its name it is there. */
+    private void readAnew(Chunk chunk, ByteBuffer into, IOException first) throws IOException {
+        try (SnapshotFiles.OpenFile file = open(packs.get(chunk.pack()).id())) {
+            file.read(into, chunk.offset());
+        } catch (IOException e) {
+            first.addSuppressed(e);
+            throw first;
+        }
     }
 
     @Override
@@ -65,8 +103,10 @@ final class PackReader implements ChunkSource {
 
     @Override
     public void close() throws IOException {
-        for (SnapshotFiles.OpenFile file : open) {
-            file.close();
+        try (announcement) {
+            for (SnapshotFiles.OpenFile file : open) {
+                file.close();
+            }
         }
     }
 }

@@ -2,6 +2,8 @@ package dev.dormouse.sidecar.store;
 
 import static dev.dormouse.sidecar.format.SnapshotFormat.ALIGNMENT;
 
+import dev.dormouse.sidecar.format.Chunk;
+import dev.dormouse.sidecar.format.Digest;
 import dev.dormouse.sidecar.format.Manifest.PackEntry;
 import dev.dormouse.sidecar.format.PackFrame;
 import dev.dormouse.sidecar.format.SnapshotFormat;
@@ -9,11 +11,17 @@ import dev.dormouse.sidecar.format.SnapshotId;
 import dev.dormouse.sidecar.pipeline.ChunkSink;
 import java.io.Closeable;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
-/** Writes a snapshot's packs, a new one whenever the present one is full. Places are given out under the monitor. */
+/**
+ * Writes a snapshot's packs, a new one whenever the present one is full, and refers to what other snapshots hold already.
+ * Places are given out under the monitor.
+ */
 final class PackWriter implements ChunkSink, Closeable {
     private static final class Pack {
         private final String id;
@@ -34,26 +42,36 @@ final class PackWriter implements ChunkSink, Closeable {
     private final SnapshotFiles files;
     private final String snapshotId;
     private final long maxPackBytes;
+    private final KnownChunks known;
+    private final Map<Digest, Chunk> written = new ConcurrentHashMap<>();
     private final List<Pack> packs = new ArrayList<>();
 
-    PackWriter(SnapshotFiles files, String snapshotId, long maxPackBytes) {
+    PackWriter(SnapshotFiles files, String snapshotId, long maxPackBytes, KnownChunks known) {
         this.files = files;
         this.snapshotId = snapshotId;
         this.maxPackBytes = maxPackBytes;
+        this.known = known;
     }
 
     @Override
-    public Place append(ByteBuffer stored) throws IOException {
+    public @Nullable Chunk find(Digest digest, int rawLength) {
+        Chunk chunk = known.find(digest, rawLength);
+        return chunk == null ? written.get(digest) : chunk;
+    }
+
+    @Override
+    public Chunk append(Encoded encoded) throws IOException {
         Pack pack;
-        Place place;
+        Chunk chunk;
         synchronized (this) {
-            pack = packWithRoomFor(stored.remaining());
-            place = new Place(packs.size() - 1, pack.end);
-            pack.end = SnapshotFormat.aligned(pack.end + stored.remaining());
+            pack = packWithRoomFor(encoded.stored().remaining());
+            chunk = encoded.at(known.packs().size() + packs.size() - 1, pack.end);
+            pack.end = SnapshotFormat.aligned(pack.end + chunk.storedLength());
             pack.chunks++;
         }
-        pack.file.write(stored, place.offset());
-        return place;
+        pack.file.write(encoded.stored(), chunk.offset());
+        written.put(chunk.digest(), chunk);
+        return chunk;
     }
 
     private Pack packWithRoomFor(int bytes) throws IOException {
@@ -70,13 +88,17 @@ final class PackWriter implements ChunkSink, Closeable {
         return pack;
     }
 
-    /** Completes all packs and makes their content durable. */
+    /**
+     * Completes all packs and makes their content durable.
+     *
+     * @return the packs that {@link Chunk#pack} counts: those of other snapshots, then the new ones
+     */
     synchronized List<PackEntry> finish() throws IOException {
         for (Pack pack : packs) {
             pack.file.write(PackFrame.footer(pack.entry()), pack.end);
             pack.file.force();
         }
-        return packs.stream().map(Pack::entry).toList();
+        return Stream.concat(known.packs().stream(), packs.stream().map(Pack::entry)).toList();
     }
 
     @Override

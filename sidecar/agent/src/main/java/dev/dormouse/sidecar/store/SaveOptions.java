@@ -10,8 +10,10 @@ import java.util.Set;
  * @param types what is saved (S17)
  * @param chunkBytes a power of two from 4 KiB to 64 MiB
  * @param workers threads that encode
+ * @param incremental refer to chunks that the volume holds already instead of writing them again (S4)
  */
-public record SaveOptions(Compression compression, int level, Set<BufferType> types, int chunkBytes, int workers) {
+public record SaveOptions(Compression compression, int level, Set<BufferType> types, int chunkBytes, int workers,
+        boolean incremental) {
     public static final int DEFAULT_LEVEL = 3;
 
     public SaveOptions {
@@ -24,9 +26,9 @@ public record SaveOptions(Compression compression, int level, Set<BufferType> ty
         }
     }
 
-    /** Weights only, default chunks, all cores. */
+    /** Weights only, default chunks, all cores, incremental. */
     public static SaveOptions of(Compression compression, int level) {
         return new SaveOptions(compression, level, Set.of(BufferType.Weights), SnapshotFormat.DEFAULT_CHUNK_BYTES,
-                Runtime.getRuntime().availableProcessors());
+                Runtime.getRuntime().availableProcessors(), true);
     }
 }

@@ -8,8 +8,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
-/** A published snapshot with a valid manifest. Its chunks are checked when they are restored. */
-public record Snapshot(Manifest manifest) {
+/**
+ * A published snapshot with a valid manifest. Its chunks are checked when they are restored.
+ *
+ * @param pinned retention leaves it alone
+ */
+public record Snapshot(Manifest manifest, boolean pinned) {
     public String id() {
         return manifest.id();
     }

@@ -14,7 +14,10 @@ public interface SnapshotFiles {
     /** Does nothing when it exists. */
     void createFolder(String path) throws IOException;
 
-    /** Names of files and folders in it, in no order; none when it does not exist. */
+    /**
+     * Names of files and folders in it, in no order; none when it does not exist. On a network volume it may lag behind
+     * what other nodes did.
+     */
     List<String> list(String folder) throws IOException;
 
     boolean exists(String path) throws IOException;
@@ -37,7 +40,10 @@ public interface SnapshotFiles {
      */
     NewFile create(String path) throws IOException;
 
-    /** Within one folder; atomic; replaces {@code to}. */
+    /**
+     * Replaces {@code to}; who looks sees the file under exactly one name. After a crash a rename between two folders may
+     * have left it under both, never under none.
+     */
     void rename(String from, String to) throws IOException;
 
     /** A file or an empty folder; does nothing when there is none. */

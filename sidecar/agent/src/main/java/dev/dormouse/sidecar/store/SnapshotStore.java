@@ -1,30 +1,26 @@
 package dev.dormouse.sidecar.store;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.dormouse.sidecar.device.DeviceMemory;
-import dev.dormouse.sidecar.format.ChunkTable;
 import dev.dormouse.sidecar.format.Fault;
 import dev.dormouse.sidecar.format.InvalidSnapshotException;
 import dev.dormouse.sidecar.format.Manifest;
-import dev.dormouse.sidecar.format.ManifestCodec;
 import dev.dormouse.sidecar.format.SnapshotFormat;
 import dev.dormouse.sidecar.format.SnapshotId;
 import dev.dormouse.sidecar.pipeline.ProgressListener;
 import dev.dormouse.sidecar.pipeline.RestoreException;
 import dev.dormouse.sidecar.pipeline.RestoreOptions;
 import dev.dormouse.sidecar.pipeline.RestoreTask;
+import java.io.Closeable;
 import java.io.IOException;
-import java.nio.ByteBuffer;
+import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Clock;
-import java.time.Duration;
-import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -33,38 +29,21 @@ import org.slf4j.LoggerFactory;
  */
 public final class SnapshotStore {
     private static final Logger LOG = LoggerFactory.getLogger(SnapshotStore.class);
-    private static final JsonMapper JSON = new JsonMapper();
-    private static final int MAX_QUARANTINE_BYTES = 1 << 20;
-    /** No save takes this long; clocks of two nodes do not differ by so much. */
-    private static final Duration ABANDONED_AFTER = Duration.ofHours(24);
-
-    private static final Comparator<Snapshot> BY_AGE = Comparator.comparing(Snapshot::createdAt)
-            .thenComparing(Snapshot::id);
-
-    /** What is on a volume: usable snapshots, oldest first, and those that must not be used. */
-    public record Listing(List<Snapshot> snapshots, List<Refusal> refused) {
-        public Listing {
-            snapshots = List.copyOf(snapshots);
-            refused = List.copyOf(refused);
-        }
-
-        public Optional<Snapshot> newest(String key) {
-            return snapshots.reversed().stream().filter(snapshot -> snapshot.key().equals(key)).findFirst();
-        }
-    }
-
-    private record Quarantine(String reason, String message, String at) {}
 
     private final SnapshotFiles files;
     private final Clock clock;
+    private final Catalog catalog;
     private final Intents intents;
+    private final Remover remover;
     private final SnapshotWriter writer;
 
     private SnapshotStore(SnapshotFiles files, Writer writer, Clock clock, long maxPackBytes) {
         this.files = files;
         this.clock = clock;
-        this.intents = new Intents(files, writer);
-        this.writer = new SnapshotWriter(files, intents, maxPackBytes);
+        this.catalog = new Catalog(files);
+        this.intents = new Intents(files, writer, clock);
+        this.remover = new Remover(files, intents);
+        this.writer = new SnapshotWriter(files, catalog, intents, remover, maxPackBytes);
     }
 
     /**
@@ -76,13 +55,30 @@ public final class SnapshotStore {
         return open(new DiskFiles(root), writer, clock, SnapshotFormat.MAX_PACK_BYTES);
     }
 
+    /**
+     * Opens a volume that others use, as it is: nothing is created and nothing removed.
+     *
+     * @throws IOException when the folder is no snapshot volume
+     */
+    public static SnapshotStore visit(Path root, Clock clock) throws IOException {
+        if (!Files.isDirectory(root.resolve(VolumePaths.SNAPSHOTS))
+                || !Files.isDirectory(root.resolve(VolumePaths.PACKS))) {
+            throw new IOException(root + " is no snapshot volume: it has no folders snapshots/ and packs/");
+        }
+        // A name that no living pod has, so that nothing of a pod's is taken for an earlier life of this process.
+        String visitor = SnapshotId.next(clock.instant(), ThreadLocalRandom.current());
+        return new SnapshotStore(new DiskFiles(root), Writer.inPod("visitor-" + visitor), clock,
+                SnapshotFormat.MAX_PACK_BYTES);
+    }
+
     static SnapshotStore open(SnapshotFiles files, Writer writer, Clock clock, long maxPackBytes) throws IOException {
         var store = new SnapshotStore(files, writer, clock, maxPackBytes);
-        for (String folder : List.of(VolumePaths.PACKS, VolumePaths.SNAPSHOTS, VolumePaths.INTENTS)) {
+        for (String folder : List.of(VolumePaths.PACKS, VolumePaths.SNAPSHOTS, VolumePaths.INTENTS,
+                VolumePaths.TRASH)) {
             files.createFolder(folder);
         }
         files.sync("");
-        store.intents.clean(clock.instant(), ABANDONED_AFTER);
+        store.remover.clean(Set.of());
         return store;
     }
 
@@ -92,48 +88,7 @@ public final class SnapshotStore {
     }
 
     public Listing list() throws IOException {
-        var snapshots = new ArrayList<Snapshot>();
-        var refused = new ArrayList<Refusal>();
-        for (String id : files.list(VolumePaths.SNAPSHOTS)) {
-            if (!SnapshotId.valid(id)) {
-                LOG.atWarn().addKeyValue("name", id).log("Something in the volume's snapshots folder is no snapshot");
-                continue;
-            }
-            try {
-                Optional<Refusal> quarantine = quarantineOf(id);
-                if (quarantine.isPresent()) {
-                    refused.add(quarantine.get());
-                } else {
-                    snapshots.add(new Snapshot(readManifest(id)));
-                }
-            } catch (NoSuchFileException unpublished) {
-                // A folder without a manifest is a save that has not ended, or was deleted meanwhile.
-                LOG.atDebug().addKeyValue("snapshot", id).log("Not published");
-            } catch (InvalidSnapshotException e) {
-                refused.add(new Refusal(id, e.fault().name(), String.valueOf(e.getMessage())));
-            }
-        }
-        snapshots.sort(BY_AGE);
-        return new Listing(snapshots, refused);
-    }
-
-    private Manifest readManifest(String id) throws IOException, InvalidSnapshotException {
-        String path = VolumePaths.manifest(id);
-        return ManifestCodec.read(path, id, files.read(path, SnapshotFormat.MAX_MANIFEST_BYTES));
-    }
-
-    /** Where the mark is, the snapshot is out, even if nobody can read why. */
-    private Optional<Refusal> quarantineOf(String id) throws IOException {
-        if (!files.exists(VolumePaths.quarantine(id))) {
-            return Optional.empty();
-        }
-        try {
-            var quarantine = JSON.readValue(files.read(VolumePaths.quarantine(id), MAX_QUARANTINE_BYTES),
-                    Quarantine.class);
-            return Optional.of(new Refusal(id, quarantine.reason(), quarantine.message()));
-        } catch (JsonProcessingException e) {
-            return Optional.of(new Refusal(id, "Quarantined", "the reason cannot be read: " + e.getOriginalMessage()));
-        }
+        return catalog.list();
     }
 
     /**
@@ -143,23 +98,30 @@ public final class SnapshotStore {
      */
     public RestoreTask restore(Snapshot snapshot, DeviceMemory device, RestoreOptions options) throws RestoreException {
         Manifest manifest = snapshot.manifest();
-        String tablePath = VolumePaths.chunkTable(manifest.id());
         try {
-            ChunkTable table = ChunkTable.read(tablePath,
-                    files.read(tablePath, Math.toIntExact(manifest.chunkTable().bytes())), manifest);
-            var packs = new PackReader(files, manifest.packs());
+            var packs = new PackReader(files, manifest.packs(), announceRestore(manifest.id()));
             try {
-                return RestoreTask.start(manifest, table, packs, device, options);
-            } catch (RestoreException e) {
+                return RestoreTask.start(manifest, catalog.table(manifest), packs, device, options);
+            } catch (RestoreException | InvalidSnapshotException | IOException e) {
                 packs.close();
                 throw e;
             }
         } catch (InvalidSnapshotException e) {
             throw RestoreException.of(e);
-        } catch (NoSuchFileException e) {
-            throw new RestoreException(Fault.InvalidChunkTable, tablePath + ": is missing", e);
         } catch (IOException e) {
             throw new RestoreException(Fault.ReadFailed, "snapshot " + manifest.id() + ": " + e.getMessage(), e);
+        }
+    }
+
+    /** A volume that cannot be written to restores all the same: nobody can unlink anything there either. */
+    private Closeable announceRestore(String id) {
+        try {
+            Intent intent = intents.announce(Intent.Kind.Restore, id);
+            return () -> intents.strike(intent);
+        } catch (IOException e) {
+            LOG.atWarn().addKeyValue("snapshot", id).log("Restoring without an announcement: {}", e.getMessage());
+            return () -> {
+            };
         }
     }
 
@@ -178,30 +140,65 @@ public final class SnapshotStore {
 
     /** Never offers the snapshot again. The bytes stay for inspection; the first reason stands. */
     public void quarantine(String id, String reason, String message) throws IOException {
-        String path = VolumePaths.quarantine(checked(id));
-        if (files.exists(path)) {
-            return;
-        }
-        byte[] json = JSON.writerWithDefaultPrettyPrinter()
-                .writeValueAsBytes(new Quarantine(reason, message, clock.instant().toString()));
-        files.delete(VolumePaths.unfinished(path));
-        try (SnapshotFiles.NewFile file = files.create(VolumePaths.unfinished(path))) {
-            file.write(ByteBuffer.wrap(json), 0);
-            file.force();
-        }
-        files.rename(VolumePaths.unfinished(path), path);
-        files.sync(VolumePaths.snapshot(id));
+        catalog.quarantine(checked(id), reason, message, clock.instant());
         LOG.atWarn().addKeyValue("snapshot", id).addKeyValue("reason", reason).log(message);
     }
 
     /**
-     * Deletes a snapshot and the packs written for it; an unknown id is fine (S38). When it fails half-way the snapshot no
-     * longer exists and the next start of the sidecar removes the rest.
+     * Keeps retention away from a snapshot, or lets it come near again.
+     *
+     * @throws NoSuchFileException when it is not published
+     */
+    public void pin(String id, boolean pinned) throws IOException {
+        if (!files.exists(VolumePaths.manifest(checked(id)))) {
+            throw new NoSuchFileException(id, null, "there is no such snapshot");
+        }
+        String pin = VolumePaths.pin(id);
+        if (pinned && !files.exists(pin)) {
+            files.create(pin).close();
+        } else if (!pinned) {
+            files.delete(pin);
+        }
+        files.sync(VolumePaths.snapshot(id));
+    }
+
+    /**
+     * Deletes a snapshot; an unknown id is fine (S38). Its bytes are freed by the next {@link #collect}. When it fails
+     * half-way the snapshot no longer exists and the next start of the sidecar removes the rest.
      */
     public void delete(String id) throws IOException {
-        intents.announce(checked(id));
-        Intents.remove(files, id);
-        intents.strike(id);
+        remover.delete(checked(id));
+    }
+
+    /**
+     * Reads a snapshot from end to end, and compares every chunk with its checksum and its identity.
+     *
+     * @param workers threads that read
+     * @throws NoSuchFileException when it is not published
+     */
+    public VerifyReport verify(String id, int workers) throws IOException {
+        if (!files.exists(VolumePaths.manifest(checked(id)))) {
+            throw new NoSuchFileException(id, null, "there is no such snapshot");
+        }
+        return new Verifier(files, catalog).verify(id, announceRestore(id), workers);
+    }
+
+    /** Deletes what the policy does not keep. One that cannot be deleted does not keep the others (S58). */
+    public PruneReport prune(RetentionPolicy policy) throws IOException {
+        return Retention.apply(policy, catalog, clock.instant(), remover);
+    }
+
+    /**
+     * Frees the bytes that no snapshot needs any more.
+     *
+     * @throws IOException when the volume fails; the next collection carries on
+     */
+    public CollectReport collect(CollectOptions options) throws IOException, InterruptedException {
+        return collector(options, time -> TimeUnit.NANOSECONDS.sleep(time.toNanos())).collect();
+    }
+
+    Collector collector(CollectOptions options, Collector.Pause pause) {
+        return new Collector(files, catalog, intents, remover, options, pause);
     }
 
     private static String checked(String id) {

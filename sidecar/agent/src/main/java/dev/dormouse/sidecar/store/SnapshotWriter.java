@@ -1,35 +1,26 @@
 package dev.dormouse.sidecar.store;
 
 import dev.dormouse.sidecar.api.BufferType;
-import dev.dormouse.sidecar.api.EngineMessage.BufferMeta;
-import dev.dormouse.sidecar.device.Allocation;
 import dev.dormouse.sidecar.device.DeviceMemory;
 import dev.dormouse.sidecar.format.Chunk;
 import dev.dormouse.sidecar.format.ChunkLayout;
 import dev.dormouse.sidecar.format.ChunkTable;
+import dev.dormouse.sidecar.format.Codec;
 import dev.dormouse.sidecar.format.Digest;
 import dev.dormouse.sidecar.format.InvalidSnapshotException;
 import dev.dormouse.sidecar.format.Manifest;
-import dev.dormouse.sidecar.format.Manifest.AllocationEntry;
-import dev.dormouse.sidecar.format.Manifest.FileEntry;
 import dev.dormouse.sidecar.format.Manifest.PackEntry;
 import dev.dormouse.sidecar.format.ManifestCodec;
 import dev.dormouse.sidecar.format.ManifestRules;
 import dev.dormouse.sidecar.format.SnapshotFormat;
+import dev.dormouse.sidecar.pipeline.ChunkSink;
 import dev.dormouse.sidecar.pipeline.ProgressListener;
 import dev.dormouse.sidecar.pipeline.SavePipeline;
-import dev.dormouse.sidecar.pipeline.SaveSource;
-import dev.dormouse.sidecar.store.SaveRequest.SavedBuffer;
-import dev.dormouse.sidecar.store.SaveRequest.SavedFile;
-import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
+import java.util.TreeMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -45,32 +36,41 @@ final class SnapshotWriter {
     private static final long NEARLY_FULL_BYTES = 1 << 20;
 
     private final SnapshotFiles files;
+    private final Catalog catalog;
     private final Intents intents;
+    private final Remover remover;
     private final long maxPackBytes;
 
-    SnapshotWriter(SnapshotFiles files, Intents intents, long maxPackBytes) {
+    SnapshotWriter(SnapshotFiles files, Catalog catalog, Intents intents, Remover remover, long maxPackBytes) {
         this.files = files;
+        this.catalog = catalog;
         this.intents = intents;
+        this.remover = remover;
         this.maxPackBytes = maxPackBytes;
     }
 
     Snapshot save(String id, SaveRequest request, DeviceMemory device, SaveOptions options, ProgressListener progress)
             throws IOException, InvalidSnapshotException {
-        try (Content content = Content.of(request, options)) {
+        try (SaveContent content = SaveContent.of(request, options)) {
             ManifestRules.checkKey(request.key());
             ManifestRules.checkCompatibility(request.compatibility());
             ManifestRules.checkChunkBytes(options.chunkBytes());
             ManifestRules.checkContent(content.allocations(), content.buffers(), content.files());
             ChunkLayout layout = content.layout(options.chunkBytes());
-            long needed = neededBytes(layout, content, options);
-            if (files.usableBytes() < needed) {
-                throw new VolumeFullException(needed, files.usableBytes());
-            }
+            var save = new Save(id, request, content, layout, device, options);
+            long needed = save.neededBytes();
             try {
-                intents.announce(id);
-                Manifest manifest = write(id, request, content, layout, device, options, progress);
-                publish(manifest);
-                return new Snapshot(manifest);
+                if (files.usableBytes() < needed && catalog.list().snapshots().isEmpty()) {
+                    throw new VolumeFullException(needed, files.usableBytes());
+                }
+                Intent intent = intents.announce(Intent.Kind.Save, id);
+                KnownChunks known = options.incremental()
+                        ? KnownChunks.read(catalog, request.key())
+                        : KnownChunks.none();
+                save.checkRoom(known);
+                Manifest manifest = save.write(known, progress);
+                publish(manifest, intent);
+                return new Snapshot(manifest, false);
             } catch (IOException e) {
                 abandon(id, e);
                 throw asVolumeFull(e, needed);
@@ -81,51 +81,31 @@ final class SnapshotWriter {
         }
     }
 
-    private Manifest write(String id, SaveRequest request, Content content, ChunkLayout layout, DeviceMemory device,
-            SaveOptions options, ProgressListener progress) throws IOException {
-        List<Chunk> chunks;
-        List<PackEntry> packs;
-        try (PackWriter writer = new PackWriter(files, id, maxPackBytes)) {
-            chunks = SavePipeline.run(layout, content.sources(), device, writer,
-                    new SavePipeline.Settings(options.compression(), options.level(), options.chunkBytes(),
-                            options.workers()),
-                    progress);
-            packs = writer.finish();
-        }
-        files.sync(VolumePaths.PACKS);
-
-        files.createFolder(VolumePaths.snapshot(id));
-        files.sync(VolumePaths.SNAPSHOTS);
-        ChunkTable table = ChunkTable.of(chunks);
-        writeDurably(VolumePaths.chunkTable(id), table.bytes());
-        long storedBytes = chunks.stream().mapToLong(Chunk::storedLength).sum();
-        return new Manifest(SnapshotFormat.NAME, SnapshotFormat.VERSION, id, request.key(), request.compatibility(),
-                request.createdAt(), layout.totalBytes(), storedBytes, weightsDigest(content, layout, chunks),
-                options.chunkBytes(), content.allocations(), content.buffers(), content.files(), packs, table.entry());
-    }
-
-    private void publish(Manifest manifest) throws IOException {
+    private void publish(Manifest manifest, Intent intent) throws IOException {
         String path = VolumePaths.manifest(manifest.id());
         String folder = VolumePaths.snapshot(manifest.id());
         writeDurably(VolumePaths.unfinished(path), ManifestCodec.write(manifest));
         files.sync(folder);
+        if (!intents.stands(intent)) {
+            throw new IOException("the save took so long that others took it for dead; save again");
+        }
         for (PackEntry pack : manifest.packs()) {
             if (!files.exists(VolumePaths.pack(pack.id()))) {
-                throw new IOException("pack " + pack.id() + " was removed while it was written; save again");
+                throw new IOException("pack " + pack.id() + " was removed during the save; save again");
             }
         }
         files.rename(VolumePaths.unfinished(path), path);
         files.sync(folder);
-        strike(manifest.id());
+        strike(intent);
     }
 
     /** The snapshot is published whether this succeeds or not. */
-    private void strike(String id) {
+    private void strike(Intent intent) {
         try {
-            intents.strike(id);
+            intents.strike(intent);
         } catch (IOException e) {
             LOG.atWarn()
-                    .addKeyValue("snapshot", id)
+                    .addKeyValue("snapshot", intent.snapshotId())
                     .setCause(e)
                     .log("The intent of a published snapshot stays until the next start of the sidecar");
         }
@@ -141,8 +121,8 @@ final class SnapshotWriter {
     /** The intent goes last: what cannot be removed now is removed by the next process that opens the volume. */
     private void abandon(String id, Throwable cause) {
         try {
-            Intents.remove(files, id);
-            intents.strike(id);
+            remover.removeUnfinished(id);
+            intents.strikeAll(intent -> intent.snapshotId().equals(id));
         } catch (IOException e) {
             cause.addSuppressed(e);
             LOG.atWarn()
@@ -154,6 +134,9 @@ final class SnapshotWriter {
 
     /** Java has no own exception for a full disk, and the message is in the language of the system. */
     private IOException asVolumeFull(IOException e, long needed) {
+        if (e instanceof VolumeFullException) {
+            return e;
+        }
         try {
             long usable = files.usableBytes();
             String message = String.valueOf(e.getMessage());
@@ -168,74 +151,99 @@ final class SnapshotWriter {
         return e;
     }
 
-    private static long neededBytes(ChunkLayout layout, Content content, SaveOptions options) {
-        long metadata = layout.chunks() * 2L * SnapshotFormat.ALIGNMENT + content.buffers().size() * 1024L + (64 << 10);
-        long data = switch (options.compression()) {
-            case None -> layout.totalBytes();
-            case Zstd -> (long) (layout.totalBytes() * BEST_COMPRESSION);
-        };
-        return data + metadata;
-    }
+    /** The parts of one save that belong together. */
+    private final class Save {
+        private final String id;
+        private final SaveRequest request;
+        private final SaveContent content;
+        private final ChunkLayout layout;
+        private final DeviceMemory device;
+        private final SaveOptions options;
 
-    private static String weightsDigest(Content content, ChunkLayout layout, List<Chunk> chunks) {
-        var digest = Digest.Algorithm.Sha256.start();
-        for (int i = 0; i < chunks.size(); i++) {
-            int allocation = layout.piece(i).extent() - content.files().size();
-            if (allocation >= 0 && content.allocations().get(allocation).bufferType() == BufferType.Weights) {
-                digest.update(chunks.get(i).digest().bytes());
+        Save(String id, SaveRequest request, SaveContent content, ChunkLayout layout, DeviceMemory device,
+                SaveOptions options) {
+            this.id = id;
+            this.request = request;
+            this.content = content;
+            this.layout = layout;
+            this.device = device;
+            this.options = options;
+        }
+
+        /** With nothing on the volume to refer to. */
+        long neededBytes() {
+            return switch (options.compression()) {
+                case None -> layout.totalBytes();
+                case Zstd -> (long) (layout.totalBytes() * BEST_COMPRESSION);
+            } + layout.chunks() * (long) SnapshotFormat.ALIGNMENT + metadataBytes();
+        }
+
+        private long metadataBytes() {
+            return layout.chunks() * (long) SnapshotFormat.ALIGNMENT + content.buffers().size() * 1024L + (64 << 10);
+        }
+
+        /** Where a whole snapshot has no room the new chunks may: encodes once to see how much that is. */
+        void checkRoom(KnownChunks known) throws IOException {
+            long usable = files.usableBytes();
+            if (usable >= neededBytes()) {
+                return;
+            }
+            var counter = new CountingSink(known);
+            run(counter, ProgressListener.NONE);
+            long needed = counter.bytes() + metadataBytes();
+            if (usable < needed) {
+                throw new VolumeFullException(needed, usable);
             }
         }
-        return Digest.of(digest.digest()).labelled(Digest.Algorithm.Sha256);
-    }
 
-    /** What of a request goes into the snapshot, with its files open. */
-    private record Content(List<AllocationEntry> allocations, List<BufferMeta> buffers, List<FileEntry> files,
-            List<SaveSource> sources) implements Closeable {
+        private List<Chunk> run(ChunkSink sink, ProgressListener progress) throws IOException {
+            return SavePipeline.run(layout, content.sources(), device, sink,
+                    new SavePipeline.Settings(options.compression(), options.level(), options.chunkBytes(),
+                            options.workers()),
+                    progress);
+        }
 
-        static Content of(SaveRequest request, SaveOptions options) throws IOException {
-            var sources = new ArrayList<SaveSource>();
-            var fileEntries = new ArrayList<FileEntry>();
-            Map<Allocation, Integer> indexes = new LinkedHashMap<>();
-            var content = new Content(new ArrayList<>(), new ArrayList<>(), fileEntries, sources);
-            try {
-                for (SavedFile file : request.files()) {
-                    FileChannel channel = FileChannel.open(file.content(), StandardOpenOption.READ);
-                    sources.add(new SaveSource.OfFile(file.name(), channel, channel.size()));
-                    fileEntries.add(new FileEntry(file.name(), channel.size()));
+        Manifest write(KnownChunks known, ProgressListener progress) throws IOException {
+            List<Chunk> chunks;
+            List<PackEntry> packs;
+            try (PackWriter writer = new PackWriter(files, id, maxPackBytes, known)) {
+                chunks = run(writer, progress);
+                packs = writer.finish();
+            }
+            files.sync(VolumePaths.PACKS);
+
+            files.createFolder(VolumePaths.snapshot(id));
+            files.sync(VolumePaths.SNAPSHOTS);
+            var used = new TreeMap<Integer, Integer>();
+            chunks.stream().filter(chunk -> chunk.codec() != Codec.Zero).forEach(chunk -> used.put(chunk.pack(), 0));
+            var usedPacks = new ArrayList<PackEntry>();
+            for (var index : used.entrySet()) {
+                index.setValue(usedPacks.size());
+                usedPacks.add(packs.get(index.getKey()));
+            }
+            List<Chunk> placed = chunks.stream()
+                    .map(chunk -> chunk.codec() == Codec.Zero
+                            ? chunk
+                            : chunk.inPack(used.getOrDefault(chunk.pack(), 0)))
+                    .toList();
+            ChunkTable table = ChunkTable.of(placed);
+            writeDurably(VolumePaths.chunkTable(id), table.bytes());
+            long storedBytes = placed.stream().mapToLong(Chunk::storedLength).sum();
+            return new Manifest(SnapshotFormat.NAME, SnapshotFormat.VERSION, id, request.key(),
+                    request.compatibility(), request.createdAt(), layout.totalBytes(), storedBytes,
+                    weightsDigest(placed), options.chunkBytes(), content.allocations(), content.buffers(),
+                    content.files(), usedPacks, table.entry());
+        }
+
+        private String weightsDigest(List<Chunk> chunks) {
+            var digest = Digest.Algorithm.Sha256.start();
+            for (int i = 0; i < chunks.size(); i++) {
+                int allocation = layout.piece(i).extent() - content.files().size();
+                if (allocation >= 0 && content.allocations().get(allocation).bufferType() == BufferType.Weights) {
+                    digest.update(chunks.get(i).digest().bytes());
                 }
-            } catch (IOException e) {
-                content.close();
-                throw e;
             }
-            for (SavedBuffer buffer : request.buffers()) {
-                if (options.types().contains(buffer.meta().bufferType())) {
-                    int index = indexes.computeIfAbsent(buffer.allocation(), added -> indexes.size());
-                    content.buffers.add(withAllocation(buffer.meta(), index));
-                }
-            }
-            for (Allocation allocation : indexes.keySet()) {
-                sources.add(new SaveSource.OfAllocation(allocation));
-                content.allocations.add(new AllocationEntry(allocation.bytes(), allocation.type()));
-            }
-            return content;
-        }
-
-        private static BufferMeta withAllocation(BufferMeta meta, int allocation) {
-            return new BufferMeta(meta.name(), allocation, meta.offset(), meta.length(), meta.bufferType(),
-                    meta.dtype(), meta.shape(), meta.optional());
-        }
-
-        ChunkLayout layout(int chunkBytes) {
-            return new ChunkLayout(chunkBytes, sources.stream().mapToLong(SaveSource::length).toArray());
-        }
-
-        @Override
-        public void close() throws IOException {
-            for (SaveSource source : sources) {
-                if (source instanceof SaveSource.OfFile file) {
-                    file.channel().close();
-                }
-            }
+            return Digest.of(digest.digest()).labelled(Digest.Algorithm.Sha256);
         }
     }
 }

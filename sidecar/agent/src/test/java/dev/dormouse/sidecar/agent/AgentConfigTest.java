@@ -26,7 +26,7 @@ class AgentConfigTest {
     void defaults() {
         assertThat(AgentConfig.fromEnvironment(LEAST)).isEqualTo(new AgentConfig(Path.of("/run/dormouse/engine.sock"),
                 "127.0.0.9", 9400, 8000, "u-1", "ns/m", "", null,
-                new WarmupSettings(true, true, true, 1, 1, Duration.ofSeconds(600))));
+                new WarmupSettings(true, true, true, 1, 1, Duration.ofSeconds(600)), null));
         var snapshots = AgentConfig
                 .fromEnvironment(with(Map.of("DORMOUSE_VOLUME", "/v", "DORMOUSE_SNAPSHOT_KEY", KEY)))
                 .snapshots();
@@ -45,11 +45,12 @@ class AgentConfigTest {
                 Map.entry("DORMOUSE_WARMUP_PRELOAD_WEIGHTS", "false"),
                 Map.entry("DORMOUSE_WARMUP_PREALLOCATE_POOLS", "false"),
                 Map.entry("DORMOUSE_WARMUP_PRECOMPILE_KERNELS", "false"), Map.entry("DORMOUSE_WARMUP_BATCH_SIZE", "4"),
-                Map.entry("DORMOUSE_WARMUP_ITERATIONS", "5"), Map.entry("DORMOUSE_WARMUP_DEADLINE_SECONDS", "6")));
+                Map.entry("DORMOUSE_API_TOKEN", "secret"), Map.entry("DORMOUSE_WARMUP_ITERATIONS", "5"),
+                Map.entry("DORMOUSE_WARMUP_DEADLINE_SECONDS", "6")));
 
         assertThat(config).isEqualTo(new AgentConfig(Path.of("/s"), "127.1.2.3", 2, 1, "u", "n/m", "7",
                 new SnapshotSettings(Path.of("/v"), KEY, Compression.Zstd, 9, false),
-                new WarmupSettings(false, false, false, 4, 5, Duration.ofSeconds(6))));
+                new WarmupSettings(false, false, false, 4, 5, Duration.ofSeconds(6)), "secret"));
     }
 
     @ParameterizedTest

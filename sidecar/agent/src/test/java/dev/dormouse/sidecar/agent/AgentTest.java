@@ -626,7 +626,7 @@ class AgentTest {
     void aVolumeThatFillsUpDuringTheSaveCostsNeitherTheReplicaNorTheOlderSnapshot() throws Exception {
         String older = coldStartOnce();
         agent.close();
-        agent = Agent.start(pod.config(), FillingVolume.open(pod.volume(), 1_000_000), device, Clock.systemUTC());
+        agent = Agent.start(pod.config(), FillingVolume.open(pod.volume(), 500), device, Clock.systemUTC());
         try (EngineClient client = pod.connect(Sidecars.hello("bf16"))) {
             assertThat(client.welcome().mode()).isEqualTo(Mode.Create);
             pod.loadFromSource(client);

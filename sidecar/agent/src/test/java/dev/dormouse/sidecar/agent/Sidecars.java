@@ -55,11 +55,11 @@ record Sidecars(Path folder, int enginePort, WarmupSettings warmup) {
 
     AgentConfig config() {
         return new AgentConfig(socket(), "127.0.0.1", 0, enginePort, "uid-1", "ns/m", "1",
-                new SnapshotSettings(volume(), KEY, Compression.None, 3, true), warmup);
+                new SnapshotSettings(volume(), KEY, Compression.None, 3, true), warmup, null);
     }
 
     AgentConfig configWithoutSnapshots() {
-        return new AgentConfig(socket(), "127.0.0.1", 0, enginePort, "uid-1", "ns/m", "1", null, warmup);
+        return new AgentConfig(socket(), "127.0.0.1", 0, enginePort, "uid-1", "ns/m", "1", null, warmup, null);
     }
 
     EngineClient connect() throws IOException {

@@ -29,6 +29,20 @@ class PackFrameTest {
     }
 
     @Test
+    @DisplayName("The footer of a rewritten pack says how much it kept; only a possible number is believed")
+    void rewritten() throws Exception {
+        long all = PACK.bytes() - 2 * 4096;
+        PackFrame.checkFooter("p", PackFrame.footer(PACK, 4096), PACK);
+
+        assertThat(PackFrame.keptBytes(PackFrame.footer(PACK, 4096))).isEqualTo(4096);
+        assertThat(PackFrame.keptBytes(PackFrame.footer(PACK))).isEqualTo(all);
+        for (long impossible : new long[]{-4096, 1, all + 4096, Long.MIN_VALUE}) {
+            assertThat(catchThrowableOfType(InvalidSnapshotException.class,
+                    () -> PackFrame.checkFooter("p", PackFrame.footer(PACK, impossible), PACK))).isNotNull();
+        }
+    }
+
+    @Test
     void anotherPackIsNotMistakenForThisOne() {
         assertThat(refusal(PackFrame.header(Manifests.ID + "-0001"))).hasMessageContaining("another pack");
         assertThat(refusal(PackFrame.footer(PACK))).hasMessageContaining("no pack");

@@ -21,6 +21,7 @@ import java.net.URI;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -33,7 +34,12 @@ class StatusServerTest {
 
     @BeforeEach
     void start() throws IOException {
-        server = StatusServer.start("127.0.0.1", 0, feed);
+        server = start(0);
+    }
+
+    private StatusServer start(int port) throws IOException {
+        var nothing = new NoSnapshots();
+        return StatusServer.start("127.0.0.1", port, feed, new SnapshotRoutes(null, nothing, null), nothing);
     }
 
     @AfterEach
@@ -64,6 +70,7 @@ class StatusServerTest {
         feed.set(ReplicaPhase.Failed, 0, "x");
 
         assertThat(get("/livez").code).isEqualTo(200);
+        assertThat(get("/healthz").code).isEqualTo(200);
     }
 
     @Test
@@ -161,7 +168,7 @@ class StatusServerTest {
 
     @Test
     void anAddressThatIsTakenIsNamed() {
-        assertThatThrownBy(() -> StatusServer.start("127.0.0.1", server.port(), feed)).isInstanceOf(IOException.class)
+        assertThatThrownBy(() -> start(server.port())).isInstanceOf(IOException.class)
                 .hasMessageContaining("Cannot listen on 127.0.0.1:" + server.port());
     }
 
@@ -216,6 +223,34 @@ class StatusServerTest {
 
     private static SidecarStatus parse(String json) throws IOException {
         return new ObjectMapper().readValue(json, SidecarStatus.class);
+    }
+
+    /** A replica without a volume. */
+    private static final class NoSnapshots implements ReplicaSnapshots {
+        @Override
+        public SnapshotReport save() throws ApiException {
+            throw new ApiException(409, "SnapshotsOff", "off");
+        }
+
+        @Override
+        public RestoreView restore(@Nullable String snapshotId) throws ApiException {
+            throw new ApiException(409, "SnapshotsOff", "off");
+        }
+
+        @Override
+        public Optional<RestoreView> restoreById(String id) {
+            return Optional.empty();
+        }
+
+        @Override
+        public void cancelRestore(String id) {
+            // There is none.
+        }
+
+        @Override
+        public SnapshotStats stats() {
+            return new SnapshotStats.Counter().now();
+        }
     }
 
     /** A status that the test writes. */

@@ -53,7 +53,7 @@ class DamageTest {
                 .file("f", model.random(300));
         store = SnapshotStore.open(files, Writer.inPod("pod"), CLOCK, SnapshotFormat.MAX_PACK_BYTES);
         snapshot = store.save(model.request(CLOCK.instant()), model.device(),
-                new SaveOptions(Compression.Zstd, 3, Set.of(BufferType.Weights), 4096, 1), ProgressListener.NONE);
+                new SaveOptions(Compression.Zstd, 3, Set.of(BufferType.Weights), 4096, 1, true), ProgressListener.NONE);
         pack = VolumePaths.pack(snapshot.manifest().packs().getFirst().id());
         packBytes = files.read(pack, 1 << 20);
     }

@@ -27,7 +27,7 @@ class KillTest {
     Path volume;
 
     @Test
-    @DisplayName("S53: kill -9 while saving and deleting, again and again: there is always a whole snapshot, and no litter")
+    @DisplayName("S53: kill -9 while saving, deleting and collecting, again and again: there is always a whole snapshot, and no litter")
     void killed() throws Exception {
         var random = new Random(1);
         long newestSeed = 0;
@@ -43,6 +43,7 @@ class KillTest {
             long seed = restoredSeed(store);
             assertThat(seed).isGreaterThanOrEqualTo(newestSeed);
             newestSeed = seed;
+            store.collect(CollectOptions.local());
             assertNoLitter(store);
         }
         assertThat(newestSeed).isPositive();

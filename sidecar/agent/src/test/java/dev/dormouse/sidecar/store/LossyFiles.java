@@ -9,6 +9,7 @@ import java.nio.file.NoSuchFileException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -49,14 +50,44 @@ final class LossyFiles implements SnapshotFiles {
         private Map<String, Node> durable = Map.of();
         private final List<Change> pending = new ArrayList<>();
 
-        void apply(Change change) {
+        Change apply(@Nullable String removed, @Nullable String added, @Nullable Node node, @Nullable Change after) {
+            var change = new Change(this, removed, added, node, after);
             change.applyTo(names);
             pending.add(change);
+            return change;
+        }
+
+        void makeDurable() {
+            pending.forEach(change -> {
+                if (change.after != null && !change.after.durable) {
+                    change.after.persist();
+                }
+                change.durable = true;
+            });
+            durable = Map.copyOf(names);
+            pending.clear();
         }
     }
 
-    /** @param removed, added names; a rename is both, and atomic */
-    private record Change(@Nullable String removed, @Nullable String added, @Nullable Node node) {
+    /** A rename within a folder removes and adds, and is atomic. One between folders is two of these, see {@link #after}. */
+    private static final class Change {
+        private final @Nullable String removed;
+        private final @Nullable String added;
+        private final @Nullable Node node;
+        /** The name in the other folder: this one is not lost before that one is there. */
+        private final @Nullable Change after;
+        private final Folder folder;
+        private boolean durable;
+
+        Change(Folder folder, @Nullable String removed, @Nullable String added, @Nullable Node node,
+                @Nullable Change after) {
+            this.folder = folder;
+            this.removed = removed;
+            this.added = added;
+            this.node = node;
+            this.after = after;
+        }
+
         void applyTo(Map<String, Node> names) {
             if (removed != null) {
                 names.remove(removed);
@@ -64,6 +95,27 @@ final class LossyFiles implements SnapshotFiles {
             if (added != null && node != null) {
                 names.put(added, node);
             }
+        }
+
+        void persist() {
+            if (after != null && !after.durable) {
+                after.persist();
+            }
+            var names = new TreeMap<>(folder.durable);
+            applyTo(names);
+            folder.durable = Map.copyOf(names);
+            folder.pending.remove(this);
+            durable = true;
+        }
+
+        boolean survives(Random random, double survival, Map<Change, Boolean> decided) {
+            Boolean known = decided.get(this);
+            if (known == null) {
+                known = durable || (after == null || after.survives(random, survival, decided))
+                        && random.nextDouble() < survival;
+                decided.put(this, known);
+            }
+            return known;
         }
     }
 
@@ -121,11 +173,12 @@ final class LossyFiles implements SnapshotFiles {
     /** One state in which the disk may be found. Each pending change survives with the given probability. */
     LossyFiles afterPowerCut(Random random, double survival) {
         var found = new LossyFiles();
-        found.root = (Folder) survivor(root, random, survival, new HashMap<>());
+        found.root = (Folder) survivor(root, random, survival, new HashMap<>(), new IdentityHashMap<>());
         return found;
     }
 
-    private static Node survivor(Node node, Random random, double survival, Map<Node, Node> done) {
+    private static Node survivor(Node node, Random random, double survival, Map<Node, Node> done,
+            Map<Change, Boolean> decided) {
         Node known = done.get(node);
         if (known != null) {
             return known;
@@ -151,11 +204,11 @@ final class LossyFiles implements SnapshotFiles {
                 done.put(node, copy);
                 var names = new TreeMap<>(folder.durable);
                 for (Change change : folder.pending) {
-                    if (random.nextDouble() < survival) {
+                    if (change.survives(random, survival, decided)) {
                         change.applyTo(names);
                     }
                 }
-                names.forEach((name, child) -> copy.names.put(name, survivor(child, random, survival, done)));
+                names.forEach((name, child) -> copy.names.put(name, survivor(child, random, survival, done, decided)));
                 copy.durable = Map.copyOf(copy.names);
                 yield copy;
             }
@@ -225,7 +278,7 @@ final class LossyFiles implements SnapshotFiles {
     public synchronized void createFolder(String path) throws IOException {
         step("createFolder " + path);
         if (find(path) == null) {
-            parent(path).apply(new Change(null, name(path), new Folder()));
+            parent(path).apply(null, name(path), new Folder(), null);
         }
     }
 
@@ -260,7 +313,7 @@ final class LossyFiles implements SnapshotFiles {
             throw new FileAlreadyExistsException(path);
         }
         var content = new Content();
-        parent(path).apply(new Change(null, name(path), content));
+        parent(path).apply(null, name(path), content, null);
         return new LossyFile(path, content);
     }
 
@@ -271,7 +324,12 @@ final class LossyFiles implements SnapshotFiles {
         if (node == null) {
             throw new NoSuchFileException(from);
         }
-        parent(from).apply(new Change(name(from), name(to), node));
+        if (parent(from) == parent(to)) {
+            parent(from).apply(name(from), name(to), node, null);
+        } else {
+            Change added = parent(to).apply(null, name(to), node, null);
+            parent(from).apply(name(from), null, null, added);
+        }
     }
 
     @Override
@@ -282,7 +340,7 @@ final class LossyFiles implements SnapshotFiles {
             throw new DirectoryNotEmptyException(path);
         }
         if (node != null) {
-            parent(path).apply(new Change(name(path), null, null));
+            parent(path).apply(name(path), null, null, null);
         }
     }
 
@@ -291,8 +349,7 @@ final class LossyFiles implements SnapshotFiles {
         step("sync " + path);
         Folder folder = folder(path);
         if (!forgets()) {
-            folder.durable = Map.copyOf(folder.names);
-            folder.pending.clear();
+            folder.makeDurable();
         }
     }
 

@@ -20,13 +20,14 @@ final class SaveLoop {
         for (long seed = Long.parseLong(arguments[2]);; seed++) {
             try (SampleModel model = model(Path.of(arguments[1]), seed)) {
                 Snapshot saved = store.save(model.request(Clock.systemUTC().instant()), model.device(),
-                        new SaveOptions(Compression.Zstd, 1, Set.of(BufferType.Weights), 16 << 10, 2),
+                        new SaveOptions(Compression.Zstd, 1, Set.of(BufferType.Weights), 16 << 10, 2, true),
                         (bytes, total) -> System.out.println(bytes));
                 for (Snapshot other : store.list().snapshots()) {
                     if (!other.id().equals(saved.id())) {
                         store.delete(other.id());
                     }
                 }
+                store.collect(CollectOptions.local());
             }
         }
     }

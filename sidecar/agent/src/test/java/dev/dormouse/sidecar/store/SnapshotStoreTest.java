@@ -220,7 +220,7 @@ class SnapshotStoreTest {
     }
 
     @Test
-    @DisplayName("S38: deleting takes the packs along and forgives unknown ids")
+    @DisplayName("S38: deleting forgives unknown ids, and a collection takes the packs")
     void delete() throws Exception {
         model.buffer("w", BufferType.Weights, model.random(100));
         Snapshot saved = save(options(Compression.None, WEIGHTS), NOW);
@@ -229,6 +229,7 @@ class SnapshotStoreTest {
         store.delete(saved.id());
 
         assertThat(store.list().snapshots()).isEmpty();
+        assertThat(store.collect(CollectOptions.local()).unlinkedPacks()).isEqualTo(1);
         assertThat(filesOnVolume()).isEmpty();
     }
 
@@ -362,7 +363,7 @@ class SnapshotStoreTest {
     }
 
     private static SaveOptions options(Compression compression, Set<BufferType> types) {
-        return new SaveOptions(compression, 3, types, 16 << 10, 2);
+        return new SaveOptions(compression, 3, types, 16 << 10, 2, true);
     }
 
     private void assertRestores(Snapshot snapshot, Map<String, byte[]> contents) throws Exception {

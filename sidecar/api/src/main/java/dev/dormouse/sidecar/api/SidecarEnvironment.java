@@ -45,5 +45,8 @@ public final class SidecarEnvironment {
     /** A warmup that takes longer fails. */
     public static final String DEADLINE_SECONDS = "DORMOUSE_WARMUP_DEADLINE_SECONDS";
 
+    /** What requests to the sidecar that change snapshots must bear; absent: only this pod itself may. */
+    public static final String API_TOKEN = "DORMOUSE_API_TOKEN";
+
     private SidecarEnvironment() {}
 }
