@@ -117,6 +117,7 @@ final class ModelCycle {
         ModelStatus next = write(view);
         services.gateways().setAwake(key, open != null || !replicas.isEmpty());
         act(plan, admitted, activation);
+        yieldSlots();
         tell(next);
         if (memory.rejection(template, now).isPresent()) {
             tell(write(view(decision, activation, initialStart, plan)));
@@ -171,7 +172,12 @@ final class ModelCycle {
             if (replica.holdsWarmupSlot() && !replica.draining()) {
                 ReplicaId id = new ReplicaId(key, replica.pod());
                 wanted.add(id);
-                services.warmups().adopt(id, replica.createdAt(), lease);
+                if (replica.phase() == Replica.Phase.Warming) {
+                    services.warmups().begun(id);
+                }
+                if (!services.warmups().mustYield(id)) {
+                    services.warmups().adopt(id, replica.createdAt(), lease);
+                }
             }
         }
         List<Create> creations = mayCreate ? plan.creations().toList() : List.of();
@@ -221,6 +227,16 @@ final class ModelCycle {
                         create(create, activation);
                     }
                 }
+            }
+        }
+    }
+
+    /** A client of another model waits for the slot; this model asks again and keeps its arrival. */
+    private void yieldSlots() {
+        for (ObservedReplica pod : observed) {
+            boolean notBegun = pod.replica().phase() == Replica.Phase.Pending;
+            if (notBegun && services.warmups().mustYield(new ReplicaId(key, pod.replica().pod()))) {
+                pods.delete(key.namespace(), pod.replica().pod(), pod.resourceVersion());
             }
         }
     }

@@ -5,6 +5,7 @@ import dev.dormouse.domain.fleet.ReplicaId;
 import dev.dormouse.domain.warmup.QueuePosition;
 import dev.dormouse.domain.warmup.WarmupLimits;
 import dev.dormouse.domain.warmup.WarmupRequest;
+import dev.dormouse.domain.warmup.WarmupRequest.Urgency;
 import dev.dormouse.domain.warmup.WarmupScheduler;
 import java.time.Clock;
 import java.time.Duration;
@@ -22,6 +23,8 @@ public final class WarmupQueue {
     private final WarmupScheduler scheduler;
     private final Clock clock;
     private final Consumer<ModelKey> admitted;
+    /** Replicas whose slot was given to a client; their pods are still to be deleted. */
+    private final Set<ReplicaId> yielding = new HashSet<>();
 
     public WarmupQueue(WarmupLimits limits, Clock clock, Consumer<ModelKey> admitted) {
         this.scheduler = new WarmupScheduler(limits);
@@ -37,10 +40,25 @@ public final class WarmupQueue {
             scheduler.schedule(request, clock.instant());
             others = handOut();
             mine = scheduler.isActive(request.replica());
+            if (!mine && request.urgency() == Urgency.Demand) {
+                others.addAll(makeRoom());
+                mine = scheduler.isActive(request.replica());
+            }
         }
         others.remove(request.replica().model());
         others.forEach(admitted);
         return mine;
+    }
+
+    /** The pod of this replica has begun to restore or to load: it keeps its slot now, whoever waits. */
+    public synchronized void begun(ReplicaId replica) {
+        yielding.remove(replica);
+        scheduler.begun(replica);
+    }
+
+    /** Whether this replica's pod is to go, because a client waits for its slot and it has not begun. */
+    public synchronized boolean mustYield(ReplicaId replica) {
+        return yielding.contains(replica);
     }
 
     /** Counts a pod that is warming up already. */
@@ -52,7 +70,8 @@ public final class WarmupQueue {
     public void retain(ModelKey model, Set<ReplicaId> wanted) {
         Set<ModelKey> others;
         synchronized (this) {
-            scheduler.retain(model, wanted);
+            scheduler.retain(model, wanted, clock.instant());
+            yielding.removeIf(id -> id.model().equals(model) && !wanted.contains(id));
             others = handOut();
         }
         others.forEach(admitted);
@@ -68,6 +87,18 @@ public final class WarmupQueue {
 
     public synchronized int active() {
         return scheduler.activeCount();
+    }
+
+    /** @return whose pre-warming gave way, and who got its slot */
+    private Set<ModelKey> makeRoom() {
+        Optional<ReplicaId> victim = scheduler.replacePreWarming(clock.instant());
+        if (victim.isEmpty()) {
+            return Set.of();
+        }
+        yielding.add(victim.get());
+        Set<ModelKey> concerned = handOut();
+        concerned.add(victim.get().model());
+        return concerned;
     }
 
     private Set<ModelKey> handOut() {

@@ -210,6 +210,23 @@ class InferenceModelReconcilerTest {
     }
 
     @Test
+    @DisplayName("X2: a client's model takes the slot of a first start that has not begun; that one asks again")
+    void aClientReplacesAFirstStartThatHasNotBegun() throws IOException {
+        cluster.startOperator(Map.of("DORMOUSE_WARMUP_MAX_CONCURRENT", "1"));
+        cluster.create("first", "");
+        Pod preWarming = cluster.awaitPod("first");
+        cluster.create("asked", NEVER);
+
+        cluster.demand("asked", Instant.now());
+
+        cluster.awaitPod("asked");
+        await().until(() -> cluster.pods("first")
+                .stream()
+                .noneMatch(pod -> pod.getMetadata().getUid().equals(preWarming.getMetadata().getUid())));
+        await().until(() -> cluster.value("first", "/warmup/phase").equals("Queued"));
+    }
+
+    @Test
     @DisplayName("H31: a failed warmup never takes traffic; it is tried again with a pause, and given up after three")
     void aFailedFirstStartIsGivenUpAndStated() throws IOException {
         cluster.startOperator();

@@ -37,9 +37,12 @@ public final class WarmupScheduler {
     private final WarmupLimits limits;
     private final NavigableSet<Waiting> queue = new TreeSet<>(ORDER);
     private final Map<ReplicaId, Waiting> waiting = new HashMap<>();
-    private final Map<ReplicaId, Instant> leases = new LinkedHashMap<>();
+    private final Map<ReplicaId, Active> active = new LinkedHashMap<>();
     /** The waiting ones that no client waits for, oldest first. */
     private final NavigableSet<Waiting> preWarming = new TreeSet<>(Comparator.comparingLong(Waiting::sequence));
+    /** Models whose pre-warming pod gave way to a client, with its arrival: being replaced costs no place. */
+    private final Map<ModelKey, Instant> replaced = new HashMap<>();
+    private final SlotTimes slotTimes = new SlotTimes();
     private long arrivals;
 
     public WarmupScheduler(WarmupLimits limits) {
@@ -51,12 +54,12 @@ public final class WarmupScheduler {
      * priority and urgency; one that is active is left alone (H68).
      */
     public void schedule(WarmupRequest request, Instant now) {
-        if (leases.containsKey(request.replica())) {
+        if (active.containsKey(request.replica())) {
             return;
         }
         Waiting old = waiting.get(request.replica());
         remove(request.replica());
-        Instant since = old == null ? now : old.since();
+        Instant since = old == null ? replaced.getOrDefault(request.replica().model(), now) : old.since();
         long sequence = old == null ? arrivals++ : old.sequence();
         boolean patienceOver = !since.plus(limits.preWarmPatience()).isAfter(now);
         add(new Waiting(patienceOver ? request.as(Urgency.Demand) : request, since, sequence, limits.ageingStep()));
@@ -66,13 +69,44 @@ public final class WarmupScheduler {
     public Optional<ReplicaId> next(Instant now) {
         expire(now);
         promotePatient(now);
-        if (leases.size() >= limits.maxConcurrent() || queue.isEmpty()) {
+        if (active.size() >= limits.maxConcurrent() || queue.isEmpty()) {
             return Optional.empty();
         }
         Waiting best = queue.first();
         remove(best.replica());
-        leases.put(best.replica(), now.plus(best.request().lease()));
+        active.put(best.replica(), new Active(now, now.plus(best.request().lease()), best.since(),
+                best.urgency() == Urgency.PreWarm));
         return Optional.of(best.replica());
+    }
+
+    /**
+     * Takes the slot of a pre-warming replica that has not begun to restore and gives it back, when a client waits and
+     * every slot is taken: the latest such replica, which loses least. Its pod is to be deleted; it asks again with the
+     * arrival it had, so that after {@link WarmupLimits#preWarmPatience} it counts as demand and is not replaced any more.
+     */
+    public Optional<ReplicaId> replacePreWarming(Instant now) {
+        expire(now);
+        promotePatient(now);
+        boolean clientWaits = !queue.isEmpty() && queue.first().urgency() == Urgency.Demand;
+        if (!clientWaits || active.size() < limits.maxConcurrent()) {
+            return Optional.empty();
+        }
+        Optional<Map.Entry<ReplicaId, Active>> victim = active.entrySet()
+                .stream()
+                .filter(entry -> entry.getValue().replaceable())
+                .max(Map.Entry.comparingByValue(Comparator.comparing(Active::since)))
+                .map(Map.Entry::copyOf);
+        victim.ifPresent(entry -> {
+            active.remove(entry.getKey());
+            replaced.put(entry.getKey().model(), entry.getValue().arrived());
+        });
+        return victim.map(Map.Entry::getKey);
+    }
+
+    /** A replica has begun to restore or to load: from here on it keeps its slot. */
+    public void begun(ReplicaId replica) {
+        active.computeIfPresent(replica, (id, slot) -> slot.begun());
+        replaced.remove(replica.model());
     }
 
     /**
@@ -83,29 +117,35 @@ public final class WarmupScheduler {
      */
     public void adopt(ReplicaId replica, Instant since, Duration lease, Instant now) {
         Instant end = since.plus(lease);
-        if (leases.containsKey(replica) || !end.isAfter(now)) {
+        if (active.containsKey(replica) || !end.isAfter(now)) {
             return;
         }
         remove(replica);
-        leases.put(replica, end);
+        active.put(replica, new Active(since, end, since, false));
     }
 
     /** Gives back the slot of a replica, whatever became of it, or takes it out of the queue. Idempotent (H47, H69). */
-    public void complete(ReplicaId replica) {
-        leases.remove(replica);
+    public void complete(ReplicaId replica, Instant now) {
+        Active slot = active.remove(replica);
+        if (slot != null) {
+            slotTimes.held(Duration.between(slot.since(), now));
+        }
         remove(replica);
     }
 
     /** Forgets every replica of a model except these (H70): what nobody wants any more holds neither slot nor place. */
-    public void retain(ModelKey model, Set<ReplicaId> wanted) {
-        Stream.concat(waiting.keySet().stream(), leases.keySet().stream())
+    public void retain(ModelKey model, Set<ReplicaId> wanted, Instant now) {
+        Stream.concat(waiting.keySet().stream(), active.keySet().stream())
                 .filter(id -> id.model().equals(model) && !wanted.contains(id))
                 .toList()
-                .forEach(this::complete);
+                .forEach(id -> complete(id, now));
+        if (wanted.isEmpty()) {
+            replaced.remove(model);
+        }
     }
 
     public boolean isActive(ReplicaId replica) {
-        return leases.containsKey(replica);
+        return active.containsKey(replica);
     }
 
     /** Place and reason of a waiting replica; none if it does not wait. */
@@ -115,9 +155,10 @@ public final class WarmupScheduler {
             return Optional.empty();
         }
         int ahead = queue.headSet(entry).size();
-        String slots = "%d of %d warmup slots are in use".formatted(leases.size(), limits.maxConcurrent());
+        String slots = "%d of %d warmup slots are in use".formatted(active.size(), limits.maxConcurrent());
         return Optional.of(new QueuePosition(ahead + 1,
-                ahead == 0 ? slots : slots + ", " + ahead + (ahead == 1 ? " replica" : " replicas") + " first"));
+                ahead == 0 ? slots : slots + ", " + ahead + (ahead == 1 ? " replica" : " replicas") + " first",
+                slotTimes.until(ahead + 1, limits.maxConcurrent())));
     }
 
     public List<ReplicaId> queued() {
@@ -131,11 +172,11 @@ public final class WarmupScheduler {
 
     /** H49. */
     public int activeCount() {
-        return leases.size();
+        return active.size();
     }
 
     private void expire(Instant now) {
-        leases.values().removeIf(end -> !end.isAfter(now));
+        active.values().removeIf(slot -> !slot.leaseEnd().isAfter(now));
     }
 
     private void promotePatient(Instant now) {
@@ -161,6 +202,17 @@ public final class WarmupScheduler {
         if (entry != null) {
             queue.remove(entry);
             preWarming.remove(entry);
+        }
+    }
+
+    /**
+     * @param since when it got its slot
+     * @param arrived when it came into the queue
+     * @param replaceable whether nobody waits for it and it has not begun
+     */
+    private record Active(Instant since, Instant leaseEnd, Instant arrived, boolean replaceable) {
+        Active begun() {
+            return new Active(since, leaseEnd, arrived, false);
         }
     }
 

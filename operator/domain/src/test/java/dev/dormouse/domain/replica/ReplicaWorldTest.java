@@ -193,7 +193,7 @@ class ReplicaWorldTest {
                 scheduler.adopt(new ReplicaId(MODEL, r.pod()), r.createdAt(), LEASE, now);
             });
             plan.creations().forEach(create -> wanted.add(new ReplicaId(MODEL, create.pod())));
-            scheduler.retain(MODEL, wanted);
+            scheduler.retain(MODEL, wanted, now);
             plan.creations()
                     .forEach(create -> scheduler.schedule(
                             new WarmupRequest(new ReplicaId(MODEL, create.pod()), create.urgency(), 0, LEASE), now));

@@ -37,7 +37,7 @@ class WarmupSchedulerTest {
         assertThat(next(T0)).contains("i2");
         assertThat(next(T0)).isEmpty();
 
-        scheduler.complete(id("i3"));
+        scheduler.complete(id("i3"), T0);
 
         assertThat(next(T0)).contains("i1");
     }
@@ -84,9 +84,9 @@ class WarmupSchedulerTest {
         next(T0);
         next(T0);
 
-        scheduler.complete(id("stranger"));
-        scheduler.complete(id("a"));
-        scheduler.complete(id("a"));
+        scheduler.complete(id("stranger"), T0);
+        scheduler.complete(id("a"), T0);
+        scheduler.complete(id("a"), T0);
 
         assertThat(next(T0)).contains("c");
         assertThat(next(T0)).isEmpty();
@@ -135,7 +135,7 @@ class WarmupSchedulerTest {
         demand("a", 0, T0);
         demand("b", 0, T0);
 
-        scheduler.retain(MODEL, Set.of(id("b")));
+        scheduler.retain(MODEL, Set.of(id("b")), T0);
 
         assertThat(scheduler.queued()).containsExactly(id("b"));
     }
@@ -150,7 +150,7 @@ class WarmupSchedulerTest {
         next(T0);
         next(T0);
 
-        scheduler.retain(MODEL, Set.of());
+        scheduler.retain(MODEL, Set.of(), T0);
 
         assertThat(scheduler.activeCount()).isEqualTo(1);
         assertThat(scheduler.isActive(other)).isTrue();
@@ -165,10 +165,10 @@ class WarmupSchedulerTest {
 
         assertThat(next(T0)).isEmpty();
 
-        scheduler.complete(id("a"));
+        scheduler.complete(id("a"), T0);
         assertThat(next(T0)).as("two of two are still active").isEmpty();
 
-        scheduler.complete(id("b"));
+        scheduler.complete(id("b"), T0);
         assertThat(next(T0)).contains("d");
     }
 
@@ -201,7 +201,8 @@ class WarmupSchedulerTest {
         while (!admitted.equals(Optional.of(id("humble")))) {
             single.schedule(new WarmupRequest(id("vip" + rounds), Urgency.Demand, 10, LEASE), now);
             single.schedule(new WarmupRequest(id("vip'" + rounds), Urgency.Demand, 10, LEASE), now);
-            admitted.ifPresent(single::complete);
+            Instant at = now;
+            admitted.ifPresent(id -> single.complete(id, at));
             admitted = single.next(now);
             now = now.plusSeconds(1);
             rounds++;
@@ -255,6 +256,59 @@ class WarmupSchedulerTest {
         assertThat(scheduler.position(id("a"))).as("active").isEmpty();
     }
 
+    @Test
+    @DisplayName("X2: a client that waits replaces the latest pre-warming replica that has not begun; one that has keeps its slot")
+    void demandReplacesPreWarmingThatHasNotBegun() {
+        preWarm("begun", 0, T0);
+        preWarm("idle", 0, T0);
+        next(T0);
+        next(T0.plusSeconds(1));
+        scheduler.begun(id("begun"));
+        assertThat(scheduler.replacePreWarming(T0)).as("nobody waits").isEmpty();
+
+        demand("client", 0, T0.plusSeconds(2));
+
+        assertThat(scheduler.replacePreWarming(T0.plusSeconds(2))).contains(id("idle"));
+        assertThat(next(T0.plusSeconds(2))).contains("client");
+        demand("second", 0, T0.plusSeconds(3));
+        assertThat(scheduler.replacePreWarming(T0.plusSeconds(3))).as("both have begun or are demanded").isEmpty();
+    }
+
+    @Test
+    @DisplayName("H71: pre-warming that is replaced again and again is admitted for good within its patience")
+    void beingReplacedStarvesNobody() {
+        WarmupScheduler single = new WarmupScheduler(WarmupLimits.ofConcurrent(1));
+        Instant now = T0;
+        boolean settled = false;
+        for (int round = 0; !settled; round++) {
+            assertThat(now).as("its patience, and one slot").isBefore(T0.plus(Duration.ofMinutes(6)));
+            single.schedule(new WarmupRequest(id("humble"), Urgency.PreWarm, 0, LEASE), now);
+            single.next(now);
+            ReplicaId client = new ReplicaId(new ModelKey("demo", "busy"), "c" + round);
+            single.schedule(new WarmupRequest(client, Urgency.Demand, 9, LEASE), now);
+            settled = single.isActive(id("humble")) && single.replacePreWarming(now).isEmpty();
+            single.next(now);
+            single.complete(client, now);
+            now = now.plusSeconds(10);
+        }
+    }
+
+    @Test
+    @DisplayName("A waiting replica's ETA follows from how long slots are held")
+    void theEtaFollowsFromTheSlotTimes() {
+        List.of("a", "b", "c", "d", "e").forEach(pod -> demand(pod, 0, T0));
+        next(T0);
+        next(T0);
+        assertThat(scheduler.position(id("c")).orElseThrow().eta()).as("nothing was measured").isEmpty();
+
+        scheduler.complete(id("a"), T0.plusSeconds(20));
+        next(T0.plusSeconds(20));
+
+        assertThat(scheduler.position(id("d")).orElseThrow().eta()).contains(Duration.ofSeconds(20));
+        assertThat(scheduler.position(id("e")).orElseThrow().eta()).as("two slots side by side")
+                .contains(Duration.ofSeconds(20));
+    }
+
     @ParameterizedTest
     @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8})
     @DisplayName("Property: any sequence of operations keeps the limit, loses nobody, and admits everybody in the end")
@@ -277,7 +331,7 @@ class WarmupSchedulerTest {
                     }
                 }
                 case 2 -> {
-                    any.complete(replica);
+                    any.complete(replica, now);
                     waiting.remove(replica);
                     active.remove(replica);
                 }
@@ -295,11 +349,12 @@ class WarmupSchedulerTest {
             now = now.plusMillis(random.nextInt(100));
         }
         List<ReplicaId> rest = new ArrayList<>(waiting);
-        active.forEach(any::complete);
+        Instant end = now;
+        active.forEach(id -> any.complete(id, end));
         while (!waiting.isEmpty()) {
             ReplicaId admitted = any.next(now).orElseThrow();
             assertThat(waiting.remove(admitted)).isTrue();
-            any.complete(admitted);
+            any.complete(admitted, now);
         }
         assertThat(rest).allSatisfy(id -> assertThat(any.position(id)).isEmpty());
     }
