@@ -4,9 +4,9 @@ import java.nio.file.Path;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
-/** {@code dormouse}: local mode and the demo. */
+/** {@code dormouse}: local mode, the demo and the bench. */
 @Command(name = "dormouse", mixinStandardHelpOptions = true, version = "dormouse 0.1.0", subcommands = {
-        DemoCommand.class,
+        BenchCommand.class, DemoCommand.class,
         LocalCommand.class}, description = "Serverless GPU inference on Kubernetes: models sleep at zero and wake from a snapshot.")
 public final class Dormouse {
     private Dormouse() {}
