@@ -11,12 +11,12 @@ class LoadedClassesTest {
     @DisplayName("R4: the classes of a JVM, ours apart")
     void readsWhatJcmdPrints() {
         LoadedClasses classes = LoadedClasses.parse("""
-                4711:
-                java.lang.Object/null
-                |--dev.dormouse.operator.OperatorMain/0x00007f00c8001000
-                |--java.util.AbstractCollection/null
-                |  |--jcuda.Pointer/0x00007f00c8001000 (intf)
-                """);
+                                                    4711:
+                                                    java.lang.Object/null
+                                                    |--dev.dormouse.operator.OperatorMain/0x00007f00c8001000
+                                                    |--java.util.AbstractCollection/null
+                                                    |  |--jcuda.Pointer/0x00007f00c8001000 (intf)
+                                                    """);
 
         assertThat(classes.names()).containsExactly("java.lang.Object", "dev.dormouse.operator.OperatorMain",
                 "java.util.AbstractCollection", "jcuda.Pointer");
