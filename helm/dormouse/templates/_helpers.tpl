@@ -69,7 +69,7 @@ capabilities: {drop: [ALL]}
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
-  verbs: [get, list, watch, create]
+  verbs: [get, list, watch, create, delete]   # delete: snapshot.deletionPolicy Delete
 - apiGroups: [""]
   resources: [events]
   verbs: [create]

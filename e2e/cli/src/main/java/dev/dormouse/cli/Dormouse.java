@@ -4,11 +4,14 @@ import java.nio.file.Path;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
+<<<<<<<HEAD
 /** {@code dormouse}: local mode, the demo, snapshot volumes. */
+@Command(name="dormouse",mixinStandardHelpOptions=true,version="dormouse 0.1.0",subcommands={DemoCommand.class,LocalCommand.class,SnapshotCommand.class},description="Serverless GPU inference on Kubernetes: models sleep at zero and wake from a snapshot.")=======
+/** {@code dormouse}: local mode, the demo and the bench. */
 @Command(name = "dormouse", mixinStandardHelpOptions = true, version = "dormouse 0.1.0", subcommands = {
-        DemoCommand.class,
-        LocalCommand.class,
-        SnapshotCommand.class}, description = "Serverless GPU inference on Kubernetes: models sleep at zero and wake from a snapshot.")
+        BenchCommand.class, DemoCommand.class,
+        LocalCommand.class}, description = "Serverless GPU inference on Kubernetes: models sleep at zero and wake from a snapshot.")
+>>>>>>> chart
 public final class Dormouse {
     private Dormouse() {}
 

@@ -1,5 +1,6 @@
 package dev.dormouse.cli.demo;
 
+import dev.dormouse.cli.wake.WakeTrace;
 import dev.dormouse.sidecar.api.PhaseTiming;
 import java.util.Locale;
 import java.util.function.ToLongFunction;

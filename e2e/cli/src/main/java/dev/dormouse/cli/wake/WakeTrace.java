@@ -1,4 +1,4 @@
-package dev.dormouse.cli.demo;
+package dev.dormouse.cli.wake;
 
 import dev.dormouse.sidecar.api.PhaseTiming;
 import dev.dormouse.sidecar.api.SidecarStatus;
@@ -13,7 +13,7 @@ import java.util.List;
  * @param podSeenAt a watcher saw the pod
  * @param answeredAt the client had the whole answer
  * @param sidecar the replica's own report after it was ready
- * @param embedding the answer
+ * @param embedding the answer; empty where nobody asked for one
  */
 public record WakeTrace(long requestedAt, long decidedAt, long podSeenAt, long answeredAt, SidecarStatus sidecar,
         List<Double> embedding) {
