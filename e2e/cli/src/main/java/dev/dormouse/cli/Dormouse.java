@@ -4,14 +4,10 @@ import java.nio.file.Path;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
-<<<<<<<HEAD
-/** {@code dormouse}: local mode, the demo, snapshot volumes. */
-@Command(name="dormouse",mixinStandardHelpOptions=true,version="dormouse 0.1.0",subcommands={DemoCommand.class,LocalCommand.class,SnapshotCommand.class},description="Serverless GPU inference on Kubernetes: models sleep at zero and wake from a snapshot.")=======
-/** {@code dormouse}: local mode, the demo and the bench. */
+/** {@code dormouse}: local mode, the demo, the bench, snapshot volumes. */
 @Command(name = "dormouse", mixinStandardHelpOptions = true, version = "dormouse 0.1.0", subcommands = {
-        BenchCommand.class, DemoCommand.class,
-        LocalCommand.class}, description = "Serverless GPU inference on Kubernetes: models sleep at zero and wake from a snapshot.")
->>>>>>> chart
+        BenchCommand.class, DemoCommand.class, LocalCommand.class,
+        SnapshotCommand.class}, description = "Serverless GPU inference on Kubernetes: models sleep at zero and wake from a snapshot.")
 public final class Dormouse {
     private Dormouse() {}
 

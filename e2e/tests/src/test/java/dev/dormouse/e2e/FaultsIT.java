@@ -14,6 +14,7 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -56,6 +57,29 @@ class FaultsIT extends Story {
 
         assertThat(waiting.join().statusCode()).isEqualTo(200);
         assertThat(pods("survivor")).extracting(pod -> pod.getMetadata().getUid()).containsExactly(uid);
+    }
+
+    @Test
+    @DisplayName("A model with deletionPolicy Delete takes its claim along; the operator may do that and is not refused")
+    void modelDeletedWithItsSnapshots() {
+        apply("tidy", QUICK + "  snapshot: {deletionPolicy: Delete}\n");
+        await().atMost(PATIENCE).until(() -> claims().stream().anyMatch(name -> name.contains("tidy")));
+
+        model("tidy").delete();
+
+        await().atMost(PATIENCE).until(() -> model("tidy").get() == null);
+        await().atMost(PATIENCE).until(() -> claims().stream().noneMatch(name -> name.contains("tidy")));
+    }
+
+    private List<String> claims() {
+        return cluster().client()
+                .persistentVolumeClaims()
+                .inNamespace("default")
+                .list()
+                .getItems()
+                .stream()
+                .map(claim -> claim.getMetadata().getName())
+                .toList();
     }
 
     @Test
