@@ -48,7 +48,7 @@ public enum App {
             // pods, whose end somebody waits for.
             command.add("-XX:+AutoCreateSharedArchive");
             command.add("-XX:SharedArchiveFile=" + folder.resolveSibling("app.jsa"));
-            command.add("-Xlog:cds=off,aot=off");
+            command.add("-Xlog:cds*=off,aot*=off");
         }
         command.addAll(List.of("-cp", folder + "/*", mainClass));
         return List.copyOf(command);
