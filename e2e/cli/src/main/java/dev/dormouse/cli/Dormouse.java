@@ -1,8 +1,12 @@
 package dev.dormouse.cli;
 
+import java.nio.file.AccessDeniedException;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ParseResult;
 
 /** {@code dormouse}: local mode, the demo, the bench, snapshot volumes. */
 @Command(name = "dormouse", mixinStandardHelpOptions = true, version = "dormouse 0.1.0", subcommands = {
@@ -13,11 +17,20 @@ public final class Dormouse {
 
     public static void main(String[] args) {
         System.exit(new CommandLine(new Dormouse())
-                .setExecutionExceptionHandler((failure, command, parsed) -> {
-                    command.getErr().println("dormouse: " + failure.getMessage());
-                    return 1;
-                })
+                .setExecutionExceptionHandler(Dormouse::report)
                 .execute(args));
+    }
+
+    /** One line that says what went wrong: the message of a file's exception alone is only its path. */
+    static int report(Exception failure, CommandLine command, ParseResult arguments) {
+        String what = switch (failure) {
+            case NoSuchFileException missing when missing.getReason() == null -> "there is no " + missing.getFile();
+            case NotDirectoryException file -> file.getFile() + " is no folder";
+            case AccessDeniedException denied -> "no permission for " + denied.getFile();
+            default -> failure.getMessage();
+        };
+        command.getErr().println("dormouse: " + what);
+        return 1;
     }
 
     /** The checkout this command was started from. */

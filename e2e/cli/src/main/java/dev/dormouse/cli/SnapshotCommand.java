@@ -28,7 +28,9 @@ import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 /** What is on a snapshot volume that is mounted here. Pods may go on saving and restoring meanwhile. */
-@Command(name = "snapshot", mixinStandardHelpOptions = true, synopsisSubcommandLabel = "COMMAND", description = "Look at a snapshot volume, check it, free its room.")
+@Command(name = "snapshot", mixinStandardHelpOptions = true, synopsisSubcommandLabel = "COMMAND", subcommands = {
+        SnapshotImportCommand.class,
+        SnapshotExportCommand.class}, description = "Look at a snapshot volume, check it, free its room.")
 final class SnapshotCommand implements Runnable {
     private static final Duration PATIENCE = Duration.ofMinutes(10);
 
@@ -37,7 +39,8 @@ final class SnapshotCommand implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec().commandLine(), "say what is to be done: list, inspect, verify or prune");
+        throw new ParameterException(spec().commandLine(),
+                "say what is to be done: list, inspect, verify, prune, import or export");
     }
 
     private CommandSpec spec() {
@@ -70,12 +73,7 @@ final class SnapshotCommand implements Runnable {
     @Command(name = "inspect", mixinStandardHelpOptions = true, description = "Describe one snapshot: its compatibility, buffers, files and packs.")
     int inspect(@Parameters(paramLabel = "VOLUME") Path volume, @Parameters(paramLabel = "ID") String id)
             throws IOException {
-        Snapshot snapshot = visit(volume).list()
-                .snapshots()
-                .stream()
-                .filter(candidate -> candidate.id().equals(id))
-                .findFirst()
-                .orElseThrow(() -> new IOException("there is no usable snapshot " + id + " on " + volume));
+        Snapshot snapshot = usable(visit(volume), volume, id);
         out().printf("id       %s%nkey      %s%ncreated  %s%nraw      %d bytes%nstored   %d bytes%nweights  %s%n",
                 snapshot.id(), snapshot.key(), snapshot.createdAt(), snapshot.rawBytes(), snapshot.storedBytes(),
                 snapshot.manifest().weightsDigest());
@@ -141,6 +139,15 @@ final class SnapshotCommand implements Runnable {
         report.refused().forEach(id -> out().printf("newer   %s: nothing is collected beside it%n", id));
         out().flush();
         return pruned.failed().isEmpty() ? 0 : 1;
+    }
+
+    static Snapshot usable(SnapshotStore store, Path volume, String id) throws IOException {
+        return store.list()
+                .snapshots()
+                .stream()
+                .filter(candidate -> candidate.id().equals(id))
+                .findFirst()
+                .orElseThrow(() -> new IOException("there is no usable snapshot " + id + " on " + volume));
     }
 
     private static SnapshotStore visit(Path volume) throws IOException {

@@ -12,6 +12,9 @@ import dev.dormouse.sidecar.store.SnapshotStore;
 import dev.dormouse.sidecar.store.Writer;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -31,6 +34,7 @@ class SnapshotCommandTest {
     @TempDir
     Path folder;
     private final StringWriter out = new StringWriter();
+    private final StringWriter err = new StringWriter();
     private String older = "";
     private String newer = "";
 
@@ -102,6 +106,46 @@ class SnapshotCommandTest {
     }
 
     @Test
+    void importsSafetensorsAndExportsThemAgain() throws Exception {
+        Path fresh = Files.createDirectory(folder.resolve("fresh"));
+        Path model = safetensors(folder.resolve("model.safetensors"));
+
+        assertThat(run("import", "--key", KEY, "--require", "engine=torch", fresh.toString(), model.toString()))
+                .isZero();
+        String id = out.toString().substring(0, out.toString().indexOf(':'));
+        assertThat(run("inspect", fresh.toString(), id)).isZero();
+        assertThat(run("export", fresh.toString(), id, folder.resolve("out").toString())).isZero();
+
+        assertThat(out.toString()).contains(": 1 tensors of 1 files", "requires engine = torch",
+                "buffer   weight, Weights, f32 [2], 8 bytes");
+        assertThat(folder.resolve("out/model.safetensors")).hasSameBinaryContentAs(model);
+    }
+
+    @Test
+    void importsOnlyIntoVolumesAndOnlyGoodFiles() throws Exception {
+        Path model = safetensors(folder.resolve("model.safetensors"));
+
+        assertThat(run("import", "--key", KEY, folder.toString(), model.toString())).isEqualTo(1);
+        assertThat(run("import", "--key", KEY, volume.toString(), folder.resolve("one").toString())).isEqualTo(1);
+        assertThat(run("import", volume.toString(), model.toString())).isEqualTo(2);
+
+        assertThat(folder.resolve("snapshots")).doesNotExist();
+        assertThat(err.toString()).contains(folder + " is neither a snapshot volume nor empty",
+                "one: has 3 bytes; the length of its header alone takes 8", "--key");
+    }
+
+    private static Path safetensors(Path file) throws Exception {
+        byte[] header = "{\"weight\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}".getBytes(
+                StandardCharsets.UTF_8);
+        return Files.write(file, ByteBuffer.allocate(8 + header.length + 8)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putLong(header.length)
+                .put(header)
+                .putLong(0x0102030405060708L)
+                .array());
+    }
+
+    @Test
     void aPolicyThatMakesNoSenseIsAUsageError() {
         assertThat(run("prune", "--max-snapshots", "-1", volume.toString())).isEqualTo(2);
         assertThat(run()).isEqualTo(2);
@@ -109,7 +153,8 @@ class SnapshotCommandTest {
 
     private int run(String... arguments) {
         return new CommandLine(new SnapshotCommand()).setOut(new PrintWriter(out))
-                .setErr(new PrintWriter(new StringWriter()))
+                .setErr(new PrintWriter(err, true))
+                .setExecutionExceptionHandler(Dormouse::report)
                 .execute(arguments);
     }
 }

@@ -6,6 +6,7 @@ import dev.dormouse.sidecar.format.InvalidSnapshotException;
 import dev.dormouse.sidecar.format.Manifest;
 import dev.dormouse.sidecar.format.SnapshotFormat;
 import dev.dormouse.sidecar.format.SnapshotId;
+import dev.dormouse.sidecar.pipeline.FileSet;
 import dev.dormouse.sidecar.pipeline.ProgressListener;
 import dev.dormouse.sidecar.pipeline.RestoreException;
 import dev.dormouse.sidecar.pipeline.RestoreOptions;
@@ -61,14 +62,19 @@ public final class SnapshotStore {
      * @throws IOException when the folder is no snapshot volume
      */
     public static SnapshotStore visit(Path root, Clock clock) throws IOException {
-        if (!Files.isDirectory(root.resolve(VolumePaths.SNAPSHOTS))
-                || !Files.isDirectory(root.resolve(VolumePaths.PACKS))) {
+        if (!isVolume(root)) {
             throw new IOException(root + " is no snapshot volume: it has no folders snapshots/ and packs/");
         }
         // A name that no living pod has, so that nothing of a pod's is taken for an earlier life of this process.
         String visitor = SnapshotId.next(clock.instant(), ThreadLocalRandom.current());
         return new SnapshotStore(new DiskFiles(root), Writer.inPod("visitor-" + visitor), clock,
                 SnapshotFormat.MAX_PACK_BYTES);
+    }
+
+    /** Whether a folder has been opened as a volume before. */
+    public static boolean isVolume(Path folder) {
+        return Files.isDirectory(folder.resolve(VolumePaths.SNAPSHOTS))
+                && Files.isDirectory(folder.resolve(VolumePaths.PACKS));
     }
 
     static SnapshotStore open(SnapshotFiles files, Writer writer, Clock clock, long maxPackBytes) throws IOException {
@@ -109,8 +115,28 @@ public final class SnapshotStore {
         } catch (InvalidSnapshotException e) {
             throw RestoreException.of(e);
         } catch (IOException e) {
-            throw new RestoreException(Fault.ReadFailed, "snapshot " + manifest.id() + ": " + e.getMessage(), e);
+            throw unreadable(manifest, e);
         }
+    }
+
+    /**
+     * One file of a snapshot's file set.
+     *
+     * @throws RestoreException when the snapshot has no such file, or is damaged there
+     */
+    public byte[] readFile(Snapshot snapshot, String name) throws RestoreException {
+        Manifest manifest = snapshot.manifest();
+        try (var packs = new PackReader(files, manifest.packs(), announceRestore(manifest.id()))) {
+            return new FileSet(manifest, catalog.table(manifest), packs).read(name);
+        } catch (InvalidSnapshotException e) {
+            throw RestoreException.of(e);
+        } catch (IOException e) {
+            throw unreadable(manifest, e);
+        }
+    }
+
+    private static RestoreException unreadable(Manifest manifest, IOException e) {
+        return new RestoreException(Fault.ReadFailed, "snapshot " + manifest.id() + ": " + e.getMessage(), e);
     }
 
     /** A volume that cannot be written to restores all the same: nobody can unlink anything there either. */
