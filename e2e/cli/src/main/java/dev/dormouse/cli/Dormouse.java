@@ -11,7 +11,8 @@ import picocli.CommandLine.ParseResult;
 /** {@code dormouse}: local mode, the demo, the bench, snapshot volumes. */
 @Command(name = "dormouse", mixinStandardHelpOptions = true, version = "dormouse 0.1.0", subcommands = {
         BenchCommand.class, DemoCommand.class, LocalCommand.class,
-        SnapshotCommand.class}, description = "Serverless GPU inference on Kubernetes: models sleep at zero and wake from a snapshot.")
+        SnapshotCommand.class,
+        TrainCommand.class}, description = "Serverless GPU inference on Kubernetes: models sleep at zero and wake from a snapshot.")
 public final class Dormouse {
     private Dormouse() {}
 

@@ -47,7 +47,7 @@ final class LocalCommand implements Callable<Integer> {
         try (Teardown teardown = new Teardown()) {
             LocalCluster.Options options = new LocalCluster.Options(Dormouse.home(), state.resolve("s"), port, nodes,
                     gpus,
-                    commands(), Map.of(), Map.of());
+                    commands(), Map.of(), Map.of(), false);
             LocalCluster cluster = teardown.owns(LocalCluster.start(options, System.out::println), state);
             for (Path file : apply) {
                 cluster.apply(file);

@@ -82,6 +82,19 @@ public final class Demo {
         }
     }
 
+    /** The same, unmeasured, until the model sleeps again and its processes have ended in peace. */
+    public void rehearse(Path example) throws IOException, InterruptedException {
+        try (EmbeddingClient user = new EmbeddingClient(cluster.gateway());
+                WakeMeter meter = new WakeMeter(cluster.client(), NAMESPACE, RESOURCE, clock)) {
+            cluster.apply(example);
+            awaitKnown(user);
+            for (int wake = 0; wake < 2; wake++) {
+                user.embed(MODEL, SENTENCE, PATIENCE);
+                meter.awaitAsleep(PATIENCE);
+            }
+        }
+    }
+
     private static WakeTrace ask(EmbeddingClient user, WakeMeter meter) throws IOException, InterruptedException {
         long requestedAt = meter.now();
         List<Double> answer = user.embed(MODEL, SENTENCE, PATIENCE);

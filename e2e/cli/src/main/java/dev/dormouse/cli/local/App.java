@@ -27,30 +27,59 @@ public enum App {
      * The command that starts this process with the JDK that runs us.
      *
      * @param home the checkout
+     * @param training whether it shall write its ahead-of-time cache when it ends, see {@link #adoptTraining}
      * @throws IOException when the module is not built
      */
-    public List<String> command(Path home) throws IOException {
-        Path folder = home.resolve(module).resolve("target/app");
+    public List<String> command(Path home, boolean training) throws IOException {
+        Path folder = folder(home);
         if (!Files.isDirectory(folder)) {
             throw new IOException(folder + " is missing: build first with ./dormouse or mvn package");
         }
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(List.of("-XX:+UseSerialGC", "-Xmx" + heapMegabytes + "m", "-XX:+ExitOnOutOfMemoryError",
-                "--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow",
-                "-Dorg.slf4j.simpleLogger.showDateTime=true",
+        command.addAll(classData(home, training));
+        command.addAll(jvmFlags());
+        command.addAll(List.of("-Dorg.slf4j.simpleLogger.showDateTime=true",
                 "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
                 "-Dorg.slf4j.simpleLogger.showThreadName=false",
                 "-Dorg.slf4j.simpleLogger.showShortLogName=true",
-                "-Dorg.slf4j.simpleLogger.showLogName=false"));
-        if (this == Operator || this == Gateway) {
-            // Class data of the last run: two seconds of a start on two cores. Written when the process ends, so not for
-            // pods, whose end somebody waits for.
-            command.add("-XX:+AutoCreateSharedArchive");
-            command.add("-XX:SharedArchiveFile=" + folder.resolveSibling("app.jsa"));
-            command.add("-Xlog:cds*=off,aot*=off");
-        }
-        command.addAll(List.of("-cp", folder + "/*", mainClass));
+                "-Dorg.slf4j.simpleLogger.showLogName=false", "-cp", folder + "/*", mainClass));
         return List.copyOf(command);
+    }
+
+    /** Those that a cache depends on. */
+    private List<String> jvmFlags() {
+        return List.of("-XX:+UseSerialGC", "-Xmx" + heapMegabytes + "m", "-XX:+ExitOnOutOfMemoryError",
+                "--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow");
+    }
+
+    private List<String> classData(Path home, boolean training) throws IOException {
+        AotCache cache = cache(home);
+        if (training) {
+            return cache.train();
+        }
+        if (cache.current()) {
+            return cache.use();
+        }
+        if (this == Operator || this == Gateway) {
+            // Nobody trained: class data of the last run is worth two seconds of a start on two cores. Written when the
+            // process ends, so not for pods, whose end somebody waits for.
+            return List.of("-XX:+AutoCreateSharedArchive",
+                    "-XX:SharedArchiveFile=" + folder(home).resolveSibling("app.jsa"), AotCache.QUIET);
+        }
+        return List.of();
+    }
+
+    /** Makes what a training run wrote the cache of later starts; {@code false} when it wrote nothing that works. */
+    public boolean adoptTraining(Path home) throws IOException, InterruptedException {
+        return cache(home).adopt(jvmFlags());
+    }
+
+    private AotCache cache(Path home) {
+        return new AotCache(folder(home).resolveSibling("app.aot"));
+    }
+
+    private Path folder(Path home) {
+        return home.resolve(module).resolve("target/app");
     }
 }

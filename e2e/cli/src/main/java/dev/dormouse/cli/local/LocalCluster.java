@@ -60,9 +60,10 @@ public final class LocalCluster implements AutoCloseable {
      * @param images image name → local command, beside our own
      * @param operatorSettings extra environment of the operator
      * @param gatewaySettings extra environment of the gateway
+     * @param training whether the processes write their ahead-of-time caches when they end
      */
     public record Options(Path home, Path state, int gatewayPort, int nodes, int gpus, Map<String, List<String>> images,
-            Map<String, String> operatorSettings, Map<String, String> gatewaySettings) {
+            Map<String, String> operatorSettings, Map<String, String> gatewaySettings, boolean training) {
         public Options {
             images = Map.copyOf(images);
             operatorSettings = Map.copyOf(operatorSettings);
@@ -70,23 +71,28 @@ public final class LocalCluster implements AutoCloseable {
         }
 
         public static Options of(Path home, Path state) {
-            return new Options(home, state, 0, 1, 2, Map.of(), Map.of(), Map.of());
+            return new Options(home, state, 0, 1, 2, Map.of(), Map.of(), Map.of(), false);
         }
 
         public Options withNodes(int count) {
-            return new Options(home, state, gatewayPort, count, gpus, images, operatorSettings, gatewaySettings);
+            return new Options(home, state, gatewayPort, count, gpus, images, operatorSettings, gatewaySettings,
+                    training);
         }
 
         public Options withGatewaySetting(String key, String value) {
             Map<String, String> more = new HashMap<>(gatewaySettings);
             more.put(key, value);
-            return new Options(home, state, gatewayPort, nodes, gpus, images, operatorSettings, more);
+            return new Options(home, state, gatewayPort, nodes, gpus, images, operatorSettings, more, training);
+        }
+
+        public Options withTraining() {
+            return new Options(home, state, gatewayPort, nodes, gpus, images, operatorSettings, gatewaySettings, true);
         }
 
         public Options withOperatorSetting(String key, String value) {
             Map<String, String> more = new HashMap<>(operatorSettings);
             more.put(key, value);
-            return new Options(home, state, gatewayPort, nodes, gpus, images, more, gatewaySettings);
+            return new Options(home, state, gatewayPort, nodes, gpus, images, more, gatewaySettings, training);
         }
     }
 
@@ -237,8 +243,8 @@ public final class LocalCluster implements AutoCloseable {
     }
 
     private void startNodes() throws IOException {
-        ImageTable images = ImageTable.of(image("dormouse/sidecar", App.Sidecar.command(home())),
-                image("dormouse/engine-onnx", App.OnnxEngine.command(home())));
+        ImageTable images = ImageTable.of(image("dormouse/sidecar", App.Sidecar.command(home(), options.training())),
+                image("dormouse/engine-onnx", App.OnnxEngine.command(home(), options.training())));
         for (Map.Entry<String, List<String>> image : options.images().entrySet()) {
             images = images.with(image(image.getKey(), image.getValue()));
         }
@@ -311,7 +317,7 @@ public final class LocalCluster implements AutoCloseable {
 
     private ChildProcess started(String name, App app, Map<String, String> environment) throws IOException {
         Files.createDirectories(logs());
-        ChildProcess process = ChildProcess.start(name, app.command(home()), environment,
+        ChildProcess process = ChildProcess.start(name, app.command(home(), options.training()), environment,
                 logs().resolve(name + ".log"));
         open.push(() -> process.stop(DRAIN));
         return process;
