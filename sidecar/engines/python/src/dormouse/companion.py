@@ -1,0 +1,90 @@
+"""What an engine owes its sidecar while it serves."""
+
+import logging
+import threading
+from typing import Callable, Optional
+
+from .client import Sidecar
+from .errors import DormouseError
+
+_LOG = logging.getLogger(__name__)
+_REJOIN_SECONDS = 1.0
+
+
+class Companion:
+    """Stays with the sidecar in a thread of its own: pauses when it asks, and joins it again when it has restarted.
+
+    The engine goes on serving meanwhile: what it has mapped stays.
+    """
+
+    def __init__(self, sidecar: Sidecar, join: Callable[[], Sidecar], *, quiesce: Optional[Callable[[], None]] = None,
+                 resume: Optional[Callable[[], None]] = None) -> None:
+        """
+        :param join: connects to a sidecar that has restarted, gives it what it wants, and says ready
+        :param quiesce: finishes what runs, starts nothing more, synchronizes the device
+        :param resume: the opposite; also called when the sidecar has paused us for too long or is gone
+        """
+        self._sidecar = sidecar
+        self._join = join
+        self._quiesce = quiesce
+        self._resume = resume
+        self._paused: Optional[threading.Timer] = None
+        self._pausing = threading.Lock()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="dormouse-companion", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Leaves the sidecar."""
+        self._stopped.set()
+        self._sidecar.shutdown()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            self._follow()
+            self._resume_now()
+            while not self._stopped.wait(_REJOIN_SECONDS):
+                try:
+                    self._sidecar = self._join()
+                    _LOG.info("the sidecar is back, as %s", self._sidecar.mode)
+                    break
+                except (DormouseError, OSError) as e:
+                    _LOG.warning("no sidecar yet: %s", e)
+
+    def _follow(self) -> None:
+        request = self._sidecar.next_request()
+        while request is not None:
+            try:
+                self._sidecar.answer(self._answered(request))
+            except (DormouseError, OSError):
+                break
+            request = self._sidecar.next_request()
+        if not self._stopped.is_set():
+            _LOG.warning("the sidecar is gone; serving goes on from the memory at hand")
+
+    def _answered(self, request: dict) -> dict:
+        try:
+            if request["type"] == "QUIESCE" and self._quiesce is not None:
+                self._quiesce()
+                with self._pausing:
+                    self._paused = threading.Timer(float(request.get("maxPauseSeconds") or 30), self._resume_now)
+                    self._paused.daemon = True
+                    self._paused.start()
+                return {"type": "DONE"}
+            if request["type"] == "RESUME" and self._resume is not None:
+                self._resume_now()
+                return {"type": "DONE"}
+        except Exception as e:  # The engine's own code: whatever it throws, the sidecar is told.
+            _LOG.exception("%s failed", request["type"])
+            return {"type": "FAILED", "code": "EngineError", "message": f"{type(e).__name__}: {e}"[:1000]}
+        return {"type": "FAILED", "code": "UnexpectedMessage",
+                "message": f"this engine does not know {request['type']}"}
+
+    def _resume_now(self) -> None:
+        with self._pausing:
+            paused, self._paused = self._paused, None
+        if paused is not None:
+            paused.cancel()
+            if self._resume is not None:
+                self._resume()

@@ -1,0 +1,55 @@
+"""Memory of the sidecar, mapped here."""
+
+import mmap
+import os
+from typing import Optional
+
+
+class Allocation:
+    """Host memory that the sidecar owns: a memory file, writable until the commit and read-only after it.
+
+    The mapping lives as long as anything looks at it. What looks at it after :meth:`freeze` must not write: the process
+    would end with a segmentation fault.
+    """
+
+    def __init__(self, allocation: int, descriptor: int, length: int) -> None:
+        """Takes over the descriptor."""
+        self.id = allocation
+        self.length = length
+        self._descriptor: Optional[int] = descriptor
+        self._map: Optional[mmap.mmap] = None
+
+    def map(self, writable: bool) -> memoryview:
+        """The bytes. Writable only between the allocation and the commit."""
+        if self._descriptor is None:
+            raise ValueError(f"allocation {self.id} is closed")
+        if self._map is None:
+            protection = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
+            self._map = mmap.mmap(self._descriptor, self.length, mmap.MAP_SHARED, protection)
+        return memoryview(self._map)
+
+    def freeze(self) -> None:
+        """Gives up the writable mapping. Fails while a view of it is held: release it first."""
+        if self._map is not None:
+            try:
+                self._map.close()
+            except BufferError as e:
+                raise BufferError(f"allocation {self.id} cannot be committed: a view of it is still held") from e
+            self._map = None
+
+    def close(self) -> None:
+        """Gives back the descriptor. A mapping that somebody looks at stays until they are done."""
+        self._map = None
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def map_file(descriptor: int, length: int) -> memoryview:
+    """A file of the file set, read-only. Takes over the descriptor."""
+    try:
+        if length == 0:
+            return memoryview(b"")
+        return memoryview(mmap.mmap(descriptor, length, mmap.MAP_SHARED, mmap.PROT_READ))
+    finally:
+        os.close(descriptor)
