@@ -3,6 +3,8 @@ package dev.dormouse.sidecar.agent;
 import dev.dormouse.sidecar.api.PodConventions;
 import dev.dormouse.sidecar.api.SidecarEnvironment;
 import dev.dormouse.sidecar.pipeline.Compression;
+import dev.dormouse.sidecar.pipeline.Verification;
+import dev.dormouse.sidecar.trust.TrustSettings;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
@@ -18,10 +20,11 @@ import org.jspecify.annotations.Nullable;
  * @param httpPort 0 takes a free port
  * @param snapshots absent: snapshots are off
  * @param warmup which phases run, and for how long
+ * @param tls folder with {@code tls.crt} and {@code tls.key}; absent: plain http
  * @param apiToken what requests that change snapshots must bear; absent: they must come from this pod
  */
 public record AgentConfig(Path socket, String podIp, int httpPort, int enginePort, String podUid, String model,
-        String activation, @Nullable SnapshotSettings snapshots, WarmupSettings warmup,
+        String activation, @Nullable SnapshotSettings snapshots, WarmupSettings warmup, @Nullable Path tls,
         @Nullable String apiToken) {
 
     private static final Pattern UID = Pattern.compile("[A-Za-z0-9.-]{1,64}");
@@ -31,9 +34,17 @@ public record AgentConfig(Path socket, String podIp, int httpPort, int enginePor
      * @param volume root folder of the snapshot volume
      * @param key the operator's part of the compatibility key
      * @param level of the compression, 1–22
-     * @param verify whether a restore checks each chunk
+     * @param verification what a restore checks of each chunk
+     * @param trust whose snapshots are used, and how new ones are protected
      */
-    public record SnapshotSettings(Path volume, String key, Compression compression, int level, boolean verify) {}
+    public record SnapshotSettings(Path volume, String key, Compression compression, int level,
+            Verification verification, TrustSettings trust) {
+        /** Nothing signed, nothing encrypted. */
+        public SnapshotSettings(Path volume, String key, Compression compression, int level,
+                Verification verification) {
+            this(volume, key, compression, level, verification, TrustSettings.OFF);
+        }
+    }
 
     /**
      * @param batchSize items in one warmup request
@@ -58,7 +69,7 @@ public record AgentConfig(Path socket, String podIp, int httpPort, int enginePor
                         env.number(SidecarEnvironment.BATCH_SIZE, 1, 1, 4_096),
                         env.number(SidecarEnvironment.ITERATIONS, 1, 1, 10_000),
                         Duration.ofSeconds(env.number(SidecarEnvironment.DEADLINE_SECONDS, 600, 1, 86_400))),
-                env.value(SidecarEnvironment.API_TOKEN));
+                env.path(SidecarEnvironment.TLS), env.value(SidecarEnvironment.API_TOKEN));
     }
 
     private static @Nullable SnapshotSettings snapshots(Reader env) {
@@ -71,7 +82,25 @@ public record AgentConfig(Path socket, String podIp, int httpPort, int enginePor
             throw env.wrong(SidecarEnvironment.SNAPSHOT_KEY, "64 lower-case hex digits");
         }
         return new SnapshotSettings(Path.of(volume), key, env.compression(),
-                env.number(SidecarEnvironment.COMPRESSION_LEVEL, 3, 1, 22), env.flag(SidecarEnvironment.VERIFY, true));
+                env.number(SidecarEnvironment.COMPRESSION_LEVEL, 3, 1, 22), env.verification(), trust(env));
+    }
+
+    private static TrustSettings trust(Reader env) {
+        boolean required = switch (env.text(SidecarEnvironment.SIGNATURES, "off")) {
+            case "required" -> true;
+            case "off" -> false;
+            default -> throw env.wrong(SidecarEnvironment.SIGNATURES, "required or off");
+        };
+        Path trusted = env.path(SidecarEnvironment.TRUSTED_KEYS);
+        if (required && trusted == null) {
+            throw new IllegalArgumentException(SidecarEnvironment.SIGNATURES + "=required needs "
+                    + SidecarEnvironment.TRUSTED_KEYS + ": without a trusted key every snapshot would be refused");
+        }
+        String model = env.required(SidecarEnvironment.MODEL);
+        String namespace = model.substring(0, Math.max(0, model.indexOf('/')));
+        var settings = new TrustSettings(env.text(SidecarEnvironment.VOLUME_ID, namespace), required, trusted,
+                env.path(SidecarEnvironment.SIGNING_KEY), env.path(SidecarEnvironment.WRAPPING_KEYS));
+        return settings.off() ? TrustSettings.OFF : settings;
     }
 
     private record Reader(Map<String, String> environment) {
@@ -131,8 +160,24 @@ public record AgentConfig(Path socket, String podIp, int httpPort, int enginePor
             return switch (text(SidecarEnvironment.COMPRESSION, "none")) {
                 case "none" -> Compression.None;
                 case "zstd" -> Compression.Zstd;
-                default -> throw wrong(SidecarEnvironment.COMPRESSION, "none or zstd");
+                case "auto" -> Compression.Auto;
+                default -> throw wrong(SidecarEnvironment.COMPRESSION, "none, zstd or auto");
             };
+        }
+
+        Verification verification() {
+            return switch (text(SidecarEnvironment.VERIFY, "crc")) {
+                case "true", "crc" -> Verification.Crc;
+                case "false", "none" -> Verification.None;
+                case "digest" -> Verification.Digest;
+                default -> throw wrong(SidecarEnvironment.VERIFY, "crc, digest, none, true or false");
+            };
+        }
+
+        @Nullable
+        Path path(String key) {
+            String value = value(key);
+            return value == null ? null : Path.of(value);
         }
 
         IllegalArgumentException wrong(String key, String expected) {

@@ -4,6 +4,8 @@ import dev.dormouse.sidecar.agent.AgentConfig.SnapshotSettings;
 import dev.dormouse.sidecar.device.HostDevice;
 import dev.dormouse.sidecar.store.SnapshotStore;
 import dev.dormouse.sidecar.store.Writer;
+import dev.dormouse.sidecar.trust.Trust;
+import dev.dormouse.sidecar.trust.TrustException;
 import java.io.IOException;
 import java.time.Clock;
 import org.jspecify.annotations.Nullable;
@@ -25,9 +27,19 @@ public final class AgentMain {
             System.exit(2);
             return;
         }
+        Trust trust;
+        try {
+            trust = config.snapshots() == null ? Trust.OFF : Trust.load(config.snapshots().trust());
+        } catch (TrustException e) {
+            // A sidecar that cannot prove anything must not start to trust everything.
+            System.err.println("dormouse sidecar: " + e.getMessage());
+            System.exit(2);
+            return;
+        }
         Agent agent;
         try {
-            agent = Agent.start(config, open(config), new HostDevice(HostMemory.limitBytes()), Clock.systemUTC());
+            agent = Agent.start(config, open(config, trust), new HostDevice(HostMemory.limitBytes()),
+                    Clock.systemUTC());
         } catch (IOException e) {
             System.err.println("dormouse sidecar: " + e.getMessage());
             System.exit(1);
@@ -41,13 +53,13 @@ public final class AgentMain {
     }
 
     /** A volume that cannot be used costs the snapshots, not the replica. */
-    private static @Nullable SnapshotStore open(AgentConfig config) {
+    private static @Nullable SnapshotStore open(AgentConfig config, Trust trust) {
         SnapshotSettings settings = config.snapshots();
         if (settings == null) {
             return null;
         }
         try {
-            return SnapshotStore.open(settings.volume(), Writer.inPod(config.podUid()), Clock.systemUTC());
+            return SnapshotStore.open(settings.volume(), Writer.inPod(config.podUid()), Clock.systemUTC(), trust);
         } catch (IOException e) {
             LOG.error("the snapshot volume {} cannot be used, snapshots are off", settings.volume(), e);
             return null;

@@ -6,12 +6,11 @@ import dev.dormouse.sidecar.transport.MemoryFile;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
 /** Memory that an engine has filled from the source and committed: sealed and complete. */
 final class CommittedGeneration implements Generation {
-    private final String id = UUID.randomUUID().toString();
+    private final String id = Ids.next();
     private final Map<String, String> compatibility;
     private final Map<Integer, Allocation> memory;
     private final List<BufferMeta> buffers;

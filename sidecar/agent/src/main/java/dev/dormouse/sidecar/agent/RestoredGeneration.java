@@ -10,7 +10,6 @@ import dev.dormouse.sidecar.store.Snapshot;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.function.Consumer;
@@ -23,7 +22,7 @@ import org.slf4j.LoggerFactory;
 final class RestoredGeneration implements Generation {
     private static final Logger LOG = LoggerFactory.getLogger(RestoredGeneration.class);
 
-    private final String id = UUID.randomUUID().toString();
+    private final String id = Ids.next();
     private final Snapshot snapshot;
     private final RestoreTask task;
     /** Microseconds the restore took; -1 until it has ended well. */

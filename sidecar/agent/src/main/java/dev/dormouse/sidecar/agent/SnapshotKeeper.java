@@ -14,6 +14,7 @@ import dev.dormouse.sidecar.store.SaveOptions;
 import dev.dormouse.sidecar.store.SaveRequest;
 import dev.dormouse.sidecar.store.Snapshot;
 import dev.dormouse.sidecar.store.SnapshotStore;
+import dev.dormouse.sidecar.store.TrustFailedException;
 import dev.dormouse.sidecar.store.VolumeFullException;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -64,7 +65,7 @@ final class SnapshotKeeper {
     /** Begins to restore; contents arrive in the background. */
     RestoredGeneration restore(Snapshot snapshot) throws RestoreException {
         return new RestoredGeneration(snapshot,
-                store.restore(snapshot, device, RestoreOptions.of(settings.verify())));
+                store.restore(snapshot, device, RestoreOptions.of(settings.verification())));
     }
 
     /**
@@ -82,6 +83,8 @@ final class SnapshotKeeper {
                     micros, null, null);
         } catch (VolumeFullException e) {
             return failed("VolumeFull", e, start);
+        } catch (TrustFailedException e) {
+            return failed(e.fault().name(), e, start);
         } catch (IOException e) {
             return failed("VolumeError", e, start);
         } catch (InvalidSnapshotException e) {

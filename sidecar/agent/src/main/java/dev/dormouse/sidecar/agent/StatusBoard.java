@@ -7,7 +7,6 @@ import dev.dormouse.sidecar.api.SnapshotReport;
 import dev.dormouse.sidecar.http.StatusFeed;
 import java.time.Clock;
 import java.time.Duration;
-import java.util.UUID;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -46,7 +45,7 @@ final class StatusBoard implements StatusFeed {
         }
     }
 
-    private final String instance = UUID.randomUUID().toString();
+    private final String instance = Ids.next();
     private final AgentConfig config;
     private final long startedAt;
     private final Draft draft = new Draft();

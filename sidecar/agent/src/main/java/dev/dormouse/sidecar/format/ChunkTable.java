@@ -4,6 +4,7 @@ import static dev.dormouse.sidecar.format.SnapshotFormat.ALIGNMENT;
 
 import dev.dormouse.sidecar.format.Manifest.PackEntry;
 import dev.dormouse.sidecar.format.Manifest.TableEntry;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
@@ -17,9 +18,10 @@ import java.util.zip.CRC32C;
  * <pre>
  * header                                   record
  *  0   8  magic                             0   4  pack index, 0xffffffff: none
- *  8  16  "dormouse-chunks"                 4   1  codec: 0 zero, 1 raw, 2 zstd
- * 24   4  version                           5   1  digest: 1 SHA-256
- * 28   4  record length, 64                 6   2  reserved
+ *  8  16  "dormouse-chunks"                 4   1  codec: 0 zero, 1 raw, 2 zstd, 3 shuffle
+ * 24   4  version                           5   1  digest: 2 BLAKE3
+ * 28   4  record length, 64                 6   1  1: encrypted; else 0
+ *                                           7   1  reserved
  * 32   4  number of records                 8   8  offset in the pack
  * 36  28  reserved                         16   4  stored length
  *                                          20   4  raw length
@@ -38,6 +40,7 @@ public final class ChunkTable {
     private static final int VERSION_AT = 24;
     private static final int RECORD_LENGTH_AT = 28;
     private static final int COUNT_AT = 32;
+    private static final int ENCRYPTED = 1;
 
     private final ByteBuffer bytes;
     private final int size;
@@ -52,8 +55,9 @@ public final class ChunkTable {
         for (Chunk chunk : chunks) {
             out.putInt(chunk.pack())
                     .put((byte) chunk.codec().code())
-                    .put((byte) Digest.Algorithm.Sha256.code())
-                    .putShort((short) 0)
+                    .put((byte) Digest.CODE)
+                    .put((byte) (chunk.encrypted() ? ENCRYPTED : 0))
+                    .put((byte) 0)
                     .putLong(chunk.offset())
                     .putInt(chunk.storedLength())
                     .putInt(chunk.rawLength())
@@ -75,15 +79,21 @@ public final class ChunkTable {
     }
 
     /**
+     * The CRC finds every accident. The digest is compared only on demand, since it proves nothing unless the manifest
+     * itself is proven, and costs a restore some of its first milliseconds.
+     *
      * @param file how messages call the bytes
+     * @param digest whether to compare the digest too
      * @throws InvalidSnapshotException when the bytes are not those which the manifest names, or point outside its packs
      */
-    public static ChunkTable read(String file, byte[] bytes, Manifest manifest) throws InvalidSnapshotException {
+    public static ChunkTable read(String file, byte[] bytes, Manifest manifest, boolean digest)
+            throws InvalidSnapshotException {
         try {
             TableEntry entry = manifest.chunkTable();
             require(bytes.length == entry.bytes(), "length", "%d bytes, the manifest says %d", bytes.length,
                     entry.bytes());
-            require(entry(bytes, entry.chunks()).equals(entry), "check", "the bytes are not those that were written");
+            require(crc(bytes).equals(entry.crc32c()) && (!digest || digest(bytes).equals(entry.digest())), "check",
+                    "the bytes are not those that were written");
             ByteBuffer in = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
             require(Arrays.equals(bytes, 0, NAME_AT, MAGIC, 0, NAME_AT), "magic", "this is no chunk table");
             if (in.getInt(VERSION_AT) != SnapshotFormat.VERSION) {
@@ -113,14 +123,17 @@ public final class ChunkTable {
 
     /** How the manifest names this table. */
     public TableEntry entry() {
-        return entry(bytes.array(), size);
+        return new TableEntry(bytes.array().length, size, crc(bytes.array()), digest(bytes.array()));
     }
 
-    private static TableEntry entry(byte[] bytes, int chunks) {
+    private static String crc(byte[] bytes) {
         var crc = new CRC32C();
         crc.update(bytes);
-        return new TableEntry(bytes.length, chunks, HexFormat.of().toHexDigits((int) crc.getValue()),
-                Digest.of(Digest.Algorithm.Sha256.start().digest(bytes)).labelled(Digest.Algorithm.Sha256));
+        return HexFormat.of().toHexDigits((int) crc.getValue());
+    }
+
+    private static String digest(byte[] bytes) {
+        return Digest.of(new Blake3().hash(MemorySegment.ofArray(bytes))).labelled();
     }
 
     public Chunk chunk(int index) {
@@ -130,7 +143,7 @@ public final class ChunkTable {
             throw new IllegalStateException("records are checked before they are used");
         }
         return new Chunk(bytes.getInt(at), bytes.getLong(at + 8), bytes.getInt(at + 16), bytes.getInt(at + 20), codec,
-                bytes.getInt(at + 24), digest(at));
+                bytes.get(at + 6) == ENCRYPTED, bytes.getInt(at + 24), digest(at));
     }
 
     private Digest digest(int at) {
@@ -144,10 +157,16 @@ public final class ChunkTable {
             int at = HEADER + i * RECORD;
             String field = "chunks[" + i + "]";
             require(Codec.of(bytes.get(at + 4)) != null, field + ".codec", "%d is unknown", bytes.get(at + 4));
-            require(bytes.get(at + 5) == Digest.Algorithm.Sha256.code(), field + ".digest", "kind %d is unknown",
+            require(bytes.get(at + 5) == Digest.CODE, field + ".digest", "kind %d is unknown",
                     bytes.get(at + 5));
-            require(bytes.getShort(at + 6) == 0 && bytes.getInt(at + 28) == 0, field, "reserved bytes are not zero");
+            require(bytes.get(at + 6) == 0 || bytes.get(at + 6) == ENCRYPTED, field + ".encrypted", "%d is unknown",
+                    bytes.get(at + 6));
+            require(bytes.get(at + 7) == 0 && bytes.getInt(at + 28) == 0, field, "reserved bytes are not zero");
             checkChunk(field, chunk(i), layout.piece(i), manifest.packs());
+            // All or none: a plain chunk among encrypted ones would be a way around the key.
+            require(chunk(i).codec() == Codec.Zero || chunk(i).encrypted() == manifest.encrypted(),
+                    field + ".encrypted", "is %s, the manifest's data key is '%s'", chunk(i).encrypted(),
+                    manifest.dataKey());
             stored += chunk(i).storedLength();
         }
         require(stored == manifest.storedBytes(), "stored lengths", "add up to %d, the manifest says %d", stored,
@@ -165,10 +184,11 @@ public final class ChunkTable {
                         "a zero chunk stores nothing");
                 return;
             }
-            case Raw -> require(chunk.storedLength() == chunk.rawLength(), field + ".storedLength", "is %d, not %d",
-                    chunk.storedLength(), chunk.rawLength());
-            case Zstd -> require(chunk.storedLength() > 0 && chunk.storedLength() < chunk.rawLength(),
-                    field + ".storedLength", "%d is not between 1 and %d", chunk.storedLength(), chunk.rawLength() - 1);
+            case Raw -> require(chunk.storedLength() > 0 && chunk.encodedLength() == chunk.rawLength(),
+                    field + ".storedLength", "is %d for %d raw bytes", chunk.storedLength(), chunk.rawLength());
+            case Zstd, Shuffle -> require(chunk.storedLength() > 0 && chunk.encodedLength() > 0
+                    && chunk.encodedLength() < chunk.rawLength(), field + ".storedLength",
+                    "%d is none for %d compressed bytes", chunk.storedLength(), chunk.rawLength());
         }
         require(chunk.pack() >= 0 && chunk.pack() < packs.size(), field + ".pack", "there is no pack %d", chunk.pack());
         long end = packs.get(chunk.pack()).bytes() - ALIGNMENT;

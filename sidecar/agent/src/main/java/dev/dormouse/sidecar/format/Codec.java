@@ -9,7 +9,9 @@ public enum Codec {
     /** As they are. */
     Raw(1),
     /** One zstd frame. */
-    Zstd(2);
+    Zstd(2),
+    /** Byte planes, each as it is or one zstd frame: {@link ShuffleCodec}. */
+    Shuffle(3);
 
     private final int code;
 
@@ -26,6 +28,7 @@ public enum Codec {
             case 0 -> Zero;
             case 1 -> Raw;
             case 2 -> Zstd;
+            case 3 -> Shuffle;
             default -> null;
         };
     }

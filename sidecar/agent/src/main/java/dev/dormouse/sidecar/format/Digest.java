@@ -2,44 +2,15 @@ package dev.dormouse.sidecar.format;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 
-/** 32 bytes that identify content. A value: equal digests are equal objects. */
+/** 32 bytes of BLAKE3 that identify content. A value: equal digests are equal objects. */
 public record Digest(long a, long b, long c, long d) {
-    public static final int BYTES = 32;
-    public static final Digest NONE = new Digest(0, 0, 0, 0);
-
-    /** How a digest was made; the code stands in the chunk table. */
-    public enum Algorithm {
-        Sha256(1, "sha-256");
-
-        private final int code;
-        private final String label;
-
-        Algorithm(int code, String label) {
-            this.code = code;
-            this.label = label;
-        }
-
-        public int code() {
-            return code;
-        }
-
-        public String label() {
-            return label;
-        }
-
-        /** A fresh, empty computation. */
-        public MessageDigest start() {
-            try {
-                return MessageDigest.getInstance("SHA-256");
-            } catch (NoSuchAlgorithmException e) {
-                throw new IllegalStateException("every JDK has SHA-256", e);
-            }
-        }
-    }
+    public static final int BYTES = Blake3.DIGEST_BYTES;
+    /** How manifests call the algorithm. */
+    public static final String LABEL = "blake3";
+    /** How the chunk table calls it. */
+    static final int CODE = 2;
 
     public static Digest of(byte[] bytes) {
         return read(ByteBuffer.wrap(bytes));
@@ -64,8 +35,8 @@ public record Digest(long a, long b, long c, long d) {
         return bytes;
     }
 
-    /** {@code sha-256:…}, as manifests write it. */
-    public String labelled(Algorithm algorithm) {
-        return algorithm.label() + ":" + HexFormat.of().formatHex(bytes());
+    /** {@code blake3:…}, as manifests write it. */
+    public String labelled() {
+        return LABEL + ":" + HexFormat.of().formatHex(bytes());
     }
 }

@@ -14,6 +14,20 @@ public enum Fault {
     ChecksumMismatch(true),
     /** A chunk passed its checksum and still does not decode to its length. */
     UndecodableChunk(true),
+    /** An encrypted chunk is not what was encrypted for this place on this volume. */
+    AuthenticationFailed(true),
+    /** Signatures are required and the snapshot has none. */
+    SignatureMissing(false),
+    /** The signature does not cover this manifest on this volume: changed, or another tenant's. */
+    SignatureInvalid(false),
+    /** Signed with a key that is not trusted here. */
+    UntrustedKey(false),
+    /** Encryption is required and the snapshot is not encrypted. */
+    NotEncrypted(false),
+    /** Encrypted with a key that is not at hand. */
+    KeyMissing(false),
+    /** The wrapping key at hand does not open the volume's key. */
+    WrongKey(false),
     /** Written by another version of the format: for other readers it may be good. */
     UnknownVersion(false),
     /** Made for another engine, model or architecture. */

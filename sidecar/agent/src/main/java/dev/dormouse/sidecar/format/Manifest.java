@@ -16,14 +16,20 @@ import java.util.stream.LongStream;
  * @param compatibility the engine's own part of the key: what must be equal for the snapshot to be usable
  * @param rawBytes of all extents, before encoding
  * @param storedBytes of all chunks, as stored
- * @param weightsDigest digest over the digests of all chunks of {@link BufferType#Weights}: equal weights, equal digest
+ * @param weightsDigest digest over the digests of all chunks of {@link BufferType#Weights}: equal weights, equal digest (S13)
+ * @param rootDigest digest over the digests of all chunks in order: equal content, equal digest (S14)
+ * @param dataKey id of the key that the chunks are encrypted with; {@link #PLAIN} when they are not
  * @param allocations device memory to be made before restoring; buffers refer to them by index
  * @param buffers {@code allocation} is an index into {@code allocations}
  */
 public record Manifest(String format, int formatVersion, String id, String key, Map<String, String> compatibility,
-        Instant createdAt, long rawBytes, long storedBytes, String weightsDigest, int chunkBytes,
-        List<AllocationEntry> allocations, List<BufferMeta> buffers, List<FileEntry> files, List<PackEntry> packs,
+        Instant createdAt, long rawBytes, long storedBytes, String weightsDigest, String rootDigest, String dataKey,
+        int chunkBytes, List<AllocationEntry> allocations, List<BufferMeta> buffers, List<FileEntry> files,
+        List<PackEntry> packs,
         TableEntry chunkTable) {
+
+    /** {@link #dataKey} of a snapshot that is not encrypted. */
+    public static final String PLAIN = "none";
 
     public Manifest {
         compatibility = Map.copyOf(compatibility);
@@ -52,6 +58,10 @@ public record Manifest(String format, int formatVersion, String id, String key, 
     public ChunkLayout layout() {
         return new ChunkLayout(chunkBytes, LongStream.concat(files.stream().mapToLong(FileEntry::length),
                 allocations.stream().mapToLong(AllocationEntry::bytes)).toArray());
+    }
+
+    public boolean encrypted() {
+        return !dataKey.equals(PLAIN);
     }
 
     /** The extent of the {@code index}th allocation. */

@@ -34,13 +34,20 @@ public final class ManifestRules {
                 manifest.chunkTable().chunks(), chunks);
         require(manifest.chunkTable().bytes() == ChunkTable.bytesFor(chunks), "chunkTable.bytes",
                 "is %d, %d chunks take %d", manifest.chunkTable().bytes(), chunks, ChunkTable.bytesFor(chunks));
-        require(manifest.storedBytes() >= 0 && manifest.storedBytes() <= manifest.rawBytes(), "storedBytes",
-                "%d is not between 0 and rawBytes %d", manifest.storedBytes(), manifest.rawBytes());
+        checkDataKey(manifest.dataKey());
+        long most = manifest.rawBytes() + (manifest.encrypted() ? (long) chunks * SnapshotFormat.ENCRYPTION_BYTES : 0);
+        require(manifest.storedBytes() >= 0 && manifest.storedBytes() <= most, "storedBytes",
+                "%d is not between 0 and %d", manifest.storedBytes(), most);
     }
 
     public static void checkKey(String key) throws InvalidSnapshotException {
         require(SnapshotFormat.KEY.matcher(key).matches(), "key",
                 "'%s' is not 1 to 128 letters, digits, dots, dashes or underscores", key);
+    }
+
+    private static void checkDataKey(String dataKey) throws InvalidSnapshotException {
+        require(SnapshotFormat.DATA_KEY.matcher(dataKey).matches(), "dataKey",
+                "'%s' is neither 16 hex digits nor 'none'", dataKey);
     }
 
     /** The engine's part of the key. */

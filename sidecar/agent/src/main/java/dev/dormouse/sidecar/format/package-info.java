@@ -9,7 +9,10 @@
  *   end    4096   footer: magic, "dormouse-pack-end", versions, pack id, chunk count, footer offset, CRC32C
  * snapshots/&lt;id&gt;/chunks.tbl            64-byte header, then one 64-byte record per chunk, little-endian
  * snapshots/&lt;id&gt;/manifest.json         the head for people; its last line is a CRC32C of all lines before it
+ * snapshots/&lt;id&gt;/manifest.sig         an Ed25519 signature over the manifest's bytes and the volume's name, if signed
  * snapshots/&lt;id&gt;/quarantined.json      present: never restored again, with the reason
+ * keys/&lt;key id&gt;.key                  the volume's key, wrapped, if encrypted
+ * restores/&lt;…&gt;                        how fast a restore was; an empty file whose name says it
  * intents/&lt;id&gt;~&lt;pod&gt;~&lt;instance&gt;     present: this save has not been published yet
  * </pre>
  *

@@ -16,10 +16,10 @@ public interface ChunkSink {
      * @param crc32c of {@code stored}
      * @param digest of the raw bytes
      */
-    record Encoded(ByteBuffer stored, Codec codec, int rawLength, int crc32c, Digest digest) {
+    record Encoded(ByteBuffer stored, Codec codec, int rawLength, boolean encrypted, int crc32c, Digest digest) {
         /** This chunk at its place. */
         public Chunk at(int pack, long offset) {
-            return new Chunk(pack, offset, stored.remaining(), rawLength, codec, crc32c, digest);
+            return new Chunk(pack, offset, stored.remaining(), rawLength, codec, encrypted, crc32c, digest);
         }
     }
 

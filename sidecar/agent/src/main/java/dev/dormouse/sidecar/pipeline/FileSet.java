@@ -8,19 +8,27 @@ import dev.dormouse.sidecar.format.ChunkLayout;
 import dev.dormouse.sidecar.format.ChunkTable;
 import dev.dormouse.sidecar.format.Fault;
 import dev.dormouse.sidecar.format.Manifest;
+import dev.dormouse.sidecar.trust.VolumeKey;
 import java.lang.foreign.ValueLayout;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /** The files of a snapshot, read one at a time and without its memory. */
 public final class FileSet {
     private final Manifest manifest;
     private final ChunkTable table;
     private final ChunkSource source;
+    private final Verification verification;
+    private final @Nullable VolumeKey key;
 
-    public FileSet(Manifest manifest, ChunkTable table, ChunkSource source) {
+    /** @param key what encrypted chunks are opened with; absent when there are none */
+    public FileSet(Manifest manifest, ChunkTable table, ChunkSource source, Verification verification,
+            @Nullable VolumeKey key) {
         this.manifest = manifest;
         this.table = table;
         this.source = source;
+        this.verification = verification;
+        this.key = key;
     }
 
     /** @throws RestoreException when there is no such file, it is larger than an array, or a chunk of it is damaged */
@@ -38,7 +46,7 @@ public final class FileSet {
         try (var host = new HostDevice(length);
                 Allocation memory = host.allocate(length, BufferType.Other);
                 Lane lane = host.openLane(manifest.chunkBytes());
-                var decoder = new ChunkDecoder(source, true, manifest.chunkBytes())) {
+                var decoder = new ChunkDecoder(source, verification, manifest.chunkBytes(), key)) {
             for (int chunk = layout.firstChunk(file, 0); chunk < layout.endChunk(file, 0, length); chunk++) {
                 decoder.place(table.chunk(chunk), lane, memory, layout.piece(chunk).offset(), () -> {
                 });

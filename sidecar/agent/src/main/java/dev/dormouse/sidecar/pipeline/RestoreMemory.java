@@ -11,6 +11,9 @@ import dev.dormouse.sidecar.format.Manifest.AllocationEntry;
 import dev.dormouse.sidecar.format.Manifest.FileEntry;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
 
 /**
  * The memory a snapshot is restored into: one allocation per extent, files in host memory, the rest on the device. Closed
@@ -20,20 +23,27 @@ final class RestoreMemory implements AutoCloseable {
     private final DeviceMemory device;
     private final HostDevice host = new HostDevice(Long.MAX_VALUE);
     private final List<Allocation> files = new ArrayList<>();
-    private final List<Allocation> allocations = new ArrayList<>();
+    /** By their index in the manifest; those that are not restored are missing. */
+    private final Map<Integer, Allocation> allocations = new TreeMap<>();
 
-    /** @throws OutOfDeviceMemoryException when it does not fit; then nothing stays allocated */
-    RestoreMemory(Manifest manifest, DeviceMemory device) {
+    /**
+     * @param types of the allocations that are restored
+     * @throws OutOfDeviceMemoryException when it does not fit; then nothing stays allocated
+     */
+    RestoreMemory(Manifest manifest, DeviceMemory device, Set<BufferType> types) {
         this.device = device;
         try {
             for (FileEntry file : manifest.files()) {
                 files.add(host.allocate(file.length(), BufferType.Other));
             }
-            for (AllocationEntry allocation : manifest.allocations()) {
-                allocations.add(device.allocate(allocation.bytes(), allocation.bufferType()));
+            for (int i = 0; i < manifest.allocations().size(); i++) {
+                AllocationEntry allocation = manifest.allocations().get(i);
+                if (types.contains(allocation.bufferType())) {
+                    allocations.put(i, device.allocate(allocation.bytes(), allocation.bufferType()));
+                }
             }
             files.forEach(Allocation::sealForOthers);
-            allocations.forEach(Allocation::sealForOthers);
+            allocations.values().forEach(Allocation::sealForOthers);
         } catch (OutOfDeviceMemoryException e) {
             close();
             throw e;
@@ -44,12 +54,25 @@ final class RestoreMemory implements AutoCloseable {
         return files;
     }
 
+    /** Those that are restored, in the order of the manifest. */
     List<Allocation> allocations() {
-        return allocations;
+        return List.copyOf(allocations.values());
+    }
+
+    boolean restores(int allocation) {
+        return allocations.containsKey(allocation);
+    }
+
+    Allocation allocation(int index) {
+        Allocation allocation = allocations.get(index);
+        if (allocation == null) {
+            throw new IllegalStateException("allocation " + index + " is not restored");
+        }
+        return allocation;
     }
 
     Allocation extent(int extent) {
-        return isFile(extent) ? files.get(extent) : allocations.get(extent - files.size());
+        return isFile(extent) ? files.get(extent) : allocation(extent - files.size());
     }
 
     /** The present thread's lanes. */
@@ -64,13 +87,13 @@ final class RestoreMemory implements AutoCloseable {
     /** Nobody writes from now on. */
     void seal() {
         files.forEach(Allocation::seal);
-        allocations.forEach(Allocation::seal);
+        allocations.values().forEach(Allocation::seal);
     }
 
     @Override
     public void close() {
         files.forEach(Allocation::close);
-        allocations.forEach(Allocation::close);
+        allocations.values().forEach(Allocation::close);
     }
 
     final class Lanes implements AutoCloseable {

@@ -4,11 +4,13 @@ import dev.dormouse.sidecar.api.EngineMessage.BufferMeta;
 import dev.dormouse.sidecar.device.Allocation;
 import dev.dormouse.sidecar.device.DeviceMemory;
 import dev.dormouse.sidecar.device.OutOfDeviceMemoryException;
+import dev.dormouse.sidecar.format.Chunk;
 import dev.dormouse.sidecar.format.ChunkLayout;
 import dev.dormouse.sidecar.format.ChunkLayout.Piece;
 import dev.dormouse.sidecar.format.ChunkTable;
 import dev.dormouse.sidecar.format.Fault;
 import dev.dormouse.sidecar.format.Manifest;
+import dev.dormouse.sidecar.trust.VolumeKey;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.BitSet;
@@ -26,7 +28,7 @@ import org.slf4j.LoggerFactory;
 /**
  * A restore under way. Its memory exists from the start, so that an engine can map it while the content still arrives;
  * {@link #await} tells when a buffer or file is complete and checked. Chunks are read in the order of the table, files
- * first. The first error ends the restore for all: a snapshot is good or it is not used. When everything has arrived, the
+ * first, those that only optional buffers need last. The first error ends the restore for all: a snapshot is good or it is not used. When everything has arrived, the
  * memory is sealed. Thread-safe.
  */
 public final class RestoreTask implements AutoCloseable {
@@ -39,14 +41,20 @@ public final class RestoreTask implements AutoCloseable {
     private final ChunkSource source;
     private final RestoreOptions options;
     private final RestoreMemory memory;
+    private final @Nullable VolumeKey key;
     private final List<BufferMeta> buffers;
     private final List<RestoredFile> files;
     private final Map<String, BitSet> chunksByName = new HashMap<>();
     private final BitSet requiredChunks = new BitSet();
+    /** Chunks to restore, in this order. */
+    private final int[] order;
+    private final long totalBytes;
 
     private final Arrivals arrivals;
-    private final AtomicInteger nextChunk = new AtomicInteger();
+    private final AtomicInteger next = new AtomicInteger();
     private final AtomicLong landedBytes = new AtomicLong();
+    private final AtomicLong storedBytes = new AtomicLong();
+    private final AtomicLong readNanos = new AtomicLong();
     private final CompletableFuture<RestoreProgress> done = new CompletableFuture<>();
     private final List<Thread> workers;
     private final AtomicInteger running;
@@ -55,7 +63,7 @@ public final class RestoreTask implements AutoCloseable {
     private volatile boolean stopped;
 
     private RestoreTask(Manifest manifest, ChunkTable table, ChunkSource source, RestoreMemory memory,
-            RestoreOptions options) {
+            RestoreOptions options, @Nullable VolumeKey key) {
         this.snapshotId = manifest.id();
         this.chunkBytes = manifest.chunkBytes();
         this.layout = manifest.layout();
@@ -63,13 +71,20 @@ public final class RestoreTask implements AutoCloseable {
         this.source = source;
         this.options = options;
         this.memory = memory;
-        this.buffers = manifest.buffers().stream().map(this::onDevice).toList();
+        this.key = key;
+        this.buffers = manifest.buffers()
+                .stream()
+                .filter(buffer -> memory.restores(buffer.allocation()))
+                .map(this::onDevice)
+                .toList();
         this.files = IntStream.range(0, manifest.files().size())
                 .mapToObj(i -> new RestoredFile(
                         manifest.files().get(i).name(), manifest.files().get(i).length(), memory.files().get(i).fd()))
                 .toList();
         this.arrivals = new Arrivals(table.size());
         index(manifest);
+        this.order = order(manifest);
+        this.totalBytes = IntStream.of(order).mapToLong(chunk -> layout.piece(chunk).length()).sum();
         this.running = new AtomicInteger(options.workers());
         this.workers = IntStream.range(0, options.workers())
                 .mapToObj(i -> Thread.ofPlatform().daemon().name("restore-" + i).unstarted(this::work))
@@ -80,23 +95,24 @@ public final class RestoreTask implements AutoCloseable {
      * Allocates, begins to read, and returns.
      *
      * @param source closed when the restore ends
+     * @param key what encrypted chunks are opened with; absent when there are none
      * @throws RestoreException with {@link Fault#OutOfMemory} when the device has no room; the source is then still open
      */
     public static RestoreTask start(Manifest manifest, ChunkTable table, ChunkSource source, DeviceMemory device,
-            RestoreOptions options) throws RestoreException {
+            RestoreOptions options, @Nullable VolumeKey key) throws RestoreException {
         RestoreMemory memory;
         try {
-            memory = new RestoreMemory(manifest, device);
+            memory = new RestoreMemory(manifest, device, options.types());
         } catch (OutOfDeviceMemoryException e) {
             throw new RestoreException(Fault.OutOfMemory, "snapshot " + manifest.id() + ": " + e.getMessage(), e);
         }
-        var task = new RestoreTask(manifest, table, source, memory, options);
+        var task = new RestoreTask(manifest, table, source, memory, options, key);
         task.workers.forEach(Thread::start);
         return task;
     }
 
     private BufferMeta onDevice(BufferMeta buffer) {
-        return new BufferMeta(buffer.name(), memory.allocations().get(buffer.allocation()).id(), buffer.offset(),
+        return new BufferMeta(buffer.name(), memory.allocation(buffer.allocation()).id(), buffer.offset(),
                 buffer.length(), buffer.bufferType(), buffer.dtype(), buffer.shape(), buffer.optional());
     }
 
@@ -107,12 +123,26 @@ public final class RestoreTask implements AutoCloseable {
             requiredChunks.or(chunks);
         }
         for (BufferMeta buffer : manifest.buffers()) {
+            if (!memory.restores(buffer.allocation())) {
+                continue;
+            }
             BitSet chunks = chunks(manifest.allocationExtent(buffer.allocation()), buffer.offset(), buffer.length());
             chunksByName.put(buffer.name(), chunks);
             if (!buffer.optional()) {
                 requiredChunks.or(chunks);
             }
         }
+    }
+
+    private int[] order(Manifest manifest) {
+        var rest = new BitSet();
+        for (int i = 0; i < manifest.allocations().size(); i++) {
+            if (memory.restores(i)) {
+                rest.or(chunks(manifest.allocationExtent(i), 0, manifest.allocations().get(i).bytes()));
+            }
+        }
+        rest.andNot(requiredChunks);
+        return IntStream.concat(requiredChunks.stream(), rest.stream()).toArray();
     }
 
     private BitSet chunks(int extent, long offset, long length) {
@@ -127,7 +157,7 @@ public final class RestoreTask implements AutoCloseable {
 
     /** In the order of the snapshot. They belong to this task and live until it is closed. */
     public List<Allocation> allocations() {
-        return List.copyOf(memory.allocations());
+        return memory.allocations();
     }
 
     /** The snapshot's buffers; {@code allocation} is the {@link Allocation#id} of one of {@link #allocations}. */
@@ -157,7 +187,13 @@ public final class RestoreTask implements AutoCloseable {
 
     public RestoreProgress progress() {
         long end = endedNanos == 0 ? System.nanoTime() : endedNanos;
-        return new RestoreProgress(landedBytes.get(), layout.totalBytes(), Duration.ofNanos(end - startedNanos));
+        return new RestoreProgress(landedBytes.get(), totalBytes, Duration.ofNanos(end - startedNanos));
+    }
+
+    /** What was read so far; complete once {@link #done}. */
+    public RestoreReading reading() {
+        return new RestoreReading(storedBytes.get(), Duration.ofNanos(readNanos.get() / options.workers()),
+                progress().elapsed());
     }
 
     /** Why it failed or was cancelled; absent as long as it has not. */
@@ -201,11 +237,12 @@ public final class RestoreTask implements AutoCloseable {
 
     private void work() {
         try (RestoreMemory.Lanes lanes = memory.openLanes(chunkBytes);
-                ChunkDecoder decoder = new ChunkDecoder(source, options.verify(), chunkBytes)) {
-            for (int chunk = next(); chunk < table.size() && !stopped; chunk = next()) {
-                place(chunk, lanes, decoder);
+                ChunkDecoder decoder = new ChunkDecoder(source, options.verification(), chunkBytes, key)) {
+            for (int i = next.getAndIncrement(); i < order.length && !stopped; i = next.getAndIncrement()) {
+                place(order[i], lanes, decoder);
             }
             lanes.drain();
+            readNanos.addAndGet(decoder.readNanos());
         } catch (RestoreException e) {
             fail(e);
         } catch (RuntimeException | Error e) {
@@ -217,13 +254,11 @@ public final class RestoreTask implements AutoCloseable {
         }
     }
 
-    private int next() {
-        return nextChunk.getAndIncrement();
-    }
-
     private void place(int chunk, RestoreMemory.Lanes lanes, ChunkDecoder decoder) throws RestoreException {
         Piece piece = layout.piece(chunk);
-        decoder.place(table.chunk(chunk), lanes.to(piece.extent()), memory.extent(piece.extent()), piece.offset(),
+        Chunk stored = table.chunk(chunk);
+        storedBytes.addAndGet(stored.storedLength());
+        decoder.place(stored, lanes.to(piece.extent()), memory.extent(piece.extent()), piece.offset(),
                 () -> {
                     landedBytes.addAndGet(piece.length());
                     arrivals.landed(chunk);

@@ -5,6 +5,7 @@ import dev.dormouse.sidecar.device.Lane;
 import dev.dormouse.sidecar.format.Chunk;
 import dev.dormouse.sidecar.format.ChunkLayout;
 import dev.dormouse.sidecar.format.ChunkLayout.Piece;
+import dev.dormouse.sidecar.trust.VolumeKey;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.lang.foreign.Arena;
@@ -21,8 +22,18 @@ import org.jspecify.annotations.Nullable;
 
 /** Encodes all chunks of a snapshot into a sink. Memory in use is bounded by a few chunks per worker. */
 public final class SavePipeline {
-    /** @param level 1–22, for zstd */
-    public record Settings(Compression compression, int level, int chunkBytes, int workers) {}
+    /**
+     * @param compression not {@link Compression#Auto}, which is decided before
+     * @param level 1–22, for zstd; planes have a level of their own
+     * @param key what chunks are encrypted with; absent: nothing is
+     */
+    public record Settings(Compression compression, int level, int chunkBytes, int workers, @Nullable VolumeKey key) {
+        public Settings {
+            if (compression == Compression.Auto) {
+                throw new IllegalArgumentException("compression is not decided yet");
+            }
+        }
+    }
 
     private final ChunkLayout layout;
     private final List<SaveSource> extents;
@@ -102,12 +113,12 @@ public final class SavePipeline {
     private void work() {
         try (Lane lane = device.openLane(settings.chunkBytes());
                 Arena arena = Arena.ofConfined();
-                ChunkEncoder encoder = new ChunkEncoder(settings.compression(), settings.level(),
-                        settings.chunkBytes())) {
+                ChunkEncoder encoder = new ChunkEncoder(settings)) {
             MemorySegment scratch = arena.allocate(settings.chunkBytes());
             for (int chunk = next(); chunk < layout.chunks() && failure.get() == null; chunk = next()) {
                 Piece piece = layout.piece(chunk);
-                chunks.set(chunk, encoder.store(read(piece, lane, scratch), sink));
+                chunks.set(chunk, encoder.store(read(piece, lane, scratch), extents.get(piece.extent()).elementWidth(),
+                        sink));
                 progress.progress(doneBytes.addAndGet(piece.length()), layout.totalBytes());
             }
         } catch (IOException | RuntimeException | Error e) {

@@ -1,13 +1,17 @@
 package dev.dormouse.sidecar.pipeline;
 
 import dev.dormouse.sidecar.device.Allocation;
+import dev.dormouse.sidecar.format.ElementWidth;
 import java.nio.channels.FileChannel;
 
 /** One extent to be saved. */
 public sealed interface SaveSource {
     long length();
 
-    record OfAllocation(Allocation allocation) implements SaveSource {
+    /** Bytes of one element; 1 when they are of several kinds. */
+    int elementWidth();
+
+    record OfAllocation(Allocation allocation, int elementWidth) implements SaveSource {
         @Override
         public long length() {
             return allocation.bytes();
@@ -15,5 +19,10 @@ public sealed interface SaveSource {
     }
 
     /** @param length bytes to save; the file must keep them while it is read */
-    record OfFile(String name, FileChannel channel, long length) implements SaveSource {}
+    record OfFile(String name, FileChannel channel, long length) implements SaveSource {
+        @Override
+        public int elementWidth() {
+            return ElementWidth.BYTES;
+        }
+    }
 }

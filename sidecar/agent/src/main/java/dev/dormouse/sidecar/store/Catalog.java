@@ -9,17 +9,23 @@ import dev.dormouse.sidecar.format.Manifest;
 import dev.dormouse.sidecar.format.ManifestCodec;
 import dev.dormouse.sidecar.format.SnapshotFormat;
 import dev.dormouse.sidecar.format.SnapshotId;
+import dev.dormouse.sidecar.trust.Trust;
+import dev.dormouse.sidecar.trust.TrustException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.NoSuchFileException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -34,23 +40,32 @@ final class Catalog {
 
     private record Quarantine(String reason, String message, String at) {}
 
-    private final SnapshotFiles files;
+    private static final int MAX_SIGNATURE_BYTES = 4096;
 
-    Catalog(SnapshotFiles files) {
+    private final SnapshotFiles files;
+    private final Trust trust;
+
+    Catalog(SnapshotFiles files, Trust trust) {
         this.files = files;
+        this.trust = trust;
     }
 
     /** Everything with a manifest, quarantined or not, and why the rest cannot be read. */
     Contents contents() throws IOException {
         var manifests = new ArrayList<Manifest>();
         var unreadable = new ArrayList<Refusal>();
+        var untrusted = new HashMap<String, Refusal>();
         for (String id : files.list(VolumePaths.SNAPSHOTS)) {
             if (!SnapshotId.valid(id)) {
                 LOG.atWarn().addKeyValue("name", id).log("Something in the volume's snapshots folder is no snapshot");
                 continue;
             }
             try {
-                manifests.add(manifest(id));
+                byte[] bytes = bytes(id);
+                Manifest manifest = ManifestCodec.read(VolumePaths.manifest(id), id, bytes);
+                manifests.add(manifest);
+                distrust(manifest, bytes).ifPresent(
+                        e -> untrusted.put(id, new Refusal(id, e.fault().name(), String.valueOf(e.getMessage()))));
             } catch (NoSuchFileException unpublished) {
                 // A folder without a manifest is a save that has not ended, or was deleted meanwhile.
                 LOG.atDebug().addKeyValue("snapshot", id).log("Not published");
@@ -58,7 +73,7 @@ final class Catalog {
                 unreadable.add(new Refusal(id, e.fault().name(), String.valueOf(e.getMessage())));
             }
         }
-        return new Contents(manifests, unreadable);
+        return new Contents(manifests, unreadable, untrusted);
     }
 
     Listing list() throws IOException {
@@ -66,9 +81,9 @@ final class Catalog {
         var snapshots = new ArrayList<Snapshot>();
         var refused = new ArrayList<Refusal>();
         for (Manifest manifest : contents.manifests()) {
-            Optional<Refusal> quarantine = quarantineOf(manifest.id());
-            if (quarantine.isPresent()) {
-                refused.add(quarantine.get());
+            Optional<Refusal> refusal = refusal(contents, manifest.id());
+            if (refusal.isPresent()) {
+                refused.add(refusal.get());
             } else {
                 snapshots.add(new Snapshot(manifest, files.exists(VolumePaths.pin(manifest.id()))));
             }
@@ -80,25 +95,69 @@ final class Catalog {
         return new Listing(snapshots, refused);
     }
 
+    private Optional<Refusal> refusal(Contents contents, String id) throws IOException {
+        Refusal untrusted = contents.untrusted().get(id);
+        return untrusted == null ? quarantineOf(id) : Optional.of(untrusted);
+    }
+
     /** What retention decides about: all that can be read. */
     List<Retention.Candidate> candidates() throws IOException {
         var candidates = new ArrayList<Retention.Candidate>();
-        for (Manifest manifest : contents().manifests()) {
-            candidates.add(new Retention.Candidate(manifest, quarantineOf(manifest.id()).isEmpty(),
+        Contents contents = contents();
+        for (Manifest manifest : contents.manifests()) {
+            candidates.add(new Retention.Candidate(manifest, refusal(contents, manifest.id()).isEmpty(),
                     files.exists(VolumePaths.pin(manifest.id()))));
         }
         return candidates;
     }
 
-    /** @throws NoSuchFileException when it is not published */
+    /**
+     * Read and, as far as that is required, trusted.
+     *
+     * @throws NoSuchFileException when it is not published
+     */
     Manifest manifest(String id) throws IOException, InvalidSnapshotException {
+        byte[] bytes = bytes(id);
+        Manifest manifest = ManifestCodec.read(VolumePaths.manifest(id), id, bytes);
+        Optional<InvalidSnapshotException> distrust = distrust(manifest, bytes);
+        if (distrust.isPresent()) {
+            throw distrust.get();
+        }
+        return manifest;
+    }
+
+    /** Why a manifest is not to be used although it is whole. It still counts for what must not be deleted. */
+    private Optional<InvalidSnapshotException> distrust(Manifest manifest, byte[] bytes) throws IOException {
+        String path = VolumePaths.manifest(manifest.id());
+        try {
+            if (trust.signaturesRequired()) {
+                trust.verify(bytes, signature(manifest.id()));
+            }
+        } catch (TrustException e) {
+            return Optional.of(new InvalidSnapshotException(e.fault(), path + ": " + e.getMessage(), e));
+        }
+        return trust.encrypts() && !manifest.encrypted()
+                ? Optional.of(new InvalidSnapshotException(Fault.NotEncrypted, path
+                        + ": encryption is on and the snapshot is not encrypted; delete it and save again"))
+                : Optional.empty();
+    }
+
+    private @Nullable String signature(String id) throws IOException {
+        try {
+            return new String(files.read(VolumePaths.signature(id), MAX_SIGNATURE_BYTES), StandardCharsets.UTF_8);
+        } catch (NoSuchFileException unsigned) {
+            return null;
+        }
+    }
+
+    private byte[] bytes(String id) throws IOException, InvalidSnapshotException {
         String path = VolumePaths.manifest(id);
         long bytes = size(path);
         if (bytes > SnapshotFormat.MAX_MANIFEST_BYTES) {
             throw new InvalidSnapshotException(Fault.InvalidManifest,
                     path + ": has " + bytes + " bytes; at most " + SnapshotFormat.MAX_MANIFEST_BYTES);
         }
-        return ManifestCodec.read(path, id, files.read(path, SnapshotFormat.MAX_MANIFEST_BYTES));
+        return files.read(path, SnapshotFormat.MAX_MANIFEST_BYTES);
     }
 
     /** @throws InvalidSnapshotException also when it is missing */
@@ -111,7 +170,7 @@ final class Catalog {
                 throw new InvalidSnapshotException(Fault.InvalidChunkTable,
                         path + ": length: " + bytes + " bytes, the manifest says " + expected);
             }
-            return ChunkTable.read(path, files.read(path, expected), manifest);
+            return ChunkTable.read(path, files.read(path, expected), manifest, trust.signaturesRequired());
         } catch (NoSuchFileException e) {
             throw new InvalidSnapshotException(Fault.InvalidChunkTable, path + ": is missing", e);
         }
@@ -155,8 +214,14 @@ final class Catalog {
         files.sync(VolumePaths.snapshot(id));
     }
 
-    /** What keeps packs alive. */
-    record Contents(List<Manifest> manifests, List<Refusal> unreadable) {
+    /**
+     * What keeps packs alive.
+     *
+     * @param manifests all that are whole
+     * @param unreadable those that are not
+     * @param untrusted why some that are whole must not be used, by id
+     */
+    record Contents(List<Manifest> manifests, List<Refusal> unreadable, Map<String, Refusal> untrusted) {
         /** Those of the given packs that nobody needs, nor may need as far as we can read. */
         List<String> dead(List<String> packIds) {
             var held = new HashSet<String>();

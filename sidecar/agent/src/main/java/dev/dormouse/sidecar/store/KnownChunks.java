@@ -42,15 +42,16 @@ final class KnownChunks {
 
     /**
      * What can be referred to: newest snapshots first, those of the same key before others, none with a pack that a
-     * quarantined snapshot shares.
+     * quarantined snapshot shares, none with another data key.
      */
-    static KnownChunks read(Catalog catalog, String key) throws IOException {
+    static KnownChunks read(Catalog catalog, String key, String dataKey) throws IOException {
         var known = new KnownChunks();
         Set<String> suspect = suspectPacks(catalog);
         List<Snapshot> newestFirst = catalog.list()
                 .snapshots()
                 .reversed()
                 .stream()
+                .filter(snapshot -> snapshot.manifest().dataKey().equals(dataKey))
                 .sorted(Comparator.comparing(snapshot -> !snapshot.key().equals(key)))
                 .toList();
         for (Snapshot snapshot : newestFirst) {

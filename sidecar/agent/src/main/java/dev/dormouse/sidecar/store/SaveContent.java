@@ -3,6 +3,7 @@ package dev.dormouse.sidecar.store;
 import dev.dormouse.sidecar.api.EngineMessage.BufferMeta;
 import dev.dormouse.sidecar.device.Allocation;
 import dev.dormouse.sidecar.format.ChunkLayout;
+import dev.dormouse.sidecar.format.ElementWidth;
 import dev.dormouse.sidecar.format.Manifest.AllocationEntry;
 import dev.dormouse.sidecar.format.Manifest.FileEntry;
 import dev.dormouse.sidecar.pipeline.SaveSource;
@@ -43,10 +44,21 @@ record SaveContent(List<AllocationEntry> allocations, List<BufferMeta> buffers, 
             }
         }
         for (Allocation allocation : indexes.keySet()) {
-            sources.add(new SaveSource.OfAllocation(allocation));
+            sources.add(new SaveSource.OfAllocation(allocation, elementWidth(content.buffers,
+                    indexes.getOrDefault(allocation, 0))));
             content.allocations.add(new AllocationEntry(allocation.bytes(), allocation.type()));
         }
         return content;
+    }
+
+    /** One allocation holds elements of one width; where an engine did not keep to that, nothing is known. */
+    private static int elementWidth(List<BufferMeta> buffers, int allocation) {
+        int[] widths = buffers.stream()
+                .filter(buffer -> buffer.allocation() == allocation && buffer.length() > 0)
+                .mapToInt(buffer -> ElementWidth.of(buffer.dtype()))
+                .distinct()
+                .toArray();
+        return widths.length == 1 ? widths[0] : ElementWidth.BYTES;
     }
 
     private static BufferMeta withAllocation(BufferMeta meta, int allocation) {

@@ -26,6 +26,10 @@ public record SaveOptions(Compression compression, int level, Set<BufferType> ty
         }
     }
 
+    SaveOptions with(Compression other) {
+        return new SaveOptions(other, level, types, chunkBytes, workers, incremental);
+    }
+
     /** Weights only, default chunks, all cores, incremental. */
     public static SaveOptions of(Compression compression, int level) {
         return new SaveOptions(compression, level, Set.of(BufferType.Weights), SnapshotFormat.DEFAULT_CHUNK_BYTES,

@@ -6,11 +6,16 @@ import dev.dormouse.sidecar.format.InvalidSnapshotException;
 import dev.dormouse.sidecar.format.Manifest;
 import dev.dormouse.sidecar.format.SnapshotFormat;
 import dev.dormouse.sidecar.format.SnapshotId;
+import dev.dormouse.sidecar.pipeline.Compression;
 import dev.dormouse.sidecar.pipeline.FileSet;
 import dev.dormouse.sidecar.pipeline.ProgressListener;
 import dev.dormouse.sidecar.pipeline.RestoreException;
 import dev.dormouse.sidecar.pipeline.RestoreOptions;
 import dev.dormouse.sidecar.pipeline.RestoreTask;
+import dev.dormouse.sidecar.pipeline.Verification;
+import dev.dormouse.sidecar.trust.Trust;
+import dev.dormouse.sidecar.trust.TrustException;
+import dev.dormouse.sidecar.trust.VolumeKey;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -37,14 +42,20 @@ public final class SnapshotStore {
     private final Intents intents;
     private final Remover remover;
     private final SnapshotWriter writer;
+    private final Trust trust;
+    private final VolumeKeys keys;
+    private final RestoreLog restores;
 
-    private SnapshotStore(SnapshotFiles files, Writer writer, Clock clock, long maxPackBytes) {
+    private SnapshotStore(SnapshotFiles files, Writer writer, Clock clock, long maxPackBytes, Trust trust) {
         this.files = files;
         this.clock = clock;
-        this.catalog = new Catalog(files);
+        this.trust = trust;
+        this.catalog = new Catalog(files, trust);
         this.intents = new Intents(files, writer, clock);
         this.remover = new Remover(files, intents);
-        this.writer = new SnapshotWriter(files, catalog, intents, remover, maxPackBytes);
+        this.keys = new VolumeKeys(files, trust, writer.instance());
+        this.restores = new RestoreLog(files, clock);
+        this.writer = new SnapshotWriter(files, catalog, intents, remover, keys, trust, maxPackBytes);
     }
 
     /**
@@ -53,7 +64,12 @@ public final class SnapshotStore {
      * @param root the volume's folder; must exist
      */
     public static SnapshotStore open(Path root, Writer writer, Clock clock) throws IOException {
-        return open(new DiskFiles(root), writer, clock, SnapshotFormat.MAX_PACK_BYTES);
+        return open(root, writer, clock, Trust.OFF);
+    }
+
+    /** As above, signing, encrypting and refusing as {@code trust} says; wraps the volume's key anew after a rotation. */
+    public static SnapshotStore open(Path root, Writer writer, Clock clock, Trust trust) throws IOException {
+        return open(new DiskFiles(root), writer, clock, SnapshotFormat.MAX_PACK_BYTES, trust);
     }
 
     /**
@@ -62,13 +78,18 @@ public final class SnapshotStore {
      * @throws IOException when the folder is no snapshot volume
      */
     public static SnapshotStore visit(Path root, Clock clock) throws IOException {
+        return visit(root, clock, Trust.OFF);
+    }
+
+    /** As above, and reads what is encrypted. */
+    public static SnapshotStore visit(Path root, Clock clock, Trust trust) throws IOException {
         if (!isVolume(root)) {
             throw new IOException(root + " is no snapshot volume: it has no folders snapshots/ and packs/");
         }
         // A name that no living pod has, so that nothing of a pod's is taken for an earlier life of this process.
         String visitor = SnapshotId.next(clock.instant(), ThreadLocalRandom.current());
         return new SnapshotStore(new DiskFiles(root), Writer.inPod("visitor-" + visitor), clock,
-                SnapshotFormat.MAX_PACK_BYTES);
+                SnapshotFormat.MAX_PACK_BYTES, trust);
     }
 
     /** Whether a folder has been opened as a volume before. */
@@ -78,13 +99,21 @@ public final class SnapshotStore {
     }
 
     static SnapshotStore open(SnapshotFiles files, Writer writer, Clock clock, long maxPackBytes) throws IOException {
-        var store = new SnapshotStore(files, writer, clock, maxPackBytes);
+        return open(files, writer, clock, maxPackBytes, Trust.OFF);
+    }
+
+    static SnapshotStore open(SnapshotFiles files, Writer writer, Clock clock, long maxPackBytes, Trust trust)
+            throws IOException {
+        var store = new SnapshotStore(files, writer, clock, maxPackBytes, trust);
         for (String folder : List.of(VolumePaths.PACKS, VolumePaths.SNAPSHOTS, VolumePaths.INTENTS,
                 VolumePaths.TRASH)) {
             files.createFolder(folder);
         }
         files.sync("");
         store.remover.clean(Set.of());
+        if (trust.encrypts()) {
+            store.keys.rewrap();
+        }
         return store;
     }
 
@@ -105,18 +134,30 @@ public final class SnapshotStore {
     public RestoreTask restore(Snapshot snapshot, DeviceMemory device, RestoreOptions options) throws RestoreException {
         Manifest manifest = snapshot.manifest();
         try {
+            VolumeKey key = keys.forReading(manifest);
             var packs = new PackReader(files, manifest.packs(), announceRestore(manifest.id()));
             try {
-                return RestoreTask.start(manifest, catalog.table(manifest), packs, device, options);
+                RestoreTask task = RestoreTask.start(manifest, catalog.table(manifest), packs, device,
+                        options.with(enough(options.verification())), key);
+                // Runs after whoever waits for the restore, on the last worker.
+                var unused = task.done().thenRun(() -> restores.add(task.reading(), manifest));
+                return task;
             } catch (RestoreException | InvalidSnapshotException | IOException e) {
                 packs.close();
                 throw e;
             }
         } catch (InvalidSnapshotException e) {
             throw RestoreException.of(e);
+        } catch (TrustException e) {
+            throw new RestoreException(e.fault(), String.valueOf(e.getMessage()), e);
         } catch (IOException e) {
             throw unreadable(manifest, e);
         }
+    }
+
+    /** A signature proves digests, not checksums: who requires it has the content compared with them. */
+    private Verification enough(Verification asked) {
+        return trust.signaturesRequired() ? Verification.Digest : asked;
     }
 
     /**
@@ -127,9 +168,12 @@ public final class SnapshotStore {
     public byte[] readFile(Snapshot snapshot, String name) throws RestoreException {
         Manifest manifest = snapshot.manifest();
         try (var packs = new PackReader(files, manifest.packs(), announceRestore(manifest.id()))) {
-            return new FileSet(manifest, catalog.table(manifest), packs).read(name);
+            return new FileSet(manifest, catalog.table(manifest), packs, enough(Verification.Crc),
+                    keys.forReading(manifest)).read(name);
         } catch (InvalidSnapshotException e) {
             throw RestoreException.of(e);
+        } catch (TrustException e) {
+            throw new RestoreException(e.fault(), String.valueOf(e.getMessage()), e);
         } catch (IOException e) {
             throw unreadable(manifest, e);
         }
@@ -161,7 +205,16 @@ public final class SnapshotStore {
     public Snapshot save(SaveRequest request, DeviceMemory device, SaveOptions options, ProgressListener progress)
             throws IOException, InvalidSnapshotException {
         String id = SnapshotId.next(clock.instant(), ThreadLocalRandom.current());
-        return writer.save(id, request, device, options, progress);
+        return writer.save(id, request, device, decided(options), progress);
+    }
+
+    private SaveOptions decided(SaveOptions options) throws IOException {
+        if (options.compression() != Compression.Auto) {
+            return options;
+        }
+        Compression decided = AutoCompression.decide(restores.list(), Runtime.getRuntime().availableProcessors());
+        LOG.info("Past restores of this volume say: compression {}", decided);
+        return options.with(decided);
     }
 
     /** Never offers the snapshot again. The bytes stay for inspection; the first reason stands. */
@@ -206,7 +259,7 @@ public final class SnapshotStore {
         if (!files.exists(VolumePaths.manifest(checked(id)))) {
             throw new NoSuchFileException(id, null, "there is no such snapshot");
         }
-        return new Verifier(files, catalog).verify(id, announceRestore(id), workers);
+        return new Verifier(files, catalog, keys).verify(id, announceRestore(id), workers);
     }
 
     /** Deletes what the policy does not keep. One that cannot be deleted does not keep the others (S58). */
@@ -220,6 +273,7 @@ public final class SnapshotStore {
      * @throws IOException when the volume fails; the next collection carries on
      */
     public CollectReport collect(CollectOptions options) throws IOException, InterruptedException {
+        keys.removeUnfinished();
         return collector(options, time -> TimeUnit.NANOSECONDS.sleep(time.toNanos())).collect();
     }
 

@@ -2,6 +2,7 @@ package dev.dormouse.sidecar.store;
 
 import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.device.DeviceMemory;
+import dev.dormouse.sidecar.format.Blake3;
 import dev.dormouse.sidecar.format.Chunk;
 import dev.dormouse.sidecar.format.ChunkLayout;
 import dev.dormouse.sidecar.format.ChunkTable;
@@ -16,11 +17,17 @@ import dev.dormouse.sidecar.format.SnapshotFormat;
 import dev.dormouse.sidecar.pipeline.ChunkSink;
 import dev.dormouse.sidecar.pipeline.ProgressListener;
 import dev.dormouse.sidecar.pipeline.SavePipeline;
+import dev.dormouse.sidecar.trust.Trust;
+import dev.dormouse.sidecar.trust.TrustException;
+import dev.dormouse.sidecar.trust.VolumeKey;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -39,13 +46,18 @@ final class SnapshotWriter {
     private final Catalog catalog;
     private final Intents intents;
     private final Remover remover;
+    private final VolumeKeys keys;
+    private final Trust trust;
     private final long maxPackBytes;
 
-    SnapshotWriter(SnapshotFiles files, Catalog catalog, Intents intents, Remover remover, long maxPackBytes) {
+    SnapshotWriter(SnapshotFiles files, Catalog catalog, Intents intents, Remover remover, VolumeKeys keys,
+            Trust trust, long maxPackBytes) {
         this.files = files;
         this.catalog = catalog;
         this.intents = intents;
         this.remover = remover;
+        this.keys = keys;
+        this.trust = trust;
         this.maxPackBytes = maxPackBytes;
     }
 
@@ -57,7 +69,7 @@ final class SnapshotWriter {
             ManifestRules.checkChunkBytes(options.chunkBytes());
             ManifestRules.checkContent(content.allocations(), content.buffers(), content.files());
             ChunkLayout layout = content.layout(options.chunkBytes());
-            var save = new Save(id, request, content, layout, device, options);
+            var save = new Save(id, request, content, layout, device, options, keys.forWriting());
             long needed = save.neededBytes();
             try {
                 if (files.usableBytes() < needed && catalog.list().snapshots().isEmpty()) {
@@ -65,7 +77,7 @@ final class SnapshotWriter {
                 }
                 Intent intent = intents.announce(Intent.Kind.Save, id);
                 KnownChunks known = options.incremental()
-                        ? KnownChunks.read(catalog, request.key())
+                        ? KnownChunks.read(catalog, request.key(), save.dataKey())
                         : KnownChunks.none();
                 save.checkRoom(known);
                 Manifest manifest = save.write(known, progress);
@@ -84,7 +96,12 @@ final class SnapshotWriter {
     private void publish(Manifest manifest, Intent intent) throws IOException {
         String path = VolumePaths.manifest(manifest.id());
         String folder = VolumePaths.snapshot(manifest.id());
-        writeDurably(VolumePaths.unfinished(path), ManifestCodec.write(manifest));
+        byte[] bytes = ManifestCodec.write(manifest);
+        String signature = signature(bytes);
+        if (signature != null) {
+            writeDurably(VolumePaths.signature(manifest.id()), signature.getBytes(StandardCharsets.UTF_8));
+        }
+        writeDurably(VolumePaths.unfinished(path), bytes);
         files.sync(folder);
         if (!intents.stands(intent)) {
             throw new IOException("the save took so long that others took it for dead; save again");
@@ -97,6 +114,14 @@ final class SnapshotWriter {
         files.rename(VolumePaths.unfinished(path), path);
         files.sync(folder);
         strike(intent);
+    }
+
+    private @Nullable String signature(byte[] manifest) throws TrustFailedException {
+        try {
+            return trust.sign(manifest);
+        } catch (TrustException e) {
+            throw new TrustFailedException(e.fault(), e);
+        }
     }
 
     /** The snapshot is published whether this succeeds or not. */
@@ -134,7 +159,7 @@ final class SnapshotWriter {
 
     /** Java has no own exception for a full disk, and the message is in the language of the system. */
     private IOException asVolumeFull(IOException e, long needed) {
-        if (e instanceof VolumeFullException) {
+        if (e instanceof VolumeFullException || e instanceof TrustFailedException) {
             return e;
         }
         try {
@@ -159,21 +184,27 @@ final class SnapshotWriter {
         private final ChunkLayout layout;
         private final DeviceMemory device;
         private final SaveOptions options;
+        private final @Nullable VolumeKey key;
 
         Save(String id, SaveRequest request, SaveContent content, ChunkLayout layout, DeviceMemory device,
-                SaveOptions options) {
+                SaveOptions options, @Nullable VolumeKey key) {
             this.id = id;
             this.request = request;
             this.content = content;
             this.layout = layout;
             this.device = device;
             this.options = options;
+            this.key = key;
+        }
+
+        String dataKey() {
+            return key == null ? Manifest.PLAIN : key.id();
         }
 
         /** With nothing on the volume to refer to. */
         long neededBytes() {
             return switch (options.compression()) {
-                case None -> layout.totalBytes();
+                case None, Auto -> layout.totalBytes();
                 case Zstd -> (long) (layout.totalBytes() * BEST_COMPRESSION);
             } + layout.chunks() * (long) SnapshotFormat.ALIGNMENT + metadataBytes();
         }
@@ -199,7 +230,7 @@ final class SnapshotWriter {
         private List<Chunk> run(ChunkSink sink, ProgressListener progress) throws IOException {
             return SavePipeline.run(layout, content.sources(), device, sink,
                     new SavePipeline.Settings(options.compression(), options.level(), options.chunkBytes(),
-                            options.workers()),
+                            options.workers(), key),
                     progress);
         }
 
@@ -231,19 +262,28 @@ final class SnapshotWriter {
             long storedBytes = placed.stream().mapToLong(Chunk::storedLength).sum();
             return new Manifest(SnapshotFormat.NAME, SnapshotFormat.VERSION, id, request.key(),
                     request.compatibility(), request.createdAt(), layout.totalBytes(), storedBytes,
-                    weightsDigest(placed), options.chunkBytes(), content.allocations(), content.buffers(),
+                    digest(weights(placed)), digest(placed), dataKey(), options.chunkBytes(), content.allocations(),
+                    content.buffers(),
                     content.files(), usedPacks, table.entry());
         }
 
-        private String weightsDigest(List<Chunk> chunks) {
-            var digest = Digest.Algorithm.Sha256.start();
+        private List<Chunk> weights(List<Chunk> chunks) {
+            var weights = new ArrayList<Chunk>();
             for (int i = 0; i < chunks.size(); i++) {
                 int allocation = layout.piece(i).extent() - content.files().size();
                 if (allocation >= 0 && content.allocations().get(allocation).bufferType() == BufferType.Weights) {
-                    digest.update(chunks.get(i).digest().bytes());
+                    weights.add(chunks.get(i));
                 }
             }
-            return Digest.of(digest.digest()).labelled(Digest.Algorithm.Sha256);
+            return weights;
+        }
+
+        private static String digest(List<Chunk> chunks) {
+            var ids = new byte[chunks.size() * Digest.BYTES];
+            for (int i = 0; i < chunks.size(); i++) {
+                System.arraycopy(chunks.get(i).digest().bytes(), 0, ids, i * Digest.BYTES, Digest.BYTES);
+            }
+            return Digest.of(new Blake3().hash(MemorySegment.ofArray(ids))).labelled();
         }
     }
 }

@@ -6,6 +6,8 @@ import dev.dormouse.sidecar.format.InvalidSnapshotException;
 import dev.dormouse.sidecar.format.Manifest;
 import dev.dormouse.sidecar.pipeline.ChunkVerifier;
 import dev.dormouse.sidecar.pipeline.RestoreException;
+import dev.dormouse.sidecar.trust.TrustException;
+import dev.dormouse.sidecar.trust.VolumeKey;
 import java.io.Closeable;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -14,15 +16,18 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /** Reads a snapshot from end to end and restores nothing. */
 final class Verifier {
     private final SnapshotFiles files;
     private final Catalog catalog;
+    private final VolumeKeys keys;
 
-    Verifier(SnapshotFiles files, Catalog catalog) {
+    Verifier(SnapshotFiles files, Catalog catalog, VolumeKeys keys) {
         this.files = files;
         this.catalog = catalog;
+        this.keys = keys;
     }
 
     /**
@@ -32,11 +37,14 @@ final class Verifier {
     VerifyReport verify(String id, Closeable announcement, int workers) throws IOException {
         try (announcement) {
             Manifest manifest = catalog.manifest(id);
+            VolumeKey key = keys.forReading(manifest);
             try (PackReader packs = new PackReader(files, manifest.packs(), () -> {
             })) {
-                return new Run(manifest, catalog.table(manifest), packs).verify(workers);
+                return new Run(manifest, catalog.table(manifest), packs, key).verify(workers);
             }
         } catch (InvalidSnapshotException e) {
+            return new VerifyReport(id, 0, 0, List.of(problem(id, e.fault().name(), e)));
+        } catch (TrustException e) {
             return new VerifyReport(id, 0, 0, List.of(problem(id, e.fault().name(), e)));
         }
     }
@@ -49,14 +57,16 @@ final class Verifier {
         private final Manifest manifest;
         private final ChunkTable table;
         private final PackReader packs;
+        private final @Nullable VolumeKey key;
         private final AtomicInteger next = new AtomicInteger();
         private final AtomicLong rawBytes = new AtomicLong();
         private final List<Refusal> problems = Collections.synchronizedList(new ArrayList<>());
 
-        Run(Manifest manifest, ChunkTable table, PackReader packs) {
+        Run(Manifest manifest, ChunkTable table, PackReader packs, @Nullable VolumeKey key) {
             this.manifest = manifest;
             this.table = table;
             this.packs = packs;
+            this.key = key;
         }
 
         VerifyReport verify(int workers) {
@@ -82,7 +92,7 @@ final class Verifier {
         }
 
         private void work() {
-            try (ChunkVerifier verifier = new ChunkVerifier(packs, manifest.chunkBytes())) {
+            try (ChunkVerifier verifier = new ChunkVerifier(packs, manifest.chunkBytes(), key)) {
                 for (int i = next.getAndIncrement(); i < table.size()
                         && problems.size() < VerifyReport.MAX_PROBLEMS; i = next.getAndIncrement()) {
                     Chunk chunk = table.chunk(i);

@@ -11,6 +11,12 @@ final class VolumePaths {
     /** Packs that nothing refers to, until it is certain that nothing will. */
     static final String TRASH = "trash";
 
+    /** The volume's own keys, wrapped. */
+    static final String KEYS = "keys";
+    /** How fast restores were, for those who decide how to store. */
+    static final String RESTORES = "restores";
+
+    private static final String KEY_SUFFIX = ".key";
     private static final String PACK_SUFFIX = ".pack";
 
     private VolumePaths() {}
@@ -39,6 +45,23 @@ final class VolumePaths {
 
     static String manifest(String id) {
         return snapshot(id) + "/manifest.json";
+    }
+
+    static String signature(String id) {
+        return snapshot(id) + "/manifest.sig";
+    }
+
+    static String key(String keyId) {
+        return KEYS + "/" + keyId + KEY_SUFFIX;
+    }
+
+    /** The ids of keys among a folder's names, sorted. */
+    static List<String> keyIds(List<String> names) {
+        return names.stream()
+                .filter(name -> name.endsWith(KEY_SUFFIX))
+                .map(name -> name.substring(0, name.length() - KEY_SUFFIX.length()))
+                .sorted()
+                .toList();
     }
 
     static String chunkTable(String id) {

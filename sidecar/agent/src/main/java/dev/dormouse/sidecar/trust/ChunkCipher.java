@@ -1,5 +1,7 @@
 package dev.dormouse.sidecar.trust;
 
+import dev.dormouse.sidecar.format.Fault;
+import dev.dormouse.sidecar.format.SnapshotFormat;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -21,7 +23,7 @@ public final class ChunkCipher {
     public static final int NONCE_BYTES = 12;
     public static final int TAG_BYTES = 16;
     /** What a stored chunk is longer than its plaintext. */
-    public static final int OVERHEAD = NONCE_BYTES + TAG_BYTES;
+    public static final int OVERHEAD = SnapshotFormat.ENCRYPTION_BYTES;
 
     private final VolumeKey key;
     private final SecureRandom random;
@@ -61,7 +63,7 @@ public final class ChunkCipher {
      */
     public void decrypt(MemorySegment stored, byte[] chunkId, int rawLength, MemorySegment into) throws TrustException {
         if (stored.byteSize() < OVERHEAD || into.byteSize() != stored.byteSize() - OVERHEAD) {
-            throw new TrustException(
+            throw new TrustException(Fault.AuthenticationFailed,
                     "an encrypted chunk of %d bytes does not hold %d: the volume is damaged; save again"
                             .formatted(stored.byteSize(), into.byteSize()));
         }
@@ -74,7 +76,7 @@ public final class ChunkCipher {
             cipher.doFinal(from, into.asByteBuffer());
         } catch (GeneralSecurityException e) {
             into.fill((byte) 0);
-            throw new TrustException("a chunk on volume '" + key.volume()
+            throw new TrustException(Fault.AuthenticationFailed, "a chunk on volume '" + key.volume()
                     + "' was not encrypted with this volume's key, was "
                     + "changed, or belongs elsewhere: check which Secret is mounted, or delete the snapshot and save again",
                     e);

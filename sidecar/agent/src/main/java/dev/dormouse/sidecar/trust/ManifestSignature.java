@@ -1,5 +1,6 @@
 package dev.dormouse.sidecar.trust;
 
+import dev.dormouse.sidecar.format.Fault;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
 import java.security.PrivateKey;
@@ -31,7 +32,8 @@ public record ManifestSignature(String keyId, String base64) {
             signature.update(manifest);
             return new ManifestSignature(keyId, Base64.getEncoder().encodeToString(signature.sign()));
         } catch (GeneralSecurityException e) {
-            throw new TrustException("signing key '" + keyId + "' cannot sign: it must be an Ed25519 private key", e);
+            throw new TrustException(Fault.WrongKey,
+                    "signing key '" + keyId + "' cannot sign: it must be an Ed25519 private key", e);
         }
     }
 
@@ -44,19 +46,20 @@ public record ManifestSignature(String keyId, String base64) {
     public static void verify(@Nullable String text, String volume, byte[] manifest, Map<String, PublicKey> trusted)
             throws TrustException {
         if (text == null) {
-            throw new TrustException(
+            throw new TrustException(Fault.SignatureMissing,
                     "the snapshot is not signed and signatures are required: save it again with a signing "
                             + "key, or stop requiring signatures");
         }
         ManifestSignature signature = parse(text);
         PublicKey key = trusted.get(signature.keyId);
         if (key == null) {
-            throw new TrustException("the snapshot is signed with key '" + signature.keyId + "', trusted are "
-                    + new TreeSet<>(trusted.keySet())
-                    + ": add its public key to the trusted keys, or save the snapshot again");
+            throw new TrustException(Fault.UntrustedKey,
+                    "the snapshot is signed with key '" + signature.keyId + "', trusted are "
+                            + new TreeSet<>(trusted.keySet())
+                            + ": add its public key to the trusted keys, or save the snapshot again");
         }
         if (!signature.covers(volume, manifest, key)) {
-            throw new TrustException("the signature of key '" + signature.keyId
+            throw new TrustException(Fault.SignatureInvalid, "the signature of key '" + signature.keyId
                     + "' does not cover this manifest on volume '"
                     + volume
                     + "': it was changed after it was signed, or copied from another volume; delete it and save again");
@@ -79,8 +82,9 @@ public record ManifestSignature(String keyId, String base64) {
     static ManifestSignature parse(String text) throws TrustException {
         String[] parts = text.length() > MAX_TEXT ? new String[0] : text.strip().split(" ", -1);
         if (parts.length != 3 || !parts[0].equals(FORMAT)) {
-            throw new TrustException("the signature is no line '" + FORMAT + " <key id> <base64>': it is damaged or of "
-                    + "another version; delete the snapshot and save again");
+            throw new TrustException(Fault.SignatureInvalid,
+                    "the signature is no line '" + FORMAT + " <key id> <base64>': it is damaged or of "
+                            + "another version; delete the snapshot and save again");
         }
         return new ManifestSignature(parts[1], parts[2]);
     }

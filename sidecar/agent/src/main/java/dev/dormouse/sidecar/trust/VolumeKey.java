@@ -1,9 +1,13 @@
 package dev.dormouse.sidecar.trust;
 
+import dev.dormouse.sidecar.format.Blake3;
+import dev.dormouse.sidecar.format.Fault;
+import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
 import java.security.SecureRandom;
 import java.util.Base64;
+import java.util.HexFormat;
 import java.util.Map;
 import java.util.TreeSet;
 import javax.crypto.Cipher;
@@ -20,6 +24,7 @@ import javax.crypto.spec.SecretKeySpec;
 public record VolumeKey(String volume, SecretKey key) {
     private static final String FORMAT = "dormouse-volume-key-v1";
     private static final int KEY_BYTES = 32;
+    private static final byte[] ID_CONTEXT = "dormouse-volume-key-id".getBytes(StandardCharsets.UTF_8);
 
     public static VolumeKey random(String volume, SecureRandom random) {
         return new VolumeKey(volume, aes(bytes(KEY_BYTES, random)));
@@ -32,11 +37,25 @@ public record VolumeKey(String volume, SecretKey key) {
      */
     public static SecretKey wrappingKey(String id, byte[] bytes) throws TrustException {
         if (bytes.length != KEY_BYTES) {
-            throw new TrustException(
+            throw new TrustException(Fault.WrongKey,
                     "wrapping key '%s' has %d bytes, not 32: make one with 'openssl rand 32'".formatted(id,
                             bytes.length));
         }
         return aes(bytes);
+    }
+
+    /** Names the key in manifests and file names; a digest of 256 random bits tells nothing about them. */
+    public String id() {
+        byte[] digest = new Blake3().update(MemorySegment.ofArray(ID_CONTEXT))
+                .update(MemorySegment.ofArray(key.getEncoded()))
+                .digest();
+        return HexFormat.of().formatHex(digest, 0, 8);
+    }
+
+    /** Which key wraps the one that the text holds; needs no cryptography. */
+    public static String wrappingKeyId(String text) {
+        String[] parts = text.strip().split(" ", -1);
+        return parts.length == 3 ? parts[1] : "";
     }
 
     /** Wraps it anew, with a fresh nonce; the text replaces the one on the volume. */
@@ -58,12 +77,12 @@ public record VolumeKey(String volume, SecretKey key) {
             throws TrustException {
         String[] parts = text.strip().split(" ", -1);
         if (parts.length != 3 || !parts[0].equals(FORMAT) || parts[2].length() != 16 + 64) {
-            throw new TrustException("volume '" + volume + "': its key is no line '" + FORMAT
+            throw new TrustException(Fault.WrongKey, "volume '" + volume + "': its key is no line '" + FORMAT
                     + " <key id> <base64>'; restore the line from a backup, or empty the volume and save again");
         }
         SecretKey wrappingKey = wrappingKeys.get(parts[1]);
         if (wrappingKey == null) {
-            throw new TrustException(
+            throw new TrustException(Fault.KeyMissing,
                     "volume '" + volume + "': its key is wrapped by '" + parts[1] + "', the Secret has "
                             + new TreeSet<>(wrappingKeys.keySet()) + ": add that key to the Secret");
         }
@@ -73,7 +92,7 @@ public record VolumeKey(String volume, SecretKey key) {
                     parts[1]);
             return new VolumeKey(volume, aes(cipher.doFinal(base64.decode(parts[2].substring(16)))));
         } catch (GeneralSecurityException | IllegalArgumentException e) {
-            throw new TrustException(
+            throw new TrustException(Fault.WrongKey,
                     "volume '" + volume + "': wrapping key '" + parts[1] + "' does not open its key: the "
                             + "Secret holds another key under that name, or the volume belongs to someone else",
                     e);

@@ -4,8 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import dev.dormouse.sidecar.pipeline.Compression;
+import dev.dormouse.sidecar.pipeline.Verification;
 import dev.dormouse.sidecar.agent.AgentConfig.SnapshotSettings;
 import dev.dormouse.sidecar.agent.AgentConfig.WarmupSettings;
+import dev.dormouse.sidecar.trust.TrustSettings;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
@@ -26,11 +28,12 @@ class AgentConfigTest {
     void defaults() {
         assertThat(AgentConfig.fromEnvironment(LEAST)).isEqualTo(new AgentConfig(Path.of("/run/dormouse/engine.sock"),
                 "127.0.0.9", 9400, 8000, "u-1", "ns/m", "", null,
-                new WarmupSettings(true, true, true, 1, 1, Duration.ofSeconds(600)), null));
+                new WarmupSettings(true, true, true, 1, 1, Duration.ofSeconds(600)), null, null));
         var snapshots = AgentConfig
                 .fromEnvironment(with(Map.of("DORMOUSE_VOLUME", "/v", "DORMOUSE_SNAPSHOT_KEY", KEY)))
                 .snapshots();
-        assertThat(snapshots).isEqualTo(new SnapshotSettings(Path.of("/v"), KEY, Compression.None, 3, true));
+        assertThat(snapshots)
+                .isEqualTo(new SnapshotSettings(Path.of("/v"), KEY, Compression.None, 3, Verification.Crc));
     }
 
     @Test
@@ -46,18 +49,23 @@ class AgentConfigTest {
                 Map.entry("DORMOUSE_WARMUP_PREALLOCATE_POOLS", "false"),
                 Map.entry("DORMOUSE_WARMUP_PRECOMPILE_KERNELS", "false"), Map.entry("DORMOUSE_WARMUP_BATCH_SIZE", "4"),
                 Map.entry("DORMOUSE_API_TOKEN", "secret"), Map.entry("DORMOUSE_WARMUP_ITERATIONS", "5"),
-                Map.entry("DORMOUSE_WARMUP_DEADLINE_SECONDS", "6")));
+                Map.entry("DORMOUSE_WARMUP_DEADLINE_SECONDS", "6"), Map.entry("DORMOUSE_TLS", "/tls"),
+                Map.entry("DORMOUSE_VOLUME_ID", "tenant"), Map.entry("DORMOUSE_SNAPSHOT_SIGNATURES", "required"),
+                Map.entry("DORMOUSE_TRUSTED_KEYS", "/t"), Map.entry("DORMOUSE_SIGNING_KEY", "/k/2026.pem"),
+                Map.entry("DORMOUSE_WRAPPING_KEYS", "/w")));
 
         assertThat(config).isEqualTo(new AgentConfig(Path.of("/s"), "127.1.2.3", 2, 1, "u", "n/m", "7",
-                new SnapshotSettings(Path.of("/v"), KEY, Compression.Zstd, 9, false),
-                new WarmupSettings(false, false, false, 4, 5, Duration.ofSeconds(6)), "secret"));
+                new SnapshotSettings(Path.of("/v"), KEY, Compression.Zstd, 9, Verification.None,
+                        new TrustSettings("tenant", true, Path.of("/t"), Path.of("/k/2026.pem"), Path.of("/w"))),
+                new WarmupSettings(false, false, false, 4, 5, Duration.ofSeconds(6)), Path.of("/tls"), "secret"));
     }
 
     @ParameterizedTest
     @CsvSource({"DORMOUSE_HTTP_PORT,70000", "DORMOUSE_ENGINE_PORT,0", "DORMOUSE_WARMUP_BATCH_SIZE,0",
             "DORMOUSE_WARMUP_ITERATIONS,many", "DORMOUSE_WARMUP_DEADLINE_SECONDS,-1",
             "DORMOUSE_WARMUP_PRELOAD_WEIGHTS,yes", "DORMOUSE_SNAPSHOT_COMPRESSION,lz4",
-            "DORMOUSE_SNAPSHOT_COMPRESSION_LEVEL,23", "DORMOUSE_SNAPSHOT_KEY,../../etc", "DORMOUSE_SNAPSHOT_VERIFY,1"})
+            "DORMOUSE_SNAPSHOT_COMPRESSION_LEVEL,23", "DORMOUSE_SNAPSHOT_KEY,../../etc", "DORMOUSE_SNAPSHOT_VERIFY,1",
+            "DORMOUSE_SNAPSHOT_SIGNATURES,yes"})
     @DisplayName("S54: a bad value is refused with the variable, the value and what is allowed")
     void aBadValueIsRefused(String key, String value) {
         assertThatIllegalArgumentException()
@@ -81,6 +89,29 @@ class AgentConfigTest {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> AgentConfig.fromEnvironment(with(Map.of("DORMOUSE_VOLUME", "/v"))))
                 .withMessageContaining("DORMOUSE_SNAPSHOT_KEY is not set");
+    }
+
+    @Test
+    @DisplayName("S2, S6: compression may decide for itself, and verification may go as far as identities")
+    void compressionAndVerification() {
+        var snapshots = AgentConfig
+                .fromEnvironment(with(Map.of("DORMOUSE_VOLUME", "/v", "DORMOUSE_SNAPSHOT_KEY", KEY,
+                        "DORMOUSE_SNAPSHOT_COMPRESSION", "auto", "DORMOUSE_SNAPSHOT_VERIFY", "digest")))
+                .snapshots();
+
+        assertThat(snapshots)
+                .isEqualTo(new SnapshotSettings(Path.of("/v"), KEY, Compression.Auto, 3, Verification.Digest));
+    }
+
+    @Test
+    @DisplayName("S50: required signatures need trusted keys; what protects is bound to the model's namespace unless said otherwise")
+    void trust() {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> AgentConfig.fromEnvironment(with(bad("DORMOUSE_SNAPSHOT_SIGNATURES", "required"))))
+                .withMessageContaining("DORMOUSE_TRUSTED_KEYS");
+        assertThat(AgentConfig.fromEnvironment(with(bad("DORMOUSE_WRAPPING_KEYS", "/w"))).snapshots())
+                .isEqualTo(new SnapshotSettings(Path.of("/v"), KEY, Compression.None, 3, Verification.Crc,
+                        new TrustSettings("ns", false, null, null, Path.of("/w"))));
     }
 
     private static Map<String, String> bad(String key, String value) {

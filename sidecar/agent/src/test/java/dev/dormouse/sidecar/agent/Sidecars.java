@@ -1,6 +1,7 @@
 package dev.dormouse.sidecar.agent;
 
 import dev.dormouse.sidecar.pipeline.Compression;
+import dev.dormouse.sidecar.pipeline.Verification;
 import dev.dormouse.sidecar.agent.AgentConfig.SnapshotSettings;
 import dev.dormouse.sidecar.agent.AgentConfig.WarmupSettings;
 import dev.dormouse.sidecar.api.BufferType;
@@ -55,11 +56,11 @@ record Sidecars(Path folder, int enginePort, WarmupSettings warmup) {
 
     AgentConfig config() {
         return new AgentConfig(socket(), "127.0.0.1", 0, enginePort, "uid-1", "ns/m", "1",
-                new SnapshotSettings(volume(), KEY, Compression.None, 3, true), warmup, null);
+                new SnapshotSettings(volume(), KEY, Compression.None, 3, Verification.Crc), warmup, null, null);
     }
 
     AgentConfig configWithoutSnapshots() {
-        return new AgentConfig(socket(), "127.0.0.1", 0, enginePort, "uid-1", "ns/m", "1", null, warmup, null);
+        return new AgentConfig(socket(), "127.0.0.1", 0, enginePort, "uid-1", "ns/m", "1", null, warmup, null, null);
     }
 
     EngineClient connect() throws IOException {

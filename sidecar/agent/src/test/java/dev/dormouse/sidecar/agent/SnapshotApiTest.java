@@ -69,7 +69,7 @@ class SnapshotApiTest {
         assertThat(get("/v1/snapshots").at("/snapshots/0/id").asText()).isEqualTo(id);
         JsonNode one = get("/v1/snapshots/" + id);
         assertThat(one.get("rawBytes").asLong()).isGreaterThanOrEqualTo(Sidecars.WEIGHTS);
-        assertThat(one.get("weightsDigest").asText()).startsWith("sha-256:");
+        assertThat(one.get("weightsDigest").asText()).startsWith("blake3:");
         assertThat(one.get("buffers").asInt()).isEqualTo(2);
     }
 
@@ -224,7 +224,7 @@ class SnapshotApiTest {
         agent.close();
         AgentConfig open = pod.config();
         agent = Agent.start(new AgentConfig(open.socket(), open.podIp(), open.httpPort(), open.enginePort(),
-                open.podUid(), open.model(), open.activation(), open.snapshots(), open.warmup(), "secret"),
+                open.podUid(), open.model(), open.activation(), open.snapshots(), open.warmup(), null, "secret"),
                 pod.store(), device, Clock.systemUTC());
 
         assertThat(problem("DELETE", "/v1/snapshots/" + UNKNOWN, "", 401)).isEqualTo("NotAuthorized");

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import dev.dormouse.sidecar.format.Manifest.TableEntry;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -25,7 +26,7 @@ class ChunkTableTest {
 
     @Test
     void roundTrip() throws Exception {
-        ChunkTable table = ChunkTable.read(FILE, ChunkTable.of(CHUNKS).bytes(), Manifests.manifest());
+        ChunkTable table = ChunkTable.read(FILE, ChunkTable.of(CHUNKS).bytes(), Manifests.manifest(), true);
 
         assertThat(IntStream.range(0, table.size()).mapToObj(table::chunk)).isEqualTo(CHUNKS);
     }
@@ -36,8 +37,8 @@ class ChunkTableTest {
         byte[] bytes = ChunkTable.of(List.of(new Chunk(2, 0x1000, 5, 6, Codec.Zstd, 0x0a0b0c0d, DIGEST))).bytes();
 
         assertThat(HexFormat.of().formatHex(bytes)).isEqualTo("89444d430d0a1a0a" + "646f726d6f7573652d6368756e6b7300"
-                + "01000000" + "40000000" + "01000000" + "00".repeat(28) //
-                + "02000000" + "02" + "01" + "0000" + "0010000000000000" + "05000000" + "06000000" + "0d0c0b0a"
+                + "02000000" + "40000000" + "01000000" + "00".repeat(28) //
+                + "02000000" + "02" + "02" + "0000" + "0010000000000000" + "05000000" + "06000000" + "0d0c0b0a"
                 + "00000000" + "0000000000000001000000000000000200000000000000030000000000000004");
     }
 
@@ -106,14 +107,16 @@ class ChunkTableTest {
         var chunks = List.of(CHUNKS.get(0), CHUNKS.get(1), CHUNKS.get(1), CHUNKS.get(3));
         Manifest manifest = Manifests.manifest(Manifests.ALLOCATIONS, Manifests.BUFFERS, Manifests.FILES, chunks);
 
-        assertThat(ChunkTable.read(FILE, ChunkTable.of(chunks).bytes(), manifest).size()).isEqualTo(4);
+        assertThat(ChunkTable.read(FILE, ChunkTable.of(chunks).bytes(), manifest, true).size()).isEqualTo(4);
     }
 
     @Test
     void storedLengthsMustAddUp() {
         Manifest good = Manifests.manifest();
-        Manifest other = new Manifest(good.format(), 1, good.id(), good.key(), good.compatibility(), good.createdAt(),
-                good.rawBytes(), good.storedBytes() + 1, good.weightsDigest(), good.chunkBytes(), good.allocations(),
+        Manifest other = new Manifest(good.format(), good.formatVersion(), good.id(), good.key(), good.compatibility(),
+                good.createdAt(),
+                good.rawBytes(), good.storedBytes() + 1, good.weightsDigest(), good.rootDigest(), good.dataKey(),
+                good.chunkBytes(), good.allocations(),
                 good.buffers(), good.files(), good.packs(), good.chunkTable());
 
         assertThat(refusal(ChunkTable.of(CHUNKS).bytes(), other)).hasMessageContaining("stored lengths");
@@ -132,8 +135,10 @@ class ChunkTableTest {
     static Stream<Arguments> foreign() {
         return Stream.of(arguments(0, 1, Fault.InvalidChunkTable), arguments(24, 9, Fault.UnknownVersion),
                 arguments(28, 65, Fault.InvalidChunkTable), arguments(32, 3, Fault.InvalidChunkTable),
-                arguments(64 + 4, 7, Fault.InvalidChunkTable), arguments(64 + 5, 2, Fault.InvalidChunkTable),
-                arguments(64 + 6, 1, Fault.InvalidChunkTable), arguments(64 + 28, 1, Fault.InvalidChunkTable));
+                arguments(64 + 4, 7, Fault.InvalidChunkTable), arguments(64 + 5, 1, Fault.InvalidChunkTable),
+                arguments(64 + 6, 1, Fault.InvalidChunkTable),
+                arguments(64 + 6, 2, Fault.InvalidChunkTable), arguments(64 + 7, 1, Fault.InvalidChunkTable),
+                arguments(64 + 28, 1, Fault.InvalidChunkTable));
     }
 
     private static Arguments arguments(int at, int value, Fault fault) {
@@ -145,15 +150,17 @@ class ChunkTableTest {
         var crc = new CRC32C();
         crc.update(table);
         var entry = new TableEntry(table.length, CHUNKS.size(), HexFormat.of().toHexDigits((int) crc.getValue()),
-                Digest.of(Digest.Algorithm.Sha256.start().digest(table)).labelled(Digest.Algorithm.Sha256));
-        return new Manifest(good.format(), 1, good.id(), good.key(), good.compatibility(), good.createdAt(),
-                good.rawBytes(), good.storedBytes(), good.weightsDigest(), good.chunkBytes(), good.allocations(),
+                Digest.of(new Blake3().hash(MemorySegment.ofArray(table))).labelled());
+        return new Manifest(good.format(), good.formatVersion(), good.id(), good.key(), good.compatibility(),
+                good.createdAt(),
+                good.rawBytes(), good.storedBytes(), good.weightsDigest(), good.rootDigest(), good.dataKey(),
+                good.chunkBytes(), good.allocations(),
                 good.buffers(), good.files(), good.packs(), entry);
     }
 
     private static InvalidSnapshotException refusal(byte[] bytes, Manifest manifest) {
         var refusal = catchThrowableOfType(InvalidSnapshotException.class,
-                () -> ChunkTable.read(FILE, bytes, manifest));
+                () -> ChunkTable.read(FILE, bytes, manifest, true));
         assertThat(refusal).isNotNull();
         return refusal;
     }

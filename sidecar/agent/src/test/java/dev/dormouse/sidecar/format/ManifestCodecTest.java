@@ -37,7 +37,7 @@ class ManifestCodecTest {
     void peopleCanReadIt() {
         String text = new String(ManifestCodec.write(Manifests.manifest()), StandardCharsets.UTF_8);
 
-        assertThat(text).startsWith("{\n  \"format\" : \"dormouse-snapshot\",\n  \"formatVersion\" : 1,\n")
+        assertThat(text).startsWith("{\n  \"format\" : \"dormouse-snapshot\",\n  \"formatVersion\" : 2,\n")
                 .contains("\"createdAt\" : \"2026-11-21T10:15:30.123456Z\"", "\"name\" : \"größe/权重/🐁\"")
                 .containsPattern(",\n {2}\"check\" : \"crc32c:[0-9a-f]{8}\"\n}\n$");
     }
@@ -76,15 +76,15 @@ class ManifestCodecTest {
     @Test
     @DisplayName("S9, S60: another version is refused as such, not as damage")
     void unknownVersion() {
-        InvalidSnapshotException refusal = refusal(rechecked("\"formatVersion\" : 1", "\"formatVersion\" : 2"));
+        InvalidSnapshotException refusal = refusal(rechecked("\"formatVersion\" : 2", "\"formatVersion\" : 3"));
 
-        assertThat(refusal).hasMessage(FILE + ": formatVersion: 2; this sidecar reads version 1");
+        assertThat(refusal).hasMessage(FILE + ": formatVersion: 3; this sidecar reads version 2");
         assertThat(refusal.fault()).isEqualTo(Fault.UnknownVersion);
         assertThat(refusal.fault().damage()).isFalse();
     }
 
     @Test
-    void whatIsNotInVersionOneIsRefused() {
+    void whatIsNotInThisVersionIsRefused() {
         assertThat(refusal(rechecked("\"key\" :", "\"extra\" : 1, \"key\" :"))).hasMessageContaining("extra");
         assertThat(refusal(rechecked("\"key\" :", "\"key\" : \"a\", \"key\" :"))).hasMessageContaining("key");
         assertThat(refusal(rechecked("\"rawBytes\" : 9100,", ""))).hasMessageContaining("rawBytes");
@@ -193,7 +193,8 @@ class ManifestCodecTest {
 
     private static Manifest with(Manifest m, List<PackEntry> packs) {
         return new Manifest(m.format(), m.formatVersion(), m.id(), m.key(), m.compatibility(), m.createdAt(),
-                m.rawBytes(), m.storedBytes(), m.weightsDigest(), m.chunkBytes(), m.allocations(), m.buffers(),
+                m.rawBytes(), m.storedBytes(), m.weightsDigest(), m.rootDigest(), m.dataKey(), m.chunkBytes(),
+                m.allocations(), m.buffers(),
                 m.files(), packs, m.chunkTable());
     }
 

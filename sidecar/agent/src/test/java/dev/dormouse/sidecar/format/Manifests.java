@@ -37,7 +37,8 @@ final class Manifests {
                 Map.of("engine", "onnxruntime 1.22"),
                 Instant.parse("2026-11-21T10:15:30.123456Z"), 9100,
                 chunks.stream().mapToLong(Chunk::storedLength).sum(),
-                "sha-256:00", 4096, allocations, buffers, files, List.of(new PackEntry(PACK, 20480, 3)),
+                "blake3:00", "blake3:01", Manifest.PLAIN, 4096, allocations, buffers, files,
+                List.of(new PackEntry(PACK, 20480, 3)),
                 ChunkTable.of(chunks).entry());
     }
 }

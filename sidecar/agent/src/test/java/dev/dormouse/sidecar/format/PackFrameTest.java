@@ -53,7 +53,7 @@ class PackFrameTest {
     @Test
     @DisplayName("S60: another version is refused as such")
     void unknownVersion() {
-        ByteBuffer header = PackFrame.header(PACK.id()).order(ByteOrder.LITTLE_ENDIAN).putInt(32, 2);
+        ByteBuffer header = PackFrame.header(PACK.id()).order(ByteOrder.LITTLE_ENDIAN).putInt(32, 3);
         var crc = new CRC32C();
         crc.update(header.slice(0, 4092));
         header.putInt(4092, (int) crc.getValue());

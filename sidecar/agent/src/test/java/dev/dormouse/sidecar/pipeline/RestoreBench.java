@@ -111,7 +111,9 @@ final class RestoreBench {
 
     private static void restore(SnapshotStore store, Snapshot snapshot, DeviceMemory device, boolean verify)
             throws Exception {
-        try (device; RestoreTask task = store.restore(snapshot, device, RestoreOptions.of(verify))) {
+        try (device;
+                RestoreTask task = store.restore(snapshot, device,
+                        RestoreOptions.of(verify ? Verification.Crc : Verification.None))) {
             task.await(null);
         }
     }

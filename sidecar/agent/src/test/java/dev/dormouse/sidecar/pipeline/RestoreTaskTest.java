@@ -45,7 +45,8 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(30)
 class RestoreTaskTest {
     private static final int CHUNK = 4096;
-    private static final RestoreOptions ONE_WORKER = new RestoreOptions(true, 1);
+    private static final Digest NO_DIGEST = new Digest(0, 0, 0, 0);
+    private static final RestoreOptions ONE_WORKER = new RestoreOptions(Verification.Crc, 1);
 
     private final byte[] content = new byte[9 * CHUNK];
     private final GatedSource source = new GatedSource();
@@ -119,7 +120,7 @@ class RestoreTaskTest {
     void aDeviceWhoseCopiesArriveLate() throws Exception {
         var staged = new StagedDevice(1 << 20);
         source.letThrough(100);
-        try (staged; RestoreTask task = start(staged, new RestoreOptions(true, 2))) {
+        try (staged; RestoreTask task = start(staged, new RestoreOptions(Verification.Crc, 2))) {
             task.await(null);
             task.await("optional");
             assertThat(SampleModel.bytes(staged.memory(), task.allocations().get(0), 0, 3 * CHUNK))
@@ -188,7 +189,7 @@ class RestoreTaskTest {
     @Test
     void closingFromTheEndOfTheRestoreItself() throws Exception {
         source.letThrough(100);
-        RestoreTask task = start(device, new RestoreOptions(true, 4));
+        RestoreTask task = start(device, new RestoreOptions(Verification.Crc, 4));
 
         task.done().thenRun(task::close).join();
 
@@ -228,18 +229,19 @@ class RestoreTaskTest {
         var chunks = new ArrayList<Chunk>();
         for (int i = 0; i < 9; i++) {
             chunks.add(i == 4
-                    ? Chunk.zero(CHUNK, Digest.NONE)
-                    : new Chunk(0, (long) i * CHUNK, CHUNK, CHUNK, Codec.Raw, crc(i), Digest.NONE));
+                    ? Chunk.zero(CHUNK, NO_DIGEST)
+                    : new Chunk(0, (long) i * CHUNK, CHUNK, CHUNK, Codec.Raw, crc(i), NO_DIGEST));
         }
         ChunkTable table = ChunkTable.of(chunks);
-        var manifest = new Manifest(SnapshotFormat.NAME, 1, "20261121t101530123z-9f86d081884c7d65", "key", Map.of(),
-                Instant.EPOCH, 9 * CHUNK, 8 * CHUNK, "", CHUNK,
+        var manifest = new Manifest(SnapshotFormat.NAME, SnapshotFormat.VERSION, "20261121t101530123z-9f86d081884c7d65",
+                "key", Map.of(),
+                Instant.EPOCH, 9 * CHUNK, 8 * CHUNK, "", "", Manifest.PLAIN, CHUNK,
                 List.of(new AllocationEntry(3 * CHUNK, BufferType.Weights),
                         new AllocationEntry(3 * CHUNK, BufferType.Weights)),
                 List.of(buffer("a", 0, 0, 3 * CHUNK, false), buffer("b", 1, 0, CHUNK, false),
                         buffer("optional", 1, CHUNK, 2 * CHUNK, true)),
                 List.of(new FileEntry("f", 3 * CHUNK)), List.of(), table.entry());
-        return RestoreTask.start(manifest, table, source, memory, options);
+        return RestoreTask.start(manifest, table, source, memory, options, null);
     }
 
     private static BufferMeta buffer(String name, int allocation, long offset, long length, boolean optional) {

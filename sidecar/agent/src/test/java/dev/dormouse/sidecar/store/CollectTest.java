@@ -260,7 +260,7 @@ class CollectTest {
         Snapshot newer = save(weights, 0);
         String path = VolumePaths.manifest(newer.id());
         String text = new String(disk.read(path, 1 << 20), UTF_8)
-                .replace("\"formatVersion\" : 1", "\"formatVersion\" : 2");
+                .replace("\"formatVersion\" : 2", "\"formatVersion\" : 3");
         disk.replace(path, rechecked(text));
         store.delete(save(with(weights, 1), 1).id());
 

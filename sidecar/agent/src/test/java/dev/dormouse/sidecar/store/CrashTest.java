@@ -11,6 +11,7 @@ import dev.dormouse.sidecar.pipeline.Compression;
 import dev.dormouse.sidecar.pipeline.ProgressListener;
 import dev.dormouse.sidecar.pipeline.RestoreException;
 import dev.dormouse.sidecar.pipeline.RestoreOptions;
+import dev.dormouse.sidecar.pipeline.Verification;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -296,7 +297,7 @@ class CrashTest {
             return Optional.empty();
         }
         try (var target = new HostDevice(1 << 20);
-                var task = store.restore(newest.get(), target, new RestoreOptions(true, 1))) {
+                var task = store.restore(newest.get(), target, new RestoreOptions(Verification.Crc, 1))) {
             task.await(null);
             Map<String, byte[]> restored = SampleModel.restored(task, target);
             for (SampleModel model : List.of(old, young)) {

@@ -14,6 +14,7 @@ import dev.dormouse.sidecar.pipeline.Compression;
 import dev.dormouse.sidecar.pipeline.ProgressListener;
 import dev.dormouse.sidecar.pipeline.RestoreException;
 import dev.dormouse.sidecar.pipeline.RestoreOptions;
+import dev.dormouse.sidecar.pipeline.Verification;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -140,7 +141,7 @@ class DamageTest {
             files.replace(pack, damaged);
 
             if (chunk.codec() == Codec.Raw) {
-                try (var task = store.restore(snapshot, target, new RestoreOptions(false, 1))) {
+                try (var task = store.restore(snapshot, target, new RestoreOptions(Verification.None, 1))) {
                     task.await(null);
                 }
             } else {
@@ -160,7 +161,7 @@ class DamageTest {
 
     private ChunkTable table() throws Exception {
         return ChunkTable.read("table", files.read(VolumePaths.chunkTable(snapshot.id()), 1 << 20),
-                snapshot.manifest());
+                snapshot.manifest(), true);
     }
 
     private static boolean isStored(ChunkTable table, int at) {
@@ -175,7 +176,7 @@ class DamageTest {
 
     private RestoreException refusal(boolean verify) {
         var refusal = catchThrowableOfType(RestoreException.class, () -> {
-            try (var task = store.restore(snapshot, target, new RestoreOptions(verify, 1))) {
+            try (var task = store.restore(snapshot, target, new RestoreOptions(verify ? Verification.Crc : Verification.None, 1))) {
                 task.await(null);
             }
         });

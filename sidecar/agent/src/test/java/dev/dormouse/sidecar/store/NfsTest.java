@@ -7,6 +7,7 @@ import dev.dormouse.sidecar.format.Manifest;
 import dev.dormouse.sidecar.format.SnapshotFormat;
 import dev.dormouse.sidecar.pipeline.Compression;
 import dev.dormouse.sidecar.pipeline.ProgressListener;
+import dev.dormouse.sidecar.trust.Trust;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
@@ -103,7 +104,7 @@ class NfsTest {
             collector.delete(first.id());
             assertThat(collect().rewrittenPacks()).isEqualTo(1);
 
-            var table = new Catalog(here).table(second.manifest());
+            var table = new Catalog(here, Trust.OFF).table(second.manifest());
             for (int i = 0; i < table.size(); i++) {
                 ByteBuffer chunk = ByteBuffer.allocate(table.chunk(i).storedLength());
                 packs.read(table.chunk(i), chunk);

@@ -94,7 +94,8 @@ class RetentionTest {
     }
 
     private static Candidate usable(String id, String key, Duration age, String... packs) {
-        var manifest = new Manifest("dormouse-snapshot", 1, id, key, Map.of(), NOW.minus(age), 0, 0, "", 4096,
+        var manifest = new Manifest("dormouse-snapshot", 1, id, key, Map.of(), NOW.minus(age), 0, 0, "", "",
+                Manifest.PLAIN, 4096,
                 List.of(), List.of(), List.of(),
                 Arrays.stream(packs).map(pack -> new PackEntry(pack, 8192, 1)).toList(),
                 new TableEntry(64, 0, "", ""));

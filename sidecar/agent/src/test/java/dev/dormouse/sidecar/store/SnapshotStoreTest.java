@@ -9,7 +9,6 @@ import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.api.EngineMessage.BufferMeta;
 import dev.dormouse.sidecar.device.Allocation;
 import dev.dormouse.sidecar.device.HostDevice;
-import dev.dormouse.sidecar.format.Digest;
 import dev.dormouse.sidecar.format.Fault;
 import dev.dormouse.sidecar.format.InvalidSnapshotException;
 import dev.dormouse.sidecar.format.SnapshotFormat;
@@ -145,8 +144,7 @@ class SnapshotStoreTest {
 
         assertThat(alone.manifest().weightsDigest()).isEqualTo(withFile.manifest().weightsDigest())
                 .isNotEqualTo(others.manifest().weightsDigest())
-                .matches("sha-256:[0-9a-f]{64}");
-        assertThat(Digest.Algorithm.Sha256.label()).isEqualTo("sha-256");
+                .matches("blake3:[0-9a-f]{64}");
     }
 
     @Test

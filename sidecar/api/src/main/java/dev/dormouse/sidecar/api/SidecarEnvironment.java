@@ -26,12 +26,24 @@ public final class SidecarEnvironment {
     public static final String VOLUME = "DORMOUSE_VOLUME";
     /** 64 hex digits: the operator's part of the compatibility key (model uri and revision, engine image and args). */
     public static final String SNAPSHOT_KEY = "DORMOUSE_SNAPSHOT_KEY";
-    /** S2: {@code none|zstd}. */
+    /** S2: {@code none|zstd|auto}. */
     public static final String COMPRESSION = "DORMOUSE_SNAPSHOT_COMPRESSION";
     /** S3: 1–22. */
     public static final String COMPRESSION_LEVEL = "DORMOUSE_SNAPSHOT_COMPRESSION_LEVEL";
-    /** S6: whether restores check each chunk. */
+    /** S6: what restores check of each chunk: {@code true|false}, or {@code crc|digest|none}. */
     public static final String VERIFY = "DORMOUSE_SNAPSHOT_VERIFY";
+    /** What signatures and encryption are bound to, so that one tenant's snapshots are none of another; default: the model's namespace. */
+    public static final String VOLUME_ID = "DORMOUSE_VOLUME_ID";
+    /** {@code required}: snapshots that are not signed by a trusted key are refused; {@code off} by default. */
+    public static final String SIGNATURES = "DORMOUSE_SNAPSHOT_SIGNATURES";
+    /** Folder of a mounted Secret or ConfigMap: Ed25519 public keys, PEM, one per file. */
+    public static final String TRUSTED_KEYS = "DORMOUSE_TRUSTED_KEYS";
+    /** File of a mounted Secret: the Ed25519 private key, PEM, that snapshots are signed with. */
+    public static final String SIGNING_KEY = "DORMOUSE_SIGNING_KEY";
+    /** Folder of a mounted Secret: keys of 32 bytes that wrap the volume's key; the last by name wraps. Turns encryption on. */
+    public static final String WRAPPING_KEYS = "DORMOUSE_WRAPPING_KEYS";
+    /** Folder of a mounted Secret with {@code tls.crt} and {@code tls.key}: the sidecar then serves https. */
+    public static final String TLS = "DORMOUSE_TLS";
     /** H3. */
     public static final String PRELOAD_WEIGHTS = "DORMOUSE_WARMUP_PRELOAD_WEIGHTS";
     /** H4. */
