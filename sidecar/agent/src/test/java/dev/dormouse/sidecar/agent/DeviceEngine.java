@@ -31,7 +31,7 @@ import java.util.zip.CRC32C;
 /**
  * The main program of an engine whose weights are on a GPU: {@code socket port bytes seed}. Says on standard output how it
  * came by its weights and what they are ({@code Create <crc>}, {@code Attach <crc>}), serves until its sidecar is gone, and
- * then starts again with the next one. Ends when nobody reads its output or comes within 20 s.
+ * then starts again with the next one. Ends when nobody reads its output or comes within a minute.
  */
 final class DeviceEngine {
     private static final int STEP = 4 << 20;
@@ -72,7 +72,7 @@ final class DeviceEngine {
 
     private void once() throws IOException {
         var hello = new EngineMessage.Hello(EngineMessage.PROTOCOL, "fake", "1.0", Map.of("dtype", "f32"));
-        try (CudaEngineClient client = CudaEngineClient.connect(socket, hello, context, Duration.ofSeconds(20))) {
+        try (CudaEngineClient client = CudaEngineClient.connect(socket, hello, context, Duration.ofSeconds(60))) {
             String weights = client.welcome().mode() == Mode.Create ? create(client) : attach(client);
             client.ready(Sidecars.ready());
             System.out.println(client.welcome().mode() + " " + weights);
