@@ -31,11 +31,7 @@ final class AgentProcess implements AutoCloseable {
         try (ServerSocket free = new ServerSocket(0)) {
             port = free.getLocalPort();
         }
-        List<String> command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow", "-Xmx256m", "-cp",
-                System.getProperty("java.class.path"), AgentMain.class.getName()));
-        ProcessBuilder builder = new ProcessBuilder(command);
+        ProcessBuilder builder = new ProcessBuilder(java(AgentMain.class));
         builder.environment().keySet().removeIf(key -> key.startsWith("DORMOUSE_"));
         builder.environment()
                 .putAll(Map.of("POD_IP", "127.0.0.1", "POD_UID", "uid-1", "DORMOUSE_MODEL", "ns/m",
@@ -45,6 +41,25 @@ final class AgentProcess implements AutoCloseable {
         builder.environment().putAll(more);
         Path log = Files.createTempFile(pod.folder(), "agent", ".log");
         return new AgentProcess(builder.redirectErrorStream(true).redirectOutput(log.toFile()).start(), log, port);
+    }
+
+    /** The command of a JVM like this one, driver included. */
+    static List<String> java(Class<?> main) {
+        List<String> command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow", "-Xmx256m",
+                "-Djava.library.path=" + System.getProperty("java.library.path"), "-cp",
+                System.getProperty("java.class.path")));
+        String driver = System.getProperty("dormouse.cuda.driver");
+        if (driver != null) {
+            command.add("-Ddormouse.cuda.driver=" + driver);
+        }
+        command.add(main.getName());
+        return command;
+    }
+
+    long pid() {
+        return process.pid();
     }
 
     /** What it says now; fails while it does not listen yet. */

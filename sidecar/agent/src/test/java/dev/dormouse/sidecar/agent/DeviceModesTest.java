@@ -1,0 +1,200 @@
+package dev.dormouse.sidecar.agent;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.dormouse.sidecar.api.EngineMessage.Memory;
+import dev.dormouse.sidecar.api.ReplicaPhase;
+import dev.dormouse.sidecar.api.SidecarStatus;
+import dev.dormouse.sidecar.api.SnapshotReport;
+import dev.dormouse.sidecar.cuda.CudaContext;
+import dev.dormouse.sidecar.cuda.CudaUnavailableException;
+import java.io.IOException;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/**
+ * A sidecar and an engine with its weights on a GPU, each in a process of its own, in every mode of device memory. On the
+ * stand-in where there is no driver; unchanged on a GPU.
+ */
+class DeviceModesTest {
+    private static final long BYTES = 26_000_000;
+    private static final long SEED = 7;
+    private static final int ROUNDS = Integer.getInteger("soak.rounds", 2);
+
+    @TempDir
+    Path folder;
+
+    private Sidecars pod;
+
+    @BeforeAll
+    static void needsADriver() {
+        try {
+            assumeTrue(CudaContext.devices() > 0, "no GPU");
+        } catch (CudaUnavailableException e) {
+            assumeTrue(false, "neither a CUDA driver nor its stand-in (gcc): " + e.getMessage());
+        }
+    }
+
+    @BeforeEach
+    void choosePort() throws IOException {
+        try (ServerSocket free = new ServerSocket(0)) {
+            pod = new Sidecars(folder, free.getLocalPort(), new AgentConfig.WarmupSettings(true, true, true, 1, 1,
+                    Duration.ofMinutes(5)));
+        }
+        Files.createDirectories(pod.volume());
+    }
+
+    private AgentProcess sidecar(Memory memory) throws IOException {
+        return AgentProcess.start(pod, Map.of("DORMOUSE_DEVICE", memory.name()));
+    }
+
+    private EngineProcess engine() throws IOException {
+        return EngineProcess.start(pod, BYTES, SEED);
+    }
+
+    private static SidecarStatus awaitReady(AgentProcess sidecar) {
+        return await().ignoreExceptions()
+                .atMost(Duration.ofSeconds(90))
+                .pollInterval(Duration.ofMillis(20))
+                .until(sidecar::status, status -> status.phase() == ReplicaPhase.Ready);
+    }
+
+    @ParameterizedTest
+    @EnumSource(value = Memory.class, names = "Host", mode = EnumSource.Mode.EXCLUDE)
+    @DisplayName("H37, S17, S64: what an engine commits on the device is saved, and restored on the device of another process")
+    void savedAndRestored(Memory memory) throws Exception {
+        String weights;
+        try (AgentProcess sidecar = sidecar(memory); EngineProcess engine = engine()) {
+            weights = engine.weights();
+            SidecarStatus cold = awaitReady(sidecar);
+            assertThat(cold.snapshot().state()).isEqualTo(SnapshotReport.State.Saved);
+            assertThat(cold.snapshot().rawBytes()).isGreaterThanOrEqualTo(BYTES);
+        }
+        assertThat(weights).startsWith("Create ");
+        String restored = weights.replace("Create", "Attach");
+        try (AgentProcess sidecar = sidecar(memory)) {
+            try (EngineProcess engine = engine()) {
+                assertThat(engine.weights()).isEqualTo(restored);
+                SidecarStatus warm = awaitReady(sidecar);
+                assertThat(warm.snapshot().state()).isEqualTo(SnapshotReport.State.Restored);
+                assertThat(warm.previousSnapshot()).isNull();
+            }
+            try (EngineProcess next = engine()) {
+                assertThat(next.weights()).as("an engine that comes after one that died").isEqualTo(restored);
+                awaitReady(sidecar);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(value = Memory.class, names = "Host", mode = EnumSource.Mode.EXCLUDE)
+    @DisplayName("S64: either side killed at any moment: no wrong byte, no hang, no memory or descriptor left behind")
+    void eitherSideKilled(Memory memory) throws Exception {
+        Random random = new Random(Long.getLong("soak.seed", 1));
+        AgentProcess sidecar = sidecar(memory);
+        EngineProcess engine = engine();
+        try {
+            String weights = engine.weights().substring("Create ".length());
+            awaitReady(sidecar);
+            Map<Long, Held> first = new HashMap<>();
+            for (int round = 0; round < ROUNDS; round++) {
+                boolean engineDies = random.nextBoolean();
+                if (engineDies) {
+                    engine.kill();
+                    assertRight(engine, weights);
+                    engine = engine();
+                } else {
+                    sidecar.kill();
+                    sidecar = sidecar(memory);
+                }
+                if (random.nextInt(3) == 0) {
+                    // The next death comes in the middle of whatever this one has begun.
+                    Thread.sleep(random.nextInt(1_500));
+                    continue;
+                }
+                SidecarStatus ready = awaitReady(sidecar);
+                assertThat(ready.previousSnapshot()).as("round %d", round).isNull();
+                assertRight(engine, weights);
+                Held held = Held.by(sidecar.pid());
+                Held before = first.putIfAbsent(sidecar.pid(), held);
+                if (before != null) {
+                    assertThat(held.descriptors).as("descriptors of the sidecar in round %d", round)
+                            .isLessThanOrEqualTo(before.descriptors + 4);
+                    assertThat(held.memory).as("device and shared memory of the sidecar in round %d", round)
+                            .isLessThanOrEqualTo(before.memory + (1L << 20));
+                }
+            }
+            awaitReady(sidecar);
+            assertRight(engine, weights);
+        } finally {
+            engine.close();
+            sidecar.close();
+        }
+    }
+
+    /** Whatever the engine has said about its weights: they were the right ones. */
+    private static void assertRight(EngineProcess engine, String weights) {
+        List<String> said = engine.rest();
+        assertThat(said)
+                .allSatisfy(line -> assertThat(line).matches("(Create|Attach) " + weights + "|Refused .*|Gone.*"));
+    }
+
+    /** What a process holds open. */
+    private record Held(int descriptors, long memory) {
+        static Held by(long pid) throws IOException {
+            try (Stream<Path> open = Files.list(Path.of("/proc/" + pid + "/fd"))) {
+                List<Path> all = open.toList();
+                long memory = 0;
+                for (Path descriptor : all) {
+                    String name = Files.exists(descriptor) ? Files.readSymbolicLink(descriptor).toString() : "";
+                    if (name.startsWith("/memfd:")) {
+                        memory += Files.size(descriptor);
+                    }
+                }
+                return new Held(all.size(), memory);
+            }
+        }
+    }
+
+    @Test
+    @DisplayName("BR10, BR11: without a driver the sidecar says so in one line and ends")
+    void noDriver() throws Exception {
+        Path reason = Files.createFile(folder.resolve("termination-log"));
+        try (AgentProcess sidecar = AgentProcess.start(pod,
+                Map.of("DORMOUSE_DEVICE", "Owned", "STANDIN_DEVICES", "0", "DORMOUSE_TERMINATION_LOG",
+                        reason.toString()))) {
+            assertThat(sidecar.exitCode()).isEqualTo(1);
+            assertThat(sidecar.output().lines().filter(line -> line.startsWith("dormouse sidecar:")))
+                    .containsExactly("dormouse sidecar: not fit (driver): cuInit: CUDA_ERROR_NO_DEVICE (100): the"
+                            + " container sees no GPU; check its resource claim and the NVIDIA container runtime");
+            assertThat(Files.readString(reason)).startsWith("dormouse sidecar: not fit (driver): ");
+        }
+    }
+
+    @Test
+    @DisplayName("BR11: a driver that is too old is refused with what it is and what is needed")
+    void oldDriver() throws Exception {
+        try (AgentProcess sidecar = AgentProcess.start(pod,
+                Map.of("DORMOUSE_DEVICE", "Ipc", "STANDIN_DRIVER", "11040"))) {
+            assertThat(sidecar.exitCode()).isEqualTo(1);
+            assertThat(sidecar.output()).contains(
+                    "not fit (driver): the driver speaks CUDA 11.4, 11.8 is needed: update the NVIDIA driver of the node");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+package dev.dormouse.sidecar.agent;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+
+/** A {@link DeviceEngine} in a process of its own, and what it says. */
+final class EngineProcess implements AutoCloseable {
+    private final Process process;
+    private final BlockingQueue<String> lines = new LinkedBlockingQueue<>();
+    private final List<String> all = new ArrayList<>();
+
+    private EngineProcess(Process process) {
+        this.process = process;
+        Thread.ofPlatform().daemon().start(this::read);
+    }
+
+    static EngineProcess start(Sidecars pod, long bytes, long seed) throws IOException {
+        List<String> command = AgentProcess.java(DeviceEngine.class);
+        command.addAll(List.of(pod.socket().toString(), Integer.toString(pod.enginePort()), Long.toString(bytes),
+                Long.toString(seed)));
+        return new EngineProcess(new ProcessBuilder(command).redirectErrorStream(true).start());
+    }
+
+    private void read() {
+        try (var output = new BufferedReader(new InputStreamReader(process.getInputStream(), UTF_8))) {
+            for (String line = output.readLine(); line != null; line = output.readLine()) {
+                lines.add(line);
+            }
+        } catch (IOException e) {
+            lines.add("End " + e.getMessage());
+        }
+    }
+
+    /** Waits for how it came by its weights: {@code Create} or {@code Attach}, and their checksum. */
+    String weights() throws InterruptedException {
+        while (true) {
+            String line = lines.poll(90, TimeUnit.SECONDS);
+            if (line == null) {
+                throw new AssertionError("the engine hangs; it said " + all);
+            }
+            all.add(line);
+            if (line.startsWith("Create") || line.startsWith("Attach")) {
+                return line;
+            }
+            if (line.startsWith("End") || line.contains("Exception")) {
+                throw new AssertionError("the engine failed; it said " + all + lines);
+            }
+        }
+    }
+
+    /** What it has said by now and nobody has waited for. */
+    List<String> rest() {
+        List<String> rest = new ArrayList<>();
+        lines.drainTo(rest);
+        all.addAll(rest);
+        return rest;
+    }
+
+    long pid() {
+        return process.pid();
+    }
+
+    /** SIGKILL. */
+    void kill() throws InterruptedException {
+        process.destroyForcibly().waitFor();
+    }
+
+    @Override
+    public void close() throws InterruptedException {
+        kill();
+    }
+}
