@@ -31,6 +31,8 @@ import org.jspecify.annotations.Nullable;
  * are kept in memory per held request</td></tr>
  * <tr><td>DORMOUSE_PEEK_FORM_BYTES</td><td>33554432</td><td>the same for the field of a multipart form, in which clients
  * put files first</td></tr>
+ * <tr><td>DORMOUSE_MAX_PEEKED_BYTES</td><td>134217728</td><td>most bytes of requests that have not come far enough to be
+ * routed; whoever sends more is answered 503</td></tr>
  * <tr><td>DORMOUSE_MAX_QUEUED_PER_MODEL</td><td>1000</td><td>most requests that may wait for one model</td></tr>
  * <tr><td>DORMOUSE_MAX_QUEUED</td><td>5000</td><td>most requests that may wait in all</td></tr>
  * <tr><td>DORMOUSE_MAX_HELD_BYTES</td><td>134217728</td><td>most bytes of bodies that waiting requests may keep in
@@ -55,7 +57,7 @@ public record GatewayConfig(String bind, int port, int internalPort, Set<String>
         int gateways, Duration drain, int peekBytes, int maxQueuedPerModel, int maxQueued, int maxHeldBytes,
         int formPeekBytes, Duration requestTimeout, Duration upstreamIdle, Duration totalTimeout, boolean h2c,
         Optional<Service> service, Duration drainDelay, boolean accessLog, Optional<Integer> adminPort,
-        String adminBind, Optional<String> apiKeysNamespace, int resultCacheBytes) {
+        String adminBind, Optional<String> apiKeysNamespace, int resultCacheBytes, int maxPeekedBytes) {
 
     public GatewayConfig {
         watchNamespaces = Set.copyOf(watchNamespaces);
@@ -83,7 +85,8 @@ public record GatewayConfig(String bind, int port, int internalPort, Set<String>
                 env.flag("DORMOUSE_ACCESS_LOG", false),
                 env.value("DORMOUSE_ADMIN_PORT").map(text -> env.number("DORMOUSE_ADMIN_PORT", 0, 0, 65_535)),
                 env.text("DORMOUSE_ADMIN_BIND", "127.0.0.1"), env.value("DORMOUSE_API_KEYS_NAMESPACE"),
-                env.number("DORMOUSE_RESULT_CACHE_BYTES", 64 << 20, 0, Integer.MAX_VALUE));
+                env.number("DORMOUSE_RESULT_CACHE_BYTES", 64 << 20, 0, Integer.MAX_VALUE),
+                env.number("DORMOUSE_MAX_PEEKED_BYTES", 128 << 20, 1024, Integer.MAX_VALUE));
     }
 
     /** A Kubernetes service. */

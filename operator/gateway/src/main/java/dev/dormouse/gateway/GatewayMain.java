@@ -73,7 +73,8 @@ public final class GatewayMain {
     private static ServerSettings settings(GatewayConfig config) {
         return new ServerSettings(config.bind(), config.port(), config.internalPort(), config.name(),
                 HoldLimits.ofRequests(config.maxQueuedPerModel(), config.maxQueued()).withBytes(config.maxHeldBytes()),
-                config.gateways(), config.peekBytes(), config.formPeekBytes(),
+                config.gateways(),
+                new ServerSettings.Peek(config.peekBytes(), config.formPeekBytes(), config.maxPeekedBytes()),
                 config.drainDelay(), config.drain(), PodConventions.SIDECAR_PORT,
                 new Timeouts(config.requestTimeout(), config.upstreamIdle(), config.totalTimeout()), config.h2c(),
                 config.accessLog(),

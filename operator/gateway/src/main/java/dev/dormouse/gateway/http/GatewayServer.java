@@ -67,12 +67,11 @@ public final class GatewayServer implements AutoCloseable {
      * @throws IllegalStateException when an address cannot be bound
      */
     public static GatewayServer start(ServerSettings settings, DemandWriter demands, Clock clock) {
-        // Epoll notices a client that leaves while nothing is read from it; NIO, which is taken elsewhere, does not.
         // No file cache: Vert.x would leave a folder in the temporary directory.
-        Vertx vertx = Vertx.vertx(new VertxOptions().setEventLoopPoolSize(1)
-                .setPreferNativeTransport(true)
+        VertxOptions options = new VertxOptions().setEventLoopPoolSize(1)
                 .setFileSystemOptions(
-                        new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false)));
+                        new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false));
+        Vertx vertx = Vertx.builder().with(options).withTransport(GuardedTransport.ofThisMachine()).build();
         GatewayServer server = new GatewayServer(vertx, settings, demands, clock);
         try {
             server.listen();
@@ -104,8 +103,7 @@ public final class GatewayServer implements AutoCloseable {
                 new Exchange.Surroundings(vertx, dispatcher, client, new AccessLog(settings.accessLog()),
                         new ResultCache(settings.resultCacheBytes(), Ticker.systemTicker()),
                         settings.timeouts()),
-                connections, keys,
-                settings.peekBytes(), settings.formPeekBytes());
+                connections, keys, settings.peek());
         this.internalHandler = new InternalHandler(dispatcher);
         this.publicServer = vertx.createHttpServer(options().setPort(settings.port()))
                 .requestHandler(publicHandler)
