@@ -51,13 +51,16 @@ import org.jspecify.annotations.Nullable;
  * carries the label dormouse.dev/api-key: "true" are served; without it, everybody is</td></tr>
  * <tr><td>DORMOUSE_RESULT_CACHE_BYTES</td><td>67108864</td><td>most bytes of answers that are remembered for models with
  * cache.results</td></tr>
+ * <tr><td>DORMOUSE_HISTORY_ENTRIES</td><td>1000</td><td>most requests per model that are remembered, at most 24 hours, to
+ * tell how it is used; one more drops the older half</td></tr>
  * </table>
  */
 public record GatewayConfig(String bind, int port, int internalPort, Set<String> watchNamespaces, String name,
         int gateways, Duration drain, int peekBytes, int maxQueuedPerModel, int maxQueued, int maxHeldBytes,
         int formPeekBytes, Duration requestTimeout, Duration upstreamIdle, Duration totalTimeout, boolean h2c,
         Optional<Service> service, Duration drainDelay, boolean accessLog, Optional<Integer> adminPort,
-        String adminBind, Optional<String> apiKeysNamespace, int resultCacheBytes, int maxPeekedBytes) {
+        String adminBind, Optional<String> apiKeysNamespace, int resultCacheBytes, int maxPeekedBytes,
+        int historyEntries) {
 
     public GatewayConfig {
         watchNamespaces = Set.copyOf(watchNamespaces);
@@ -86,7 +89,8 @@ public record GatewayConfig(String bind, int port, int internalPort, Set<String>
                 env.value("DORMOUSE_ADMIN_PORT").map(text -> env.number("DORMOUSE_ADMIN_PORT", 0, 0, 65_535)),
                 env.text("DORMOUSE_ADMIN_BIND", "127.0.0.1"), env.value("DORMOUSE_API_KEYS_NAMESPACE"),
                 env.number("DORMOUSE_RESULT_CACHE_BYTES", 64 << 20, 0, Integer.MAX_VALUE),
-                env.number("DORMOUSE_MAX_PEEKED_BYTES", 128 << 20, 1024, Integer.MAX_VALUE));
+                env.number("DORMOUSE_MAX_PEEKED_BYTES", 128 << 20, 1024, Integer.MAX_VALUE),
+                env.number("DORMOUSE_HISTORY_ENTRIES", 1000, 2, 100_000));
     }
 
     /** A Kubernetes service. */

@@ -79,6 +79,6 @@ public final class GatewayMain {
                 new Timeouts(config.requestTimeout(), config.upstreamIdle(), config.totalTimeout()), config.h2c(),
                 config.accessLog(),
                 config.adminPort().map(port -> new ServerSettings.Admin(config.adminBind(), port)),
-                config.apiKeysNamespace().isPresent(), config.resultCacheBytes());
+                config.apiKeysNamespace().isPresent(), config.resultCacheBytes(), config.historyEntries());
     }
 }

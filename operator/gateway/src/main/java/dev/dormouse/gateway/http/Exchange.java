@@ -28,7 +28,7 @@ import org.slf4j.LoggerFactory;
  * One request on its way through the gateway: perhaps held, sent to one replica, its answer streamed back. Whatever
  * happens, it ends once and says so to the {@link Dispatcher}. Owned by the event loop.
  */
-final class Exchange implements Dispatcher.Ticket {
+final class Exchange implements Ticket {
     private static final Logger LOG = LoggerFactory.getLogger(Exchange.class);
     /** Ours, or written anew for the next connection. */
     private static final Set<String> REQUEST_HEADERS_NOT_COPIED = Set.of("host", "content-length", "expect",
@@ -92,7 +92,7 @@ final class Exchange implements Dispatcher.Ticket {
         this.wakeStream = new WakeStream(response, model.clientName(), upstreamUri.contains("/chat/completions"));
         this.id = dispatcher.nextId();
         this.trace = new RequestTrace(model.key(), request.method().name(), String.valueOf(request.path()),
-                request.remoteAddress().hostAddress(), dispatcher.now());
+                request.remoteAddress().hostAddress(), dispatcher.now(), arrival.traits());
     }
 
     void begin() {
@@ -178,7 +178,7 @@ final class Exchange implements Dispatcher.Ticket {
 
     private void tell(int status) {
         Duration took = took();
-        dispatcher.metrics().finished(trace, status, took);
+        dispatcher.finished(trace, status, took);
         accessLog.write(trace, Integer.toString(status), took);
     }
 

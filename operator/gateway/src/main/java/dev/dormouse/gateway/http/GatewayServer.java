@@ -4,6 +4,7 @@ import com.github.benmanes.caffeine.cache.Ticker;
 import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.gateway.load.AccessLog;
 import dev.dormouse.gateway.load.LoadLog;
+import dev.dormouse.gateway.load.TrafficLog;
 import dev.dormouse.gateway.route.ApiKey;
 import dev.dormouse.gateway.route.ClusterListener;
 import dev.dormouse.gateway.route.ModelRoute;
@@ -96,7 +97,8 @@ public final class GatewayServer implements AutoCloseable {
                 .build();
         this.dispatcher = new Dispatcher(settings.limits(), settings.gateways(), demands,
                 new SidecarWatches(vertx, settings.sidecarPort()),
-                new LoadLog(settings.name(), UUID.randomUUID().toString()), clock, this::onLoop);
+                new LoadLog(settings.name(), UUID.randomUUID().toString()),
+                new TrafficLog(settings.historyEntries()), clock, this::onLoop);
         this.keys = new ApiKeys(settings.apiKeys());
         this.connections = new Connections(settings.timeouts().request());
         this.publicHandler = new PublicHandler(

@@ -2,8 +2,8 @@ package dev.dormouse.gateway.http;
 
 import dev.dormouse.domain.balance.Strategy;
 import dev.dormouse.domain.fleet.ModelKey;
+import dev.dormouse.domain.pattern.RequestSample.Traits;
 import dev.dormouse.domain.traffic.CanarySplit;
-import dev.dormouse.gateway.load.GatewayMetrics;
 import dev.dormouse.gateway.route.ApiKey;
 import dev.dormouse.gateway.route.ModelRoute;
 import dev.dormouse.gateway.route.Selection;
@@ -36,7 +36,6 @@ final class PublicHandler implements Handler<HttpServerRequest> {
     private final ApiKeys keys;
     private final ModelListing listing;
     private final ResultCache results;
-    private final GatewayMetrics metrics;
     private final ServerSettings.Peek peek;
     private final PeekBudget budget;
     private final QuietRequests quiet = new QuietRequests();
@@ -52,7 +51,6 @@ final class PublicHandler implements Handler<HttpServerRequest> {
         this.keys = keys;
         this.listing = new ModelListing(surroundings.dispatcher());
         this.dispatcher = surroundings.dispatcher();
-        this.metrics = surroundings.dispatcher().metrics();
         this.peek = peek;
         this.budget = new PeekBudget(peek.inAll());
     }
@@ -241,7 +239,7 @@ final class PublicHandler implements Handler<HttpServerRequest> {
         Optional<ResultCache.Key> cacheKey = results.key(in, model, uri);
         ResultCache.Answer known = cacheKey.map(results::find).orElse(null);
         if (known != null) {
-            metrics.cached(model.key(), true);
+            dispatcher.cached(model.key(), true);
             in.request()
                     .response()
                     .putHeader("Content-Type", known.contentType())
@@ -252,11 +250,11 @@ final class PublicHandler implements Handler<HttpServerRequest> {
                     });
             return;
         }
-        cacheKey.ifPresent(missed -> metrics.cached(model.key(), false));
-        boolean heartbeat = model.admission().coldStart() == ModelRoute.ColdStart.Heartbeat
-                && JsonBody.scalar("stream", in.body().beginning()).filter("true"::equals).isPresent();
+        cacheKey.ifPresent(missed -> dispatcher.cached(model.key(), false));
+        Traits traits = RequestTraits.of(in, uri, wishes.patience());
+        boolean heartbeat = model.admission().coldStart() == ModelRoute.ColdStart.Heartbeat && traits.stream();
         Arrival arrival = new Arrival(model, wishes.raisedBy(in.key().map(ApiKey::priority).orElse(0)),
-                in.body().bytes(), quiet.matches(in.request(), uri), heartbeat, affinity(in, model));
+                in.body().bytes(), quiet.matches(in.request(), uri), heartbeat, affinity(in, model), traits);
         if (in.key().isPresent() && !keys.entered(in.key().get())) {
             refuse(in, OpenAiError.overKeyLimit(in.key().get().concurrencyLimit()));
             return;
@@ -275,7 +273,7 @@ final class PublicHandler implements Handler<HttpServerRequest> {
     }
 
     private void refuse(HttpServerRequest request, RequestBody body, OpenAiError error) {
-        metrics.refused(error.status());
+        dispatcher.refused(error.status());
         body.discard();
         error.send(request.response());
     }

@@ -20,11 +20,13 @@ import java.util.Optional;
  * @param admin where requests may be looked at and ended; absent for nowhere
  * @param apiKeys whether only those may come in who have a key
  * @param resultCacheBytes most bytes of answers that are remembered
+ * @param historyEntries most requests per model that are remembered
  */
 public record ServerSettings(String bind, int port, int internalPort, String name, HoldLimits limits, int gateways,
         Peek peek, Duration drainDelay, Duration drain, int sidecarPort, Timeouts timeouts, boolean h2c,
         boolean accessLog,
-        Optional<Admin> admin, boolean apiKeys, long resultCacheBytes) {
+        Optional<Admin> admin, boolean apiKeys, long resultCacheBytes,
+        int historyEntries) {
 
     /**
      * @param json the field "model" must lie within so many bytes of a body

@@ -88,7 +88,7 @@ class DrainingTest {
             ServerSettings settings = new ServerSettings("127.0.0.1", other.gateway.port(), 0, "gw",
                     HoldLimits.ofRequests(1, 1), 1, new ServerSettings.Peek(1024, 1024, 1024), Duration.ZERO,
                     Duration.ofSeconds(1), 1,
-                    Timeouts.DEFAULT, true, false, Optional.empty(), false, 1 << 20);
+                    Timeouts.DEFAULT, true, false, Optional.empty(), false, 1 << 20, 1000);
 
             assertThatThrownBy(() -> GatewayServer.start(settings, (model, at) -> new CompletableFuture<>(),
                     Clock.systemUTC())).isInstanceOf(IllegalStateException.class)

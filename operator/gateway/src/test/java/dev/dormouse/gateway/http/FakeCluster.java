@@ -59,7 +59,7 @@ final class FakeCluster implements AutoCloseable {
         ServerSettings settings = new ServerSettings("127.0.0.1", 0, 0, "gw-0", HoldLimits.ofRequests(1000, 5000), 1,
                 new ServerSettings.Peek(peekBytes, 1 << 20, 64 << 20), drainDelay, drain, sidecarPort, timeouts,
                 timeouts.equals(Timeouts.DEFAULT), true,
-                Optional.of(new ServerSettings.Admin("127.0.0.1", 0)), apiKeys, 1 << 20);
+                Optional.of(new ServerSettings.Admin("127.0.0.1", 0)), apiKeys, 1 << 20, 1000);
         gateway = GatewayServer.start(settings, (model, at) -> {
             demands.add(model);
             return CompletableFuture.completedFuture(null);

@@ -56,7 +56,7 @@ public final class GatewayBench {
                 HoldLimits.ofRequests(100_000, 100_000),
                 1, new ServerSettings.Peek(1 << 20, 1 << 20, 128 << 20), Duration.ZERO, Duration.ZERO, 1,
                 Timeouts.DEFAULT, true, false, Optional.empty(),
-                false, 1 << 20);
+                false, 1 << 20, 1000);
         GatewayServer gateway = GatewayServer.start(settings, (model, at) -> CompletableFuture.completedFuture(null),
                 Clock.systemUTC());
         gateway.cluster()

@@ -35,7 +35,7 @@ class RawHttpTest {
         ServerSettings settings = new ServerSettings("127.0.0.1", 0, 0, "gw-0", HoldLimits.ofRequests(100, 100), 1,
                 new ServerSettings.Peek(PEEK_BYTES, PEEK_BYTES, IN_ALL),
                 Duration.ZERO, Duration.ofSeconds(5), 1, Timeouts.DEFAULT, true, false, Optional.empty(), false,
-                1 << 20);
+                1 << 20, 1000);
         gateway = GatewayServer.start(settings, (model, at) -> new CompletableFuture<>(),
                 Clock.systemUTC());
         gateway.cluster()

@@ -39,7 +39,7 @@ class RequestSmugglingTest {
         ServerSettings settings = new ServerSettings("127.0.0.1", 0, 0, "gw-0", HoldLimits.ofRequests(100, 100), 1,
                 new ServerSettings.Peek(1024, 1024, 1 << 20), Duration.ZERO, Duration.ofSeconds(5), 1, Timeouts.DEFAULT,
                 true, false, Optional.empty(), false,
-                1 << 20);
+                1 << 20, 1000);
         gateway = GatewayServer.start(settings, (model, at) -> new CompletableFuture<>(), Clock.systemUTC());
         gateway.cluster().modelSeen(FakeCluster.route(MODEL, 10, Duration.ofSeconds(20)));
         gateway.cluster()
