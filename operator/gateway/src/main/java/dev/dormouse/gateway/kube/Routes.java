@@ -150,7 +150,8 @@ final class Routes {
                 Optional.ofNullable(pod.getStatus().getPodIP()).filter(ip -> !ip.isEmpty()), enginePort(pod),
                 !ended && ready(pod), "true".equals(annotations.get(PodConventions.ANNOTATION_DRAINING)),
                 ended || pod.getMetadata().getDeletionTimestamp() != null,
-                weight(annotations.get(PodConventions.ANNOTATION_WEIGHT))));
+                weight(annotations.get(PodConventions.ANNOTATION_WEIGHT)),
+                "h2c".equals(annotations.get(PodConventions.ANNOTATION_PROTOCOL))));
     }
 
     private static int weight(@Nullable String text) {
