@@ -31,6 +31,8 @@ import org.jspecify.annotations.Nullable;
  * are kept in memory per held request</td></tr>
  * <tr><td>DORMOUSE_PEEK_FORM_BYTES</td><td>33554432</td><td>the same for the field of a multipart form, in which clients
  * put files first</td></tr>
+ * <tr><td>DORMOUSE_MAX_PEEKED_BYTES</td><td>134217728</td><td>most bytes of requests that have not come far enough to be
+ * routed; whoever sends more is answered 503</td></tr>
  * <tr><td>DORMOUSE_MAX_QUEUED_PER_MODEL</td><td>1000</td><td>most requests that may wait for one model</td></tr>
  * <tr><td>DORMOUSE_MAX_QUEUED</td><td>5000</td><td>most requests that may wait in all</td></tr>
  * <tr><td>DORMOUSE_MAX_HELD_BYTES</td><td>134217728</td><td>most bytes of bodies that waiting requests may keep in
@@ -49,13 +51,21 @@ import org.jspecify.annotations.Nullable;
  * carries the label dormouse.dev/api-key: "true" are served; without it, everybody is</td></tr>
  * <tr><td>DORMOUSE_RESULT_CACHE_BYTES</td><td>67108864</td><td>most bytes of answers that are remembered for models with
  * cache.results</td></tr>
+ * <tr><td>DORMOUSE_HISTORY_ENTRIES</td><td>1000</td><td>most requests per model that are remembered, at most 24 hours, to
+ * tell how it is used; one more drops the older half</td></tr>
+ * <tr><td>OTEL_EXPORTER_OTLP_ENDPOINT</td><td>(off)</td><td>where traces are sent by OTLP over HTTP, e.g.
+ * http://collector:4318</td></tr>
+ * <tr><td>DORMOUSE_TRACE_PERCENT</td><td>100</td><td>of the requests that bring no traceparent, so many are traced; the
+ * others as their clients say</td></tr>
  * </table>
  */
 public record GatewayConfig(String bind, int port, int internalPort, Set<String> watchNamespaces, String name,
         int gateways, Duration drain, int peekBytes, int maxQueuedPerModel, int maxQueued, int maxHeldBytes,
         int formPeekBytes, Duration requestTimeout, Duration upstreamIdle, Duration totalTimeout, boolean h2c,
         Optional<Service> service, Duration drainDelay, boolean accessLog, Optional<Integer> adminPort,
-        String adminBind, Optional<String> apiKeysNamespace, int resultCacheBytes) {
+        String adminBind, Optional<String> apiKeysNamespace, int resultCacheBytes, int maxPeekedBytes,
+        int historyEntries,
+        Optional<String> otlpEndpoint, int tracePercent) {
 
     public GatewayConfig {
         watchNamespaces = Set.copyOf(watchNamespaces);
@@ -83,7 +93,10 @@ public record GatewayConfig(String bind, int port, int internalPort, Set<String>
                 env.flag("DORMOUSE_ACCESS_LOG", false),
                 env.value("DORMOUSE_ADMIN_PORT").map(text -> env.number("DORMOUSE_ADMIN_PORT", 0, 0, 65_535)),
                 env.text("DORMOUSE_ADMIN_BIND", "127.0.0.1"), env.value("DORMOUSE_API_KEYS_NAMESPACE"),
-                env.number("DORMOUSE_RESULT_CACHE_BYTES", 64 << 20, 0, Integer.MAX_VALUE));
+                env.number("DORMOUSE_RESULT_CACHE_BYTES", 64 << 20, 0, Integer.MAX_VALUE),
+                env.number("DORMOUSE_MAX_PEEKED_BYTES", 128 << 20, 1024, Integer.MAX_VALUE),
+                env.number("DORMOUSE_HISTORY_ENTRIES", 1000, 2, 100_000), env.httpUrl("OTEL_EXPORTER_OTLP_ENDPOINT"),
+                env.number("DORMOUSE_TRACE_PERCENT", 100, 0, 100));
     }
 
     /** A Kubernetes service. */
@@ -115,6 +128,17 @@ public record GatewayConfig(String bind, int port, int internalPort, Set<String>
                             "%s=\"%s\" is not valid: it must be <namespace>/<name> of a service".formatted(key, text));
                 }
                 return new Service(parts[0], parts[1]);
+            });
+        }
+
+        Optional<String> httpUrl(String key) {
+            return value(key).map(text -> {
+                if (!text.matches("https?://[^/\\s]+(/\\S*)?")) {
+                    throw new IllegalArgumentException(
+                            "%s=\"%s\" is not valid: it must be an address like http://collector:4318"
+                                    .formatted(key, text));
+                }
+                return text;
             });
         }
 

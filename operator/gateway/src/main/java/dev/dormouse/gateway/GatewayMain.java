@@ -8,6 +8,8 @@ import dev.dormouse.gateway.kube.ApiKeyWatcher;
 import dev.dormouse.gateway.kube.ClusterWatcher;
 import dev.dormouse.gateway.kube.GatewayCounter;
 import dev.dormouse.gateway.kube.KubernetesDemandWriter;
+import dev.dormouse.gateway.trace.OtlpTracing;
+import dev.dormouse.gateway.trace.Tracing;
 import dev.dormouse.sidecar.api.PodConventions;
 import io.fabric8.kubernetes.client.Config;
 import io.fabric8.kubernetes.client.ConfigBuilder;
@@ -40,9 +42,12 @@ public final class GatewayMain {
         Config access = new ConfigBuilder(Config.autoConfigure(null)).withOnlyHttpWatches(true).build();
         KubernetesClient client = new KubernetesClientBuilder().withConfig(access).build();
         KubernetesDemandWriter demands = new KubernetesDemandWriter(client);
+        Tracing tracing = config.otlpEndpoint()
+                .<Tracing>map(endpoint -> OtlpTracing.to(endpoint, config.name(), config.tracePercent() / 100.0))
+                .orElse(Tracing.OFF);
         GatewayServer server;
         try {
-            server = GatewayServer.start(settings(config), demands, Clock.systemUTC());
+            server = GatewayServer.start(settings(config), demands, tracing, Clock.systemUTC());
         } catch (IllegalStateException e) {
             System.err.println("dormouse gateway: " + e.getMessage());
             System.exit(1);
@@ -62,6 +67,7 @@ public final class GatewayMain {
             keys.ifPresent(ApiKeyWatcher::close);
             demands.close();
             server.close();
+            tracing.close();
             client.close();
             Runtime.getRuntime().halt(0);
         }));
@@ -73,11 +79,12 @@ public final class GatewayMain {
     private static ServerSettings settings(GatewayConfig config) {
         return new ServerSettings(config.bind(), config.port(), config.internalPort(), config.name(),
                 HoldLimits.ofRequests(config.maxQueuedPerModel(), config.maxQueued()).withBytes(config.maxHeldBytes()),
-                config.gateways(), config.peekBytes(), config.formPeekBytes(),
+                config.gateways(),
+                new ServerSettings.Peek(config.peekBytes(), config.formPeekBytes(), config.maxPeekedBytes()),
                 config.drainDelay(), config.drain(), PodConventions.SIDECAR_PORT,
                 new Timeouts(config.requestTimeout(), config.upstreamIdle(), config.totalTimeout()), config.h2c(),
                 config.accessLog(),
                 config.adminPort().map(port -> new ServerSettings.Admin(config.adminBind(), port)),
-                config.apiKeysNamespace().isPresent(), config.resultCacheBytes());
+                config.apiKeysNamespace().isPresent(), config.resultCacheBytes(), config.historyEntries());
     }
 }

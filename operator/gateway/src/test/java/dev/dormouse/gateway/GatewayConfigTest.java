@@ -18,7 +18,8 @@ class GatewayConfigTest {
         assertThat(GatewayConfig.fromEnvironment(Map.of())).isEqualTo(new GatewayConfig("0.0.0.0", 8080, 8081,
                 Set.of(), "gateway", 1, Duration.ofSeconds(25), 1_048_576, 1000, 5000, 128 << 20, 32 << 20,
                 Duration.ofSeconds(60), Duration.ofSeconds(600), Duration.ZERO, true, Optional.empty(), Duration.ZERO,
-                false, Optional.empty(), "127.0.0.1", Optional.empty(), 64 << 20));
+                false, Optional.empty(), "127.0.0.1", Optional.empty(), 64 << 20, 128 << 20, 1000, Optional.empty(),
+                100));
     }
 
     @Test
@@ -33,13 +34,17 @@ class GatewayConfigTest {
                 Map.entry("DORMOUSE_UPSTREAM_IDLE_SECONDS", "8"), Map.entry("DORMOUSE_TOTAL_TIMEOUT_SECONDS", "9"),
                 Map.entry("DORMOUSE_H2C", "false"), Map.entry("DORMOUSE_ACCESS_LOG", "true"),
                 Map.entry("DORMOUSE_ADMIN_PORT", "5"), Map.entry("DORMOUSE_ADMIN_BIND", "::1"),
-                Map.entry("DORMOUSE_RESULT_CACHE_BYTES", "6"),
+                Map.entry("DORMOUSE_RESULT_CACHE_BYTES", "6"), Map.entry("DORMOUSE_MAX_PEEKED_BYTES", "4000"),
+                Map.entry("DORMOUSE_HISTORY_ENTRIES", "5000"),
+                Map.entry("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318"),
+                Map.entry("DORMOUSE_TRACE_PERCENT", "7"),
                 Map.entry("DORMOUSE_API_KEYS_NAMESPACE", "keys"),
                 Map.entry("DORMOUSE_GATEWAY_SERVICE", "ns/gw"))))
                 .isEqualTo(new GatewayConfig("127.0.0.1", 1, 2, Set.of("a", "b"), "g", 3, Duration.ofSeconds(4), 2048,
                         5, 6, 2000, 3000, Duration.ofSeconds(7), Duration.ofSeconds(8), Duration.ofSeconds(9), false,
                         Optional.of(new GatewayConfig.Service("ns", "gw")), Duration.ofSeconds(5), true, Optional.of(5),
-                        "::1", Optional.of("keys"), 6));
+                        "::1", Optional.of("keys"), 6, 4000, 5000,
+                        Optional.of("http://c:4318"), 7));
     }
 
     @Test

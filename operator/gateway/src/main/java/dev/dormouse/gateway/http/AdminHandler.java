@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.dormouse.gateway.load.ModelTraffic;
 import io.vertx.core.Handler;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
@@ -39,15 +40,19 @@ final class AdminHandler implements Handler<HttpServerRequest> {
             answer(request, 200, models());
         } else if (request.method() == HttpMethod.GET && path.equals("/admin/requests")) {
             answer(request, 200, requests());
+        } else if (request.method() == HttpMethod.GET && path.equals("/admin/traffic")) {
+            answer(request, 200, traffic());
         } else {
             answer(request, 404, JSON.createObjectNode()
-                    .put("error", "There are GET /admin/models, GET /admin/requests and DELETE /admin/requests/<id>."));
+                    .put("error",
+                            "There are GET /admin/models, /admin/requests and /admin/traffic, and DELETE /admin/requests/<id>."));
         }
     }
 
     private JsonNode models() {
         ArrayNode list = JSON.createArrayNode();
-        dispatcher.overview()
+        dispatcher.view()
+                .models()
                 .forEach(model -> list.addObject()
                         .put("model", model.key().toString())
                         .put("replicas", model.replicas())
@@ -61,8 +66,8 @@ final class AdminHandler implements Handler<HttpServerRequest> {
     private JsonNode requests() {
         Instant now = dispatcher.now();
         ArrayNode list = JSON.createArrayNode();
-        List<Dispatcher.Carried> carried = dispatcher.carried();
-        for (Dispatcher.Carried each : carried) {
+        List<GatewayView.Carried> carried = dispatcher.view().carried();
+        for (GatewayView.Carried each : carried) {
             ObjectNode entry = list.addObject()
                     .put("id", each.id())
                     .put("model", each.trace().model().toString())
@@ -76,6 +81,69 @@ final class AdminHandler implements Handler<HttpServerRequest> {
             each.position().ifPresent(position -> entry.put("position", position));
         }
         return list;
+    }
+
+    /** W74–W77: durations in milliseconds, patterns by name. */
+    private JsonNode traffic() {
+        List<ModelTraffic> models = dispatcher.view().traffic();
+        long requests = dispatcher.view().requestsInAll();
+        long cached = dispatcher.view().cachedInAll();
+        ObjectNode all = JSON.createObjectNode()
+                .put("activeModels", models.size())
+                .put("totalRequests", requests)
+                .put("cachedRequests", cached)
+                .put("cacheHitRate", requests == 0 ? 0 : (double) cached / requests)
+                .put("meanLatencyMillis", meanOfModels(models))
+                .put("meanLatencyMillisByRequest", meanOfRequests(models));
+        ObjectNode patterns = all.putObject("modelsByPattern");
+        models.forEach(model -> patterns.put(model.pattern().pattern().name(),
+                patterns.path(model.pattern().pattern().name()).asInt() + 1));
+        ArrayNode list = all.putArray("models");
+        models.forEach(model -> describe(model, list.addObject()));
+        return all;
+    }
+
+    /** Every model counts alike, however often it is asked (W75). */
+    private static double meanOfModels(List<ModelTraffic> models) {
+        return models.stream()
+                .filter(model -> model.latency().mean().isPositive())
+                .mapToDouble(model -> millis(model.latency().mean()))
+                .average()
+                .orElse(0);
+    }
+
+    private static double meanOfRequests(List<ModelTraffic> models) {
+        long count = models.stream().mapToLong(model -> model.latency().count()).sum();
+        double sum = models.stream()
+                .mapToDouble(model -> millis(model.latency().mean()) * model.latency().count())
+                .sum();
+        return count == 0 ? 0 : sum / count;
+    }
+
+    private static void describe(ModelTraffic model, ObjectNode entry) {
+        entry.put("model", model.model().toString())
+                .put("pattern", model.pattern().pattern().name())
+                .put("why", model.pattern().why())
+                .put("requests", model.requests())
+                .put("cached", model.cached())
+                .put("failed", model.failed())
+                .put("requestsPerSecond", model.perSecond())
+                .put("inputTokens", model.inputTokens())
+                .put("outputTokens", model.outputTokens());
+        describe(model.latency(), entry.putObject("latencyMillis"));
+        describe(model.firstByte(), entry.putObject("firstByteMillis"));
+    }
+
+    private static void describe(ModelTraffic.Times times, ObjectNode entry) {
+        entry.put("count", times.count())
+                .put("mean", millis(times.mean()))
+                .put("p50", millis(times.p50()))
+                .put("p95", millis(times.p95()))
+                .put("p99", millis(times.p99()));
+    }
+
+    private static double millis(Duration time) {
+        return time.toNanos() / 1e6;
     }
 
     private static void answer(HttpServerRequest request, int status, JsonNode body) {

@@ -7,27 +7,22 @@ import dev.dormouse.domain.hold.HoldCore;
 import dev.dormouse.domain.hold.HoldLimits;
 import dev.dormouse.gateway.load.GatewayMetrics;
 import dev.dormouse.gateway.load.LoadLog;
+import dev.dormouse.gateway.http.OpenRequests.Open;
 import dev.dormouse.gateway.load.RequestTrace;
+import dev.dormouse.gateway.load.TrafficLog;
 import dev.dormouse.gateway.route.ModelRoute;
 import dev.dormouse.gateway.route.PodRoute;
 import dev.dormouse.gateway.route.ReplicaHealth;
 import dev.dormouse.gateway.route.RouteTable;
 import dev.dormouse.gateway.wake.DemandWriter;
 import dev.dormouse.gateway.wake.WakeTimes;
-import dev.dormouse.sidecar.api.DemandReport;
 import dev.dormouse.sidecar.api.SidecarStatus;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayDeque;
-import java.util.Comparator;
-import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalInt;
-import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
@@ -41,38 +36,6 @@ import org.slf4j.LoggerFactory;
  */
 final class Dispatcher {
     private static final Logger LOG = LoggerFactory.getLogger(Dispatcher.class);
-    /** Waiters are told so often how far the wake is. */
-    private static final Duration NEWS = Duration.ofSeconds(1);
-
-    /** A request that waits for a decision, or runs. */
-    interface Ticket {
-        /** Go to this replica. */
-        void granted(PodRoute pod);
-
-        /** Still held; told about every second. @param position in the model's queue; 1 is next */
-        void waiting(Progress progress, int position);
-
-        /** End with this error. */
-        void rejected(OpenAiError error);
-
-        /** Somebody else wants it ended, wherever it is. */
-        void cancelled();
-
-        RequestTrace trace();
-    }
-
-    /** A request that is here. @param position in its model's queue, while it waits; 1 is next */
-    record Carried(long id, RequestTrace trace, OptionalInt position) {}
-
-    /** One model that is awake or wanted. */
-    record Overview(ModelKey key, int replicas, int serving, int waiting, int limit, String phase) {}
-
-    private record Open(Ticket ticket, Arrival arrival) {
-
-        ModelKey model() {
-            return arrival.model().key();
-        }
-    }
 
     private final HoldCore core;
     private final RouteTable routes = new RouteTable();
@@ -80,27 +43,31 @@ final class Dispatcher {
     private final DemandPump demands;
     private final WakeOutlook outlook;
     private final WakeTimes wakes = new WakeTimes();
-    private final SidecarWatches sidecars;
+    private final Starting starting;
+    private final Refusals refusals;
+    private final GatewayView view;
     private final LoadLog load;
+    private final TrafficLog traffic;
     private final GatewayMetrics metrics;
     private final Clock clock;
-    private final Map<Long, Open> open = new HashMap<>();
-    private final Set<ModelKey> followed = new HashSet<>();
+    private final OpenRequests open = new OpenRequests();
     private final ArrayDeque<Effect> effects = new ArrayDeque<>();
-    private Instant nextNews = Instant.MIN;
     private boolean applying;
     private long lastId;
 
-    Dispatcher(HoldLimits limits, int gateways, DemandWriter writer, SidecarWatches sidecars, LoadLog load, Clock clock,
-            Executor loop) {
+    Dispatcher(HoldLimits limits, int gateways, DemandWriter writer, SidecarWatches sidecars, LoadLog load,
+            TrafficLog traffic, Clock clock, Executor loop) {
         this.core = new HoldCore(limits);
         core.gateways(gateways);
         this.demands = new DemandPump(writer, routes, model -> core.waiting(model) > 0, clock, loop);
         this.outlook = new WakeOutlook(routes, health, wakes, clock);
-        this.sidecars = sidecars;
+        this.starting = new Starting(core, routes, health, sidecars, wakes, outlook, open, this::sidecarSaid);
+        this.refusals = new Refusals(core, outlook, clock);
         this.load = load;
+        this.traffic = traffic;
         this.metrics = new GatewayMetrics(core);
         this.clock = clock;
+        this.view = new GatewayView(core, routes, health, outlook, open, load, traffic, metrics, clock);
     }
 
     // What clients do.
@@ -123,7 +90,7 @@ final class Dispatcher {
             ticket.rejected(OpenAiError.stalled(model.key(), outlook.why(model.key())));
             return;
         }
-        open.put(id, new Open(ticket, arrival));
+        open.add(id, ticket, arrival);
         if (!arrival.quiet()) {
             load.arrived(model.key(), now);
         }
@@ -145,23 +112,42 @@ final class Dispatcher {
 
     /** A granted request ended, or a client went away; nothing happens if the request has ended already. */
     void ended(long id) {
-        Open gone = open.remove(id);
-        if (gone != null) {
+        open.remove(id).ifPresent(gone -> {
             logEnd(gone);
             apply(core.cancelled(id));
-        }
+        });
     }
 
     private void logEnd(Open gone) {
-        if (!gone.arrival.quiet()) {
+        if (!gone.arrival().quiet()) {
             load.ended(gone.model(), clock.instant());
         }
+    }
+
+    /** A request for a known model was answered. */
+    void finished(RequestTrace trace, int status, Duration took) {
+        metrics.finished(trace, status, took);
+        traffic.finished(trace, status, took);
+    }
+
+    /** A request was, or was not, answered from memory. */
+    void cached(ModelKey model, boolean hit) {
+        metrics.cached(model, hit);
+        if (hit) {
+            traffic.cached(model);
+        }
+    }
+
+    /** A request that named no model there is was answered. */
+    void refused(int status) {
+        metrics.refused(status);
+        traffic.unknown();
     }
 
     /** A granted request never reached this pod: it waits again. */
     void unreachable(long id, PodRoute pod) {
         health.unreachable(pod.uid(), clock.instant());
-        if (open.containsKey(id)) {
+        if (open.find(id).isPresent()) {
             apply(core.returned(id));
         }
         refresh(pod.model());
@@ -196,6 +182,7 @@ final class Dispatcher {
         routes.remove(model);
         wakes.forget(model);
         metrics.forget(model);
+        traffic.forget(model);
         health.forget(model);
         refresh(model);
     }
@@ -208,7 +195,7 @@ final class Dispatcher {
 
     void podGone(String uid) {
         health.gone(uid);
-        sidecars.forget(uid);
+        starting.forget(uid);
         routes.removePod(uid).ifPresent(pod -> refresh(pod.model()));
     }
 
@@ -236,27 +223,8 @@ final class Dispatcher {
         for (String uid : health.forgive(now)) {
             routes.pod(uid).ifPresent(pod -> refresh(pod.model()));
         }
-        for (ModelKey model : List.copyOf(followed)) {
-            follow(model);
-        }
-        if (!now.isBefore(nextNews)) {
-            nextNews = now.plus(NEWS);
-            List.copyOf(followed).forEach(this::tellWaiters);
-        }
+        starting.tick(now);
         demands.pump();
-    }
-
-    /** L33, L59. */
-    private void tellWaiters(ModelKey model) {
-        Progress progress = outlook.progress(model);
-        int position = 0;
-        for (HeldRequest held : core.queued(model)) {
-            position++;
-            Open request = open.get(held.id());
-            if (request != null) {
-                request.ticket.waiting(progress, position);
-            }
-        }
     }
 
     // What follows from it.
@@ -270,23 +238,7 @@ final class Dispatcher {
         }
         apply(core.weightedReplicas(model,
                 routable.stream().collect(Collectors.toMap(PodRoute::uid, PodRoute::weight))));
-        follow(model);
-    }
-
-    private void follow(ModelKey model) {
-        boolean anybodyWaits = core.waiting(model) > 0;
-        for (PodRoute pod : routes.pods(model)) {
-            if (anybodyWaits && health.starting(pod)) {
-                sidecars.follow(pod, status -> sidecarSaid(pod, status));
-            } else {
-                sidecars.forget(pod.uid());
-            }
-        }
-        if (anybodyWaits) {
-            followed.add(model);
-        } else if (followed.remove(model) && !core.hasReplica(model)) {
-            wakes.abandoned(model);
-        }
+        starting.follow(model);
     }
 
     /** One effect may cause others while it is carried out; they take their turn. */
@@ -314,54 +266,24 @@ final class Dispatcher {
     }
 
     private void grant(Effect.Grant grant) {
-        Open request = open.get(grant.request());
-        if (request == null) {
-            return; // Its client left while the effect waited for its turn; the core has been told.
-        }
-        Optional<PodRoute> pod = routes.pod(grant.pod());
-        if (pod.isPresent()) {
-            request.ticket.granted(pod.get());
-        } else {
-            apply(core.returned(grant.request()));
-        }
+        // Absent if its client left while the effect waited for its turn; the core has been told.
+        open.find(grant.request())
+                .ifPresent(request -> routes.pod(grant.pod())
+                        .ifPresentOrElse(request.ticket()::granted, () -> apply(core.returned(grant.request()))));
     }
 
     private void reject(Effect.Reject reject) {
-        Open request = open.remove(reject.request());
-        if (request != null) {
+        open.remove(reject.request()).ifPresent(request -> {
             logEnd(request);
-            request.ticket.rejected(error(reject.reason(), request.arrival.model()));
-        }
-    }
-
-    private OpenAiError error(Effect.Reason reason, ModelRoute asArrived) {
-        ModelKey key = asArrived.key();
-        return switch (reason) {
-            case UnknownModel -> OpenAiError.unknownModel(asArrived.clientName());
-            case OverLimit -> OpenAiError.overLimit(key, core.limit(key));
-            case QueueFull -> OpenAiError.queueFull(key, seconds(outlook.remaining(key)));
-            case Waking -> OpenAiError.waking(key, seconds(outlook.remaining(key)));
-            case WakeFailed -> OpenAiError.wakeFailed(key, outlook.why(key), seconds(
-                    core.retryAt(key).map(at -> Duration.between(clock.instant(), at))));
-            case Unloaded -> OpenAiError.unloaded(key);
-            case ShuttingDown -> OpenAiError.shuttingDown();
-            case DeadlineExceeded -> OpenAiError.wakeTimeout(key, asArrived.admission().queueTimeout().toSeconds(),
-                    outlook.why(key));
-        };
-    }
-
-    /** Whole seconds, rounded up; at least 1. */
-    private static OptionalInt seconds(Optional<Duration> time) {
-        return time.isEmpty()
-                ? OptionalInt.empty()
-                : OptionalInt.of((int) Math.max(1, (time.get().toMillis() + 999) / 1000));
+            request.ticket().rejected(refusals.error(reject.reason(), request.arrival().model()));
+        });
     }
 
     private void demand(ModelKey model) {
         metrics.wake(model);
         wakes.demanded(model, clock.instant());
         demands.wanted(model);
-        follow(model);
+        starting.follow(model);
     }
 
     // What others ask.
@@ -371,7 +293,11 @@ final class Dispatcher {
     }
 
     boolean knowsTheCluster() {
-        return load.syncedAt().isPresent();
+        return view.knowsTheCluster();
+    }
+
+    GatewayView view() {
+        return view;
     }
 
     /** Whether a replica of the model answers. */
@@ -387,58 +313,15 @@ final class Dispatcher {
         return clock.instant();
     }
 
-    DemandReport report() {
-        return load.report(core, routes.draining(), clock.instant());
-    }
-
-    String metricsText() {
-        return metrics.text();
-    }
-
     GatewayMetrics metrics() {
         return metrics;
     }
 
-    /** Every request that is here, those that wait in the order in which they will go. */
-    List<Carried> carried() {
-        Map<Long, Integer> positions = new HashMap<>();
-        for (ModelKey model : followed) {
-            int position = 0;
-            for (HeldRequest held : core.queued(model)) {
-                position++;
-                positions.put(held.id(), position);
-            }
-        }
-        return open.entrySet()
-                .stream()
-                .map(each -> new Carried(each.getKey(), each.getValue().ticket.trace(),
-                        positions.containsKey(each.getKey())
-                                ? OptionalInt.of(positions.getOrDefault(each.getKey(), 0))
-                                : OptionalInt.empty()))
-                .sorted(Comparator.comparing((Carried each) -> each.position().orElse(0)).thenComparing(Carried::id))
-                .toList();
-    }
-
     /** Whether there was such a request. */
     boolean cancel(long id) {
-        Open request = open.get(id);
-        if (request != null) {
-            request.ticket.cancelled();
-        }
-        return request != null;
-    }
-
-    List<Overview> overview() {
-        return routes.listing()
-                .map(entry -> entry.getValue())
-                .filter(model -> core.hasReplica(model.key()) || core.waiting(model.key()) > 0
-                        || core.serving(model.key()) > 0)
-                .map(model -> new Overview(model.key(), (int) routes.pods(model.key())
-                        .stream()
-                        .filter(health::routable)
-                        .count(), core.serving(model.key()), core.waiting(model.key()), core.limit(model.key()),
-                        core.hasReplica(model.key()) ? "Ready" : outlook.progress(model.key()).phase()))
-                .toList();
+        Optional<Open> request = open.find(id);
+        request.ifPresent(here -> here.ticket().cancelled());
+        return request.isPresent();
     }
 
     // How it ends.

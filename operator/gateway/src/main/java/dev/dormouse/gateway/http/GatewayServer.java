@@ -4,10 +4,12 @@ import com.github.benmanes.caffeine.cache.Ticker;
 import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.gateway.load.AccessLog;
 import dev.dormouse.gateway.load.LoadLog;
+import dev.dormouse.gateway.load.TrafficLog;
 import dev.dormouse.gateway.route.ApiKey;
 import dev.dormouse.gateway.route.ClusterListener;
 import dev.dormouse.gateway.route.ModelRoute;
 import dev.dormouse.gateway.route.PodRoute;
+import dev.dormouse.gateway.trace.Tracing;
 import dev.dormouse.gateway.wake.DemandWriter;
 import io.vertx.core.Context;
 import io.vertx.core.Future;
@@ -15,11 +17,8 @@ import io.vertx.core.Promise;
 import io.vertx.core.Vertx;
 import io.vertx.core.VertxOptions;
 import io.vertx.core.file.FileSystemOptions;
-import io.vertx.core.http.HttpClient;
-import io.vertx.core.http.HttpClientOptions;
 import io.vertx.core.http.HttpServer;
 import io.vertx.core.http.HttpServerOptions;
-import io.vertx.core.http.PoolOptions;
 import java.time.Clock;
 import java.time.Instant;
 import java.util.Optional;
@@ -38,11 +37,6 @@ public final class GatewayServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(GatewayServer.class);
     private static final long TICK_MILLIS = 25;
     private static final long SWEEP_MILLIS = 1000;
-    private static final int CONNECT_TIMEOUT_MILLIS = 2000;
-    /** Shorter than the 5 s after which uvicorn, under most engines, closes a connection: else we lose that race. */
-    private static final int UPSTREAM_KEEP_ALIVE_SECONDS = 3;
-    /** Connections per replica. The model's limit is what bounds requests; this must never be in its way. */
-    private static final int POOL_SIZE = 100_000;
     private static final int MAX_HEADER_BYTES = 64 << 10;
     private static final long LAST_BYTES_SECONDS = 2;
 
@@ -67,13 +61,17 @@ public final class GatewayServer implements AutoCloseable {
      * @throws IllegalStateException when an address cannot be bound
      */
     public static GatewayServer start(ServerSettings settings, DemandWriter demands, Clock clock) {
-        // Epoll notices a client that leaves while nothing is read from it; NIO, which is taken elsewhere, does not.
+        return start(settings, demands, Tracing.OFF, clock);
+    }
+
+    /** The same, with traces of every request; whoever started it closes them behind it. */
+    public static GatewayServer start(ServerSettings settings, DemandWriter demands, Tracing tracing, Clock clock) {
         // No file cache: Vert.x would leave a folder in the temporary directory.
-        Vertx vertx = Vertx.vertx(new VertxOptions().setEventLoopPoolSize(1)
-                .setPreferNativeTransport(true)
+        VertxOptions options = new VertxOptions().setEventLoopPoolSize(1)
                 .setFileSystemOptions(
-                        new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false)));
-        GatewayServer server = new GatewayServer(vertx, settings, demands, clock);
+                        new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false));
+        Vertx vertx = Vertx.builder().with(options).withTransport(GuardedTransport.ofThisMachine()).build();
+        GatewayServer server = new GatewayServer(vertx, settings, demands, tracing, clock);
         try {
             server.listen();
         } catch (Exception e) { // A BindException comes undeclared through the future.
@@ -84,28 +82,23 @@ public final class GatewayServer implements AutoCloseable {
         return server;
     }
 
-    private GatewayServer(Vertx vertx, ServerSettings settings, DemandWriter demands, Clock clock) {
+    private GatewayServer(Vertx vertx, ServerSettings settings, DemandWriter demands, Tracing tracing, Clock clock) {
         this.vertx = vertx;
         this.loop = vertx.getOrCreateContext();
         this.settings = settings;
         this.clock = clock;
-        HttpClient client = vertx.httpClientBuilder()
-                .with(new HttpClientOptions().setConnectTimeout(CONNECT_TIMEOUT_MILLIS)
-                        .setKeepAliveTimeout(UPSTREAM_KEEP_ALIVE_SECONDS)
-                        .setMaxHeaderSize(MAX_HEADER_BYTES))
-                .with(new PoolOptions().setHttp1MaxSize(POOL_SIZE))
-                .build();
         this.dispatcher = new Dispatcher(settings.limits(), settings.gateways(), demands,
                 new SidecarWatches(vertx, settings.sidecarPort()),
-                new LoadLog(settings.name(), UUID.randomUUID().toString()), clock, this::onLoop);
+                new LoadLog(settings.name(), UUID.randomUUID().toString()),
+                new TrafficLog(settings.historyEntries()), clock, this::onLoop);
         this.keys = new ApiKeys(settings.apiKeys());
         this.connections = new Connections(settings.timeouts().request());
         this.publicHandler = new PublicHandler(
-                new Exchange.Surroundings(vertx, dispatcher, client, new AccessLog(settings.accessLog()),
+                new Exchange.Surroundings(vertx, dispatcher, new Upstreams(vertx), new AccessLog(settings.accessLog()),
+                        tracing,
                         new ResultCache(settings.resultCacheBytes(), Ticker.systemTicker()),
                         settings.timeouts()),
-                connections, keys,
-                settings.peekBytes(), settings.formPeekBytes());
+                connections, keys, settings.peek());
         this.internalHandler = new InternalHandler(dispatcher);
         this.publicServer = vertx.createHttpServer(options().setPort(settings.port()))
                 .requestHandler(publicHandler)

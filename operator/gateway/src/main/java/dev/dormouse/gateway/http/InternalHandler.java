@@ -28,7 +28,7 @@ final class InternalHandler implements Handler<HttpServerRequest> {
             case "/livez" -> answer(request, 200, "text/plain", "ok\n");
             case "/readyz" -> ready(request);
             case "/metrics" -> answer(request, 200, "text/plain; version=0.0.4; charset=utf-8",
-                    dispatcher.metricsText());
+                    dispatcher.view().metricsText());
             case "/internal/demand" -> answer(request, 200, "application/json", demand());
             default -> answer(request, 404, "text/plain",
                     "There are /livez, /readyz, /metrics and /internal/demand.\n");
@@ -47,7 +47,7 @@ final class InternalHandler implements Handler<HttpServerRequest> {
 
     private String demand() {
         try {
-            return JSON.writeValueAsString(dispatcher.report());
+            return JSON.writeValueAsString(dispatcher.view().report());
         } catch (JsonProcessingException e) {
             throw new IllegalStateException("a record of numbers and names could not be written", e);
         }

@@ -80,6 +80,12 @@ record OpenAiError(int status, String type, String code, String message, @Nullab
                 "model", OptionalInt.empty());
     }
 
+    static OpenAiError overloaded() {
+        return new OpenAiError(503, SERVER, "overloaded",
+                "The gateway is receiving as many bodies as it has memory for (DORMOUSE_MAX_PEEKED_BYTES). Try again shortly.",
+                null, OptionalInt.of(1));
+    }
+
     static OpenAiError overLimit(ModelKey model, int limit) {
         return new OpenAiError(429, "rate_limit_error", "concurrency_limit_exceeded",
                 "The model " + model + " has " + limit

@@ -2,17 +2,19 @@ package dev.dormouse.gateway.http;
 
 import dev.dormouse.domain.balance.Strategy;
 import dev.dormouse.domain.fleet.ModelKey;
+import dev.dormouse.domain.pattern.RequestSample.Traits;
 import dev.dormouse.domain.traffic.CanarySplit;
-import dev.dormouse.gateway.load.GatewayMetrics;
 import dev.dormouse.gateway.route.ApiKey;
 import dev.dormouse.gateway.route.ModelRoute;
 import dev.dormouse.gateway.route.Selection;
+import dev.dormouse.gateway.wire.RequestGuard;
 import io.vertx.core.Handler;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpConnection;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.HttpVersion;
+import io.vertx.core.net.impl.ConnectionBase;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -34,25 +36,23 @@ final class PublicHandler implements Handler<HttpServerRequest> {
     private final ApiKeys keys;
     private final ModelListing listing;
     private final ResultCache results;
-    private final GatewayMetrics metrics;
-    private final int peekBytes;
-    private final int formPeekBytes;
+    private final ServerSettings.Peek peek;
+    private final PeekBudget budget;
     private final QuietRequests quiet = new QuietRequests();
     private long turn;
     private boolean leaving;
     private boolean closed;
 
-    PublicHandler(Exchange.Surroundings surroundings, Connections connections, ApiKeys keys, int peekBytes,
-            int formPeekBytes) {
+    PublicHandler(Exchange.Surroundings surroundings, Connections connections, ApiKeys keys,
+            ServerSettings.Peek peek) {
         this.surroundings = surroundings;
         this.connections = connections;
         this.results = surroundings.results();
         this.keys = keys;
         this.listing = new ModelListing(surroundings.dispatcher());
         this.dispatcher = surroundings.dispatcher();
-        this.metrics = surroundings.dispatcher().metrics();
-        this.peekBytes = peekBytes;
-        this.formPeekBytes = formPeekBytes;
+        this.peek = peek;
+        this.budget = new PeekBudget(peek.inAll());
     }
 
     /** Clients are asked to come back on another connection, and so to another gateway. */
@@ -68,12 +68,11 @@ final class PublicHandler implements Handler<HttpServerRequest> {
     @Override
     public void handle(HttpServerRequest request) {
         HttpConnection connection = request.connection();
-        if (!isClearlyFramed(request)) {
-            request.response()
-                    .putHeader("Connection", "close")
-                    .endHandler(sent -> connection.close());
-            refuse(request, RequestBody.unread(request), OpenAiError.invalid("invalid_framing",
-                    "The only Transfer-Encoding that is understood is a single \"chunked\".", null));
+        Optional<String> violation = malformed(connection);
+        if (violation.isPresent()) {
+            request.response().putHeader("Connection", "close").endHandler(sent -> connection.close());
+            refuse(request, RequestBody.unread(request), OpenAiError.invalid("malformed_request",
+                    "The request is malformed: " + violation.get() + ".", null));
             return;
         }
         // Vert.x 5.1.6 overlooks "close" in a list, and its sender would wait for ever.
@@ -88,24 +87,37 @@ final class PublicHandler implements Handler<HttpServerRequest> {
             }
         });
         connections.heard(connection, dispatcher.now());
-        RequestBody.peek(request, peekBytes(request), () -> connections.heard(connection, dispatcher.now()), body -> {
-            connections.begun(connection);
-            route(new Inbound(request, body, keys.wanted() ? keys.find(request.headers()) : Optional.empty()));
+        RequestBody.peek(request, peekBytes(request), budget, new RequestBody.Reader() {
+            @Override
+            public void heard() {
+                connections.heard(connection, dispatcher.now());
+            }
+
+            @Override
+            public void peeked(RequestBody body) {
+                connections.begun(connection);
+                route(new Inbound(request, body, keys.wanted() ? keys.find(request.headers()) : Optional.empty()));
+            }
+
+            @Override
+            public void tooMuch(RequestBody body) {
+                connections.begun(connection);
+                refuse(request, body, OpenAiError.overloaded());
+            }
         });
     }
 
-    /** What is framed in a way that an engine may read differently ends elsewhere for it (RFC 9112, 6.1). */
-    private static boolean isClearlyFramed(HttpServerRequest request) {
-        List<String> encodings = request.headers().getAll("Transfer-Encoding");
-        return encodings.isEmpty() || encodings.size() == 1 && encodings.getFirst().strip().equalsIgnoreCase("chunked");
+    /** What the connection's guard found; a request that was not begun before is not begun after it. */
+    private static Optional<String> malformed(HttpConnection connection) {
+        return connection instanceof ConnectionBase base ? RequestGuard.violation(base.channel()) : Optional.empty();
     }
 
     /** Files come before the model in the forms of some clients: they are looked into further than JSON. */
     private int peekBytes(HttpServerRequest request) {
         String type = request.getHeader("Content-Type");
         return type != null && type.startsWith("multipart/") && request.getHeader(MODEL_HEADER) == null
-                ? Math.max(peekBytes, formPeekBytes)
-                : peekBytes;
+                ? Math.max(peek.json(), peek.form())
+                : peek.json();
     }
 
     private void route(Inbound in) {
@@ -227,7 +239,7 @@ final class PublicHandler implements Handler<HttpServerRequest> {
         Optional<ResultCache.Key> cacheKey = results.key(in, model, uri);
         ResultCache.Answer known = cacheKey.map(results::find).orElse(null);
         if (known != null) {
-            metrics.cached(model.key(), true);
+            dispatcher.cached(model.key(), true);
             in.request()
                     .response()
                     .putHeader("Content-Type", known.contentType())
@@ -238,11 +250,11 @@ final class PublicHandler implements Handler<HttpServerRequest> {
                     });
             return;
         }
-        cacheKey.ifPresent(missed -> metrics.cached(model.key(), false));
-        boolean heartbeat = model.admission().coldStart() == ModelRoute.ColdStart.Heartbeat
-                && JsonBody.scalar("stream", in.body().beginning()).filter("true"::equals).isPresent();
+        cacheKey.ifPresent(missed -> dispatcher.cached(model.key(), false));
+        Traits traits = RequestTraits.of(in, uri, wishes.patience());
+        boolean heartbeat = model.admission().coldStart() == ModelRoute.ColdStart.Heartbeat && traits.stream();
         Arrival arrival = new Arrival(model, wishes.raisedBy(in.key().map(ApiKey::priority).orElse(0)),
-                in.body().bytes(), quiet.matches(in.request(), uri), heartbeat, affinity(in, model));
+                in.body().bytes(), quiet.matches(in.request(), uri), heartbeat, affinity(in, model), traits);
         if (in.key().isPresent() && !keys.entered(in.key().get())) {
             refuse(in, OpenAiError.overKeyLimit(in.key().get().concurrencyLimit()));
             return;
@@ -261,7 +273,7 @@ final class PublicHandler implements Handler<HttpServerRequest> {
     }
 
     private void refuse(HttpServerRequest request, RequestBody body, OpenAiError error) {
-        metrics.refused(error.status());
+        dispatcher.refused(error.status());
         body.discard();
         error.send(request.response());
     }

@@ -3,7 +3,6 @@ package dev.dormouse.gateway.http;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpClientRequest;
 import io.vertx.core.http.HttpServerRequest;
-import java.util.function.Consumer;
 
 /**
  * A request's body: its beginning in memory, the rest still with the client. While a request waits, at most the peek
@@ -21,40 +20,62 @@ final class RequestBody {
         this.request = request;
     }
 
+    /** What becomes of it. */
+    interface Reader {
+        /** The client has sent something. */
+        void heard();
+
+        /** It is here, or as much of it as is looked into. Said once, unless {@link #tooMuch} is. */
+        void peeked(RequestBody body);
+
+        /** So much of other requests is in memory that there is no room for this one. */
+        void tooMuch(RequestBody body);
+    }
+
     /**
      * Reads until the end or the limit. Reading as far as possible also lets the connection notice a client that
      * leaves: one that is not read from looks alive to some transports.
-     *
-     * @param progress runs whenever the client has sent something
      */
-    static void peek(HttpServerRequest request, int limit, Runnable progress, Consumer<RequestBody> then) {
+    static void peek(HttpServerRequest request, int limit, PeekBudget budget, Reader reader) {
         RequestBody body = new RequestBody(request);
         request.handler(chunk -> {
-            progress.run();
+            reader.heard();
+            if (!body.peeked && !budget.take(chunk.length())) {
+                body.routed(budget);
+                body.discard();
+                reader.tooMuch(body);
+                return;
+            }
             body.beginning.appendBuffer(chunk);
             if (body.beginning.length() >= limit && !body.peeked) {
                 request.pause();
-                body.peeked(then);
+                body.routed(budget);
+                reader.peeked(body);
             }
         });
         request.endHandler(end -> {
             body.complete = true;
-            body.peeked(then);
+            if (!body.peeked) {
+                body.routed(budget);
+                reader.peeked(body);
+            }
         });
         // The other side of a broken connection: the response's close handler ends the exchange.
-        request.exceptionHandler(error -> body.peeked = true);
+        request.exceptionHandler(error -> {
+            if (!body.peeked) {
+                body.routed(budget);
+            }
+        });
+    }
+
+    private void routed(PeekBudget budget) {
+        peeked = true;
+        budget.giveBack(beginning.length());
     }
 
     /** One that nobody looks into. */
     static RequestBody unread(HttpServerRequest request) {
         return new RequestBody(request);
-    }
-
-    private void peeked(Consumer<RequestBody> then) {
-        if (!peeked) {
-            peeked = true;
-            then.accept(this);
-        }
     }
 
     boolean complete() {
@@ -82,7 +103,7 @@ final class RequestBody {
             if (beginning.length() > 0 || request.getHeader("Content-Length") != null) {
                 upstream.putHeader("Content-Length", Integer.toString(beginning.length()));
             }
-            upstream.end(beginning).onFailure(lost -> {
+            upstream.end(takeBeginning()).onFailure(lost -> {
                 // The response fails with the same connection, and is where it is answered.
             });
             return;
@@ -93,8 +114,15 @@ final class RequestBody {
         } else {
             upstream.putHeader("Content-Length", Long.toString(Long.parseLong(length) + longer));
         }
-        upstream.write(beginning);
+        upstream.write(takeBeginning());
         request.pipe().endOnFailure(false).to(upstream).onFailure(lost -> upstream.reset());
+    }
+
+    /** What is sent need not be kept for as long as its answer takes. */
+    private Buffer takeBeginning() {
+        Buffer sent = beginning;
+        beginning = Buffer.buffer(0);
+        return sent;
     }
 
     /** Nobody wants the rest: it is read and dropped, so that the connection can carry the answer and a next request. */

@@ -10,8 +10,7 @@ import java.util.Optional;
  * @param internalPort where the operator, probes and Prometheus come; 0 takes a free one
  * @param name stable name of this gateway in its reports
  * @param gateways gateways that share each model's limit, until the cluster tells how many there are
- * @param peekBytes the field "model" must lie within so many bytes of a body
- * @param formPeekBytes the same for a multipart form
+ * @param peek how far bodies are looked into
  * @param drainDelay after the end was asked for, new requests are served for so long
  * @param drain after the end was asked for, requests have so long to finish
  * @param h2c whether clients may speak HTTP/2 without TLS. Vert.x then shows a connection only when its first request's
@@ -21,11 +20,20 @@ import java.util.Optional;
  * @param admin where requests may be looked at and ended; absent for nowhere
  * @param apiKeys whether only those may come in who have a key
  * @param resultCacheBytes most bytes of answers that are remembered
+ * @param historyEntries most requests per model that are remembered
  */
 public record ServerSettings(String bind, int port, int internalPort, String name, HoldLimits limits, int gateways,
-        int peekBytes, int formPeekBytes,
-        Duration drainDelay, Duration drain, int sidecarPort, Timeouts timeouts, boolean h2c, boolean accessLog,
-        Optional<Admin> admin, boolean apiKeys, long resultCacheBytes) {
+        Peek peek, Duration drainDelay, Duration drain, int sidecarPort, Timeouts timeouts, boolean h2c,
+        boolean accessLog,
+        Optional<Admin> admin, boolean apiKeys, long resultCacheBytes,
+        int historyEntries) {
+
+    /**
+     * @param json the field "model" must lie within so many bytes of a body
+     * @param form the same for a multipart form
+     * @param inAll most bytes of requests that cannot be routed yet may be kept in memory together
+     */
+    public record Peek(int json, int form, long inAll) {}
 
     /** @param port 0 takes a free one */
     public record Admin(String bind, int port) {}

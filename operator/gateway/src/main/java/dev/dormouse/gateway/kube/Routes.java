@@ -54,7 +54,14 @@ final class Routes {
             case PrefixHash -> new Strategy.PrefixHash(Math.max(101, balancing.boundPercent()));
         };
         return new ModelRoute.Traffic(strategy, balancing.prefixChars(), Math.max(1, balancing.ejectAfterFailures()),
-                Optional.ofNullable(spec.canary()).map(canary -> canary(canary, namespace)), caching(spec));
+                Optional.ofNullable(spec.canary()).map(canary -> canary(canary, namespace)), caching(spec),
+                replicas(spec));
+    }
+
+    private static ModelRoute.Replicas replicas(InferenceModelSpec spec) {
+        return spec.replicas() > 0
+                ? new ModelRoute.Replicas(spec.replicas(), spec.replicas())
+                : new ModelRoute.Replicas(spec.scaling().minReplicas(), spec.scaling().maxReplicas());
     }
 
     private static Optional<ModelRoute.ResultCaching> caching(InferenceModelSpec spec) {
@@ -143,7 +150,8 @@ final class Routes {
                 Optional.ofNullable(pod.getStatus().getPodIP()).filter(ip -> !ip.isEmpty()), enginePort(pod),
                 !ended && ready(pod), "true".equals(annotations.get(PodConventions.ANNOTATION_DRAINING)),
                 ended || pod.getMetadata().getDeletionTimestamp() != null,
-                weight(annotations.get(PodConventions.ANNOTATION_WEIGHT))));
+                weight(annotations.get(PodConventions.ANNOTATION_WEIGHT)),
+                "h2c".equals(annotations.get(PodConventions.ANNOTATION_PROTOCOL))));
     }
 
     private static int weight(@Nullable String text) {

@@ -2,6 +2,7 @@ package dev.dormouse.gateway.load;
 
 import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.domain.hold.HoldCore;
+import dev.dormouse.domain.pattern.ServingPattern;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.Meter;
 import io.micrometer.core.instrument.Tags;
@@ -36,6 +37,8 @@ public final class GatewayMetrics {
         private final Timer duration;
         private final Timer firstByte;
         private final Timer wait;
+        private ServingPattern pattern = ServingPattern.Unknown;
+        private double perSecond;
 
         ModelMeters(ModelKey key) {
             tags = Tags.of(MODEL, key.toString());
@@ -43,6 +46,21 @@ public final class GatewayMetrics {
             firstByte = timer("dormouse.gateway.first.byte",
                     "From a request's arrival to the first byte of its answer's body: the time to the first token of a stream.");
             wait = timer("dormouse.gateway.wait", "Time that requests were held before they were served.");
+            gauges();
+        }
+
+        /** One series per pattern, of which one is 1: so a change of pattern is a change of values. */
+        private void gauges() {
+            for (ServingPattern each : ServingPattern.values()) {
+                Gauge.builder("dormouse.gateway.serving.pattern", this, own -> own.pattern == each ? 1 : 0)
+                        .description("How the model is used: 1 for the pattern that its requests follow.")
+                        .tags(tags.and("pattern", each.name()))
+                        .register(registry);
+            }
+            Gauge.builder("dormouse.gateway.arrivals.per.second", this, own -> own.perSecond)
+                    .description("Requests per second over the last minute.")
+                    .tags(tags)
+                    .register(registry);
         }
 
         private Timer timer(String name, String description) {
@@ -105,6 +123,13 @@ public final class GatewayMetrics {
     public void cached(ModelKey model, boolean hit) {
         registry.counter("dormouse.gateway.result.cache", MODEL, model.toString(), "result", hit ? "hit" : "miss")
                 .increment();
+    }
+
+    /** How a model is used, and how much. */
+    public void traffic(ModelKey model, ServingPattern pattern, double perSecond) {
+        ModelMeters meters = models.computeIfAbsent(model, ModelMeters::new);
+        meters.pattern = pattern;
+        meters.perSecond = perSecond;
     }
 
     /** A client left before its answer was complete. */

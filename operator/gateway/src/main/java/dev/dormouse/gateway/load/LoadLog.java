@@ -64,6 +64,12 @@ public final class LoadLog {
         models.computeIfAbsent(key, first -> new Model(now)).lastEvent = now;
     }
 
+    /** Arrivals per second over the last minute. */
+    public double perSecond(ModelKey key, Instant now) {
+        Model model = models.get(key);
+        return model == null ? 0 : model.rate.perSecond(now);
+    }
+
     /** @param draining UIDs of the pods whose draining mark has been acted on */
     public DemandReport report(HoldCore carried, List<String> draining, Instant now) {
         models.entrySet().removeIf(entry -> forgotten(entry.getKey(), entry.getValue(), carried, now));

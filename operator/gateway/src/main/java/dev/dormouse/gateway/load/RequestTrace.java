@@ -1,6 +1,7 @@
 package dev.dormouse.gateway.load;
 
 import dev.dormouse.domain.fleet.ModelKey;
+import dev.dormouse.domain.pattern.RequestSample.Traits;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Optional;
@@ -13,6 +14,7 @@ public final class RequestTrace {
     private final String path;
     private final String client;
     private final Instant arrivedAt;
+    private final Traits traits;
     private final UsageTail usage = new UsageTail();
     private boolean held;
     private @Nullable Instant grantedAt;
@@ -21,12 +23,14 @@ public final class RequestTrace {
     private long bytes;
 
     /** @param client whoever is connected; no header is believed */
-    public RequestTrace(ModelKey model, String method, String path, String client, Instant arrivedAt) {
+    public RequestTrace(ModelKey model, String method, String path, String client, Instant arrivedAt,
+            Traits traits) {
         this.model = model;
         this.method = method;
         this.path = path;
         this.client = client;
         this.arrivedAt = arrivedAt;
+        this.traits = traits;
     }
 
     public void held() {
@@ -69,6 +73,11 @@ public final class RequestTrace {
 
     public String client() {
         return client;
+    }
+
+    /** What it is like. */
+    public Traits traits() {
+        return traits;
     }
 
     public Instant arrivedAt() {

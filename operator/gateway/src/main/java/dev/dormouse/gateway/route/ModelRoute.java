@@ -36,10 +36,19 @@ public record ModelRoute(ModelKey key, String clientName, List<String> aliases, 
      * @param ejectAfterFailures after so many failures in a row a replica is given nothing for a while
      */
     public record Traffic(Strategy strategy, int prefixChars, int ejectAfterFailures, Optional<Canary> canary,
-            Optional<ResultCaching> caching) {
+            Optional<ResultCaching> caching, Replicas replicas) {
         public static final Traffic DEFAULT = new Traffic(Strategy.DEFAULT, 256, 5, Optional.empty(),
                 Optional.empty());
+
+        /** For a model of at most one replica. */
+        public Traffic(Strategy strategy, int prefixChars, int ejectAfterFailures, Optional<Canary> canary,
+                Optional<ResultCaching> caching) {
+            this(strategy, prefixChars, ejectAfterFailures, canary, caching, new Replicas(0, 1));
+        }
     }
+
+    /** How many of them the operator may keep awake. */
+    public record Replicas(int least, int most) {}
 
     /** @param revision what is served; answers of another one are not this model's */
     public record ResultCaching(Duration ttl, String revision) {}

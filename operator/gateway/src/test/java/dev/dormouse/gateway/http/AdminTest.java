@@ -2,11 +2,15 @@ package dev.dormouse.gateway.http;
 
 import static dev.dormouse.gateway.http.FakeCluster.PATIENCE;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.dormouse.domain.fleet.ModelKey;
+import dev.dormouse.gateway.route.PodRoute;
 import java.io.IOException;
 import java.net.http.HttpResponse;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.DisplayName;
@@ -79,5 +83,60 @@ class AdminTest {
                 .contains("dormouse_gateway_held_requests 0.0");
         cluster.gateway.cluster().modelGone(FakeCluster.MODEL);
         await().atMost(PATIENCE).until(() -> !cluster.internal("/metrics").body().contains("default/minilm"));
+    }
+
+    @Test
+    @DisplayName("W45–W48, W74–W77: how a model is used, its times, tokens and errors, on the admin port and in the metrics")
+    void traffic() {
+        cluster.pod("p", engine.port(), true);
+        assertThat(admin("/admin/traffic").path("cacheHitRate").asDouble()).isZero();
+        for (int i = 0; i < 12; i++) {
+            cluster.ask("{\"model\":\"minilm\",\"stream\":true}");
+        }
+        cluster.ask("{\"model\":\"nobody\"}");
+
+        JsonNode all = admin("/admin/traffic");
+        JsonNode model = all.path("models").path(0);
+        assertThat(all.path("totalRequests").asInt()).isEqualTo(13);
+        assertThat(all.path("activeModels").asInt()).isEqualTo(1);
+        assertThat(all.path("modelsByPattern").path("StreamingInference").asInt()).isEqualTo(1);
+        assertThat(model.path("model").asText()).isEqualTo("default/minilm");
+        assertThat(model.path("pattern").asText()).isEqualTo("StreamingInference");
+        assertThat(model.path("why").asText()).contains("100 %");
+        assertThat(model.path("requests").asInt()).isEqualTo(12);
+        assertThat(model.path("failed").asInt()).isZero();
+        assertThat(model.path("inputTokens").asInt()).isEqualTo(36);
+        assertThat(model.path("outputTokens").asInt()).isEqualTo(48);
+        assertThat(model.path("requestsPerSecond").asDouble()).isEqualTo(12 / 60.0);
+        assertThat(model.path("latencyMillis").path("count").asInt()).isEqualTo(12);
+        assertThat(model.path("latencyMillis").path("p50").asDouble()).isPositive()
+                .isLessThanOrEqualTo(model.path("latencyMillis").path("p99").asDouble());
+        assertThat(model.path("firstByteMillis").path("count").asInt()).isEqualTo(12);
+        double mean = model.path("latencyMillis").path("mean").asDouble();
+        assertThat(all.path("meanLatencyMillis").asDouble()).isEqualTo(mean);
+        assertThat(all.path("meanLatencyMillisByRequest").asDouble()).isCloseTo(mean, within(1e-6));
+        assertThat(cluster.internal("/metrics").body())
+                .contains(
+                        "dormouse_gateway_serving_pattern{model=\"default/minilm\",pattern=\"StreamingInference\"} 1.0")
+                .contains("dormouse_gateway_serving_pattern{model=\"default/minilm\",pattern=\"Unknown\"} 0.0")
+                .contains("dormouse_gateway_arrivals_per_second{model=\"default/minilm\"} 0.2");
+    }
+
+    @Test
+    @DisplayName("W48: two models that one trace asks are an ensemble")
+    void ensemble() {
+        ModelKey other = new ModelKey("default", "other");
+        cluster.pod("p", engine.port(), true);
+        cluster.gateway.cluster().modelSeen(FakeCluster.route(other, 10, PATIENCE));
+        cluster.gateway.cluster()
+                .podSeen(new PodRoute("o", other, Optional.of("127.0.0.1"), engine.port(), true, false, false));
+        for (int i = 0; i < 12; i++) {
+            String trace = "00-4bf92f3577b34da6a3ce929d0e0e47%02d-00f067aa0ba902b7-01".formatted(i);
+            cluster.askWith("traceparent", trace).join();
+            cluster.askWith("traceparent", trace, "X-Dormouse-Model", "other").join();
+        }
+
+        assertThat(admin("/admin/traffic").findValuesAsText("pattern")).containsExactly("EnsembleServing",
+                "EnsembleServing");
     }
 }

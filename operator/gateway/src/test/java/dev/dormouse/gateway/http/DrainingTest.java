@@ -86,8 +86,9 @@ class DrainingTest {
     void takenPort() throws Exception {
         try (FakeCluster other = new FakeCluster(1)) {
             ServerSettings settings = new ServerSettings("127.0.0.1", other.gateway.port(), 0, "gw",
-                    HoldLimits.ofRequests(1, 1), 1, 1024, 1024, Duration.ZERO, Duration.ofSeconds(1), 1,
-                    Timeouts.DEFAULT, true, false, Optional.empty(), false, 1 << 20);
+                    HoldLimits.ofRequests(1, 1), 1, new ServerSettings.Peek(1024, 1024, 1024), Duration.ZERO,
+                    Duration.ofSeconds(1), 1,
+                    Timeouts.DEFAULT, true, false, Optional.empty(), false, 1 << 20, 1000);
 
             assertThatThrownBy(() -> GatewayServer.start(settings, (model, at) -> new CompletableFuture<>(),
                     Clock.systemUTC())).isInstanceOf(IllegalStateException.class)

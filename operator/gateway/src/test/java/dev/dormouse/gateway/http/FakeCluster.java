@@ -57,8 +57,9 @@ final class FakeCluster implements AutoCloseable {
     private FakeCluster(int sidecarPort, Duration drainDelay, Duration drain, int peekBytes, Timeouts timeouts,
             boolean apiKeys) {
         ServerSettings settings = new ServerSettings("127.0.0.1", 0, 0, "gw-0", HoldLimits.ofRequests(1000, 5000), 1,
-                peekBytes, 1 << 20, drainDelay, drain, sidecarPort, timeouts, timeouts.equals(Timeouts.DEFAULT), true,
-                Optional.of(new ServerSettings.Admin("127.0.0.1", 0)), apiKeys, 1 << 20);
+                new ServerSettings.Peek(peekBytes, 1 << 20, 64 << 20), drainDelay, drain, sidecarPort, timeouts,
+                timeouts.equals(Timeouts.DEFAULT), true,
+                Optional.of(new ServerSettings.Admin("127.0.0.1", 0)), apiKeys, 1 << 20, 1000);
         gateway = GatewayServer.start(settings, (model, at) -> {
             demands.add(model);
             return CompletableFuture.completedFuture(null);

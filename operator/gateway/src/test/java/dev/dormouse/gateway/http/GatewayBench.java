@@ -54,8 +54,9 @@ public final class GatewayBench {
     private static void serve(int enginePort, int port) throws InterruptedException {
         ServerSettings settings = new ServerSettings("127.0.0.1", port, 0, "bench",
                 HoldLimits.ofRequests(100_000, 100_000),
-                1, 1 << 20, 1 << 20, Duration.ZERO, Duration.ZERO, 1, Timeouts.DEFAULT, true, false, Optional.empty(),
-                false, 1 << 20);
+                1, new ServerSettings.Peek(1 << 20, 1 << 20, 128 << 20), Duration.ZERO, Duration.ZERO, 1,
+                Timeouts.DEFAULT, true, false, Optional.empty(),
+                false, 1 << 20, 1000);
         GatewayServer gateway = GatewayServer.start(settings, (model, at) -> CompletableFuture.completedFuture(null),
                 Clock.systemUTC());
         gateway.cluster()

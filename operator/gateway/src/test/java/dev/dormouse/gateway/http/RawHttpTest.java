@@ -5,20 +5,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.domain.hold.HoldLimits;
 import dev.dormouse.gateway.route.PodRoute;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.net.Socket;
-import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CopyOnWriteArrayList;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
@@ -30,17 +24,18 @@ import org.junit.jupiter.api.Timeout;
 class RawHttpTest {
     private static final ModelKey MODEL = new ModelKey("default", "m");
     private static final int PEEK_BYTES = 1024;
+    private static final long IN_ALL = 2048;
 
-    private Engine engine;
+    private RawEngine engine;
     private GatewayServer gateway;
 
     @BeforeEach
     void start() throws IOException {
-        engine = new Engine();
+        engine = new RawEngine();
         ServerSettings settings = new ServerSettings("127.0.0.1", 0, 0, "gw-0", HoldLimits.ofRequests(100, 100), 1,
-                PEEK_BYTES, PEEK_BYTES,
+                new ServerSettings.Peek(PEEK_BYTES, PEEK_BYTES, IN_ALL),
                 Duration.ZERO, Duration.ofSeconds(5), 1, Timeouts.DEFAULT, true, false, Optional.empty(), false,
-                1 << 20);
+                1 << 20, 1000);
         gateway = GatewayServer.start(settings, (model, at) -> new CompletableFuture<>(),
                 Clock.systemUTC());
         gateway.cluster()
@@ -101,39 +96,14 @@ class RawHttpTest {
     void expectContinue() throws IOException {
         engine.answers("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
         try (Socket client = connect()) {
-            write(client,
+            RawEngine.write(client,
                     "POST /v1/x HTTP/1.1\r\nHost: g\r\nContent-Length: 13\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n");
-            assertThat(readHead(client.getInputStream())).startsWith("HTTP/1.1 100");
-            write(client, "{\"model\":\"m\"}");
+            assertThat(RawEngine.readHead(client.getInputStream())).startsWith("HTTP/1.1 100");
+            RawEngine.write(client, "{\"model\":\"m\"}");
 
-            assertThat(readAll(client)).startsWith("HTTP/1.1 200").endsWith("ok");
+            assertThat(RawEngine.readAll(client)).startsWith("HTTP/1.1 200").endsWith("ok");
         }
         assertThat(engine.seen.getFirst()).doesNotContainIgnoringCase("expect:");
-    }
-
-    @Test
-    @DisplayName("A request with two framings never reaches an engine with both")
-    void lengthAndChunked() throws IOException {
-        engine.answers("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-
-        String answer = exchange("POST /v1/x HTTP/1.1\r\nHost: g\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n"
-                + "Connection: close\r\n\r\nd\r\n{\"model\":\"m\"}\r\n0\r\n\r\n");
-
-        assertThat(answer).containsPattern("^HTTP/1.1 (200|400)");
-        for (String seen : engine.seen) {
-            assertThat(seen).doesNotContainIgnoringCase("content-length: 5");
-            assertThat(seen).endsWith("{\"model\":\"m\"}");
-        }
-    }
-
-    @Test
-    @DisplayName("Two lengths that differ are refused")
-    void twoLengths() throws IOException {
-        String answer = exchange("POST /v1/x HTTP/1.1\r\nHost: g\r\nContent-Length: 13\r\nContent-Length: 14\r\n\r\n"
-                + "{\"model\":\"m\"}");
-
-        assertThat(answer).startsWith("HTTP/1.1 400");
-        assertThat(engine.seen).isEmpty();
     }
 
     @Test
@@ -147,14 +117,50 @@ class RawHttpTest {
             try (Socket client = connect()) {
                 String request = post(body, "Connection: close\r\n");
                 int peeked = request.length() - body.length() + PEEK_BYTES;
-                write(client, request.substring(0, peeked));
+                RawEngine.write(client, request.substring(0, peeked));
                 engine.awaitRequestOrAnswer(client);
-                write(client, request.substring(peeked));
+                RawEngine.write(client, request.substring(peeked));
 
-                assertThat(readAll(client)).as("cut before <%s>", tail.substring(Math.min(cut, tail.length())))
+                assertThat(RawEngine.readAll(client))
+                        .as("cut before <%s>", tail.substring(Math.min(cut, tail.length())))
                         .startsWith("HTTP/1.1 200");
             }
             assertThat(engine.seen.getLast()).endsWith(body);
+        }
+    }
+
+    @Test
+    @DisplayName("Bodies that cannot be routed yet are bounded in all: the next is refused, and a finished one makes room")
+    void manyBeginnings() throws IOException {
+        String head = "POST /v1/x HTTP/1.1\r\nHost: g\r\nConnection: close\r\nContent-Length: 1000\r\n\r\n";
+        String body = "{\"model\":\"m\",\"input\":\"" + "x".repeat(1000 - 24) + "\"}";
+        engine.answers("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+                "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        try (Socket first = connect(); Socket second = connect(); Socket third = connect()) {
+            RawEngine.write(first, head + body.substring(0, 999));
+            RawEngine.write(second, head + body.substring(0, 999));
+            // Arrival is in no order across connections: whichever comes last is refused.
+            RawEngine.write(third, head + body.substring(0, 999));
+            Socket refused = firstToHear(first, second, third);
+            assertThat(RawEngine.readHead(refused.getInputStream())).startsWith("HTTP/1.1 503");
+
+            for (Socket other : List.of(first, second, third)) {
+                if (other != refused) {
+                    RawEngine.write(other, body.substring(999));
+                    assertThat(RawEngine.readAll(other)).startsWith("HTTP/1.1 200");
+                }
+            }
+        }
+    }
+
+    private static Socket firstToHear(Socket... sockets) throws IOException {
+        while (true) {
+            for (Socket socket : sockets) {
+                if (socket.getInputStream().available() > 0) {
+                    return socket;
+                }
+            }
+            Thread.onSpinWait();
         }
     }
 
@@ -163,11 +169,11 @@ class RawHttpTest {
     void earlyAnswer() throws IOException {
         engine.answersAtOnce("HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig");
         try (Socket client = connect()) {
-            write(client,
+            RawEngine.write(client,
                     "POST /v1/x HTTP/1.1\r\nHost: g\r\nContent-Length: 1000000\r\n\r\n{\"model\":\"m\",\"input\":\""
                             + "x".repeat(PEEK_BYTES * 2));
 
-            assertThat(readHead(client.getInputStream())).startsWith("HTTP/1.1 413");
+            assertThat(RawEngine.readHead(client.getInputStream())).startsWith("HTTP/1.1 413");
         }
     }
 
@@ -199,130 +205,10 @@ class RawHttpTest {
     private String exchange(String... parts) throws IOException {
         try (Socket client = connect()) {
             for (String part : parts) {
-                write(client, part);
+                RawEngine.write(client, part);
             }
-            return readAll(client);
+            return RawEngine.readAll(client);
         }
     }
 
-    private static void write(Socket socket, String text) throws IOException {
-        socket.getOutputStream().write(text.getBytes(StandardCharsets.ISO_8859_1));
-        socket.getOutputStream().flush();
-    }
-
-    private static String readAll(Socket socket) throws IOException {
-        return new String(socket.getInputStream().readAllBytes(), StandardCharsets.ISO_8859_1);
-    }
-
-    private static String readHead(InputStream in) throws IOException {
-        ByteArrayOutputStream head = new ByteArrayOutputStream();
-        while (!head.toString(StandardCharsets.ISO_8859_1).endsWith("\r\n\r\n")) {
-            int next = in.read();
-            if (next < 0) {
-                break;
-            }
-            head.write(next);
-        }
-        return head.toString(StandardCharsets.ISO_8859_1);
-    }
-
-    /** An engine that answers the bytes it was given, one answer per request, and closes where the answer says so. */
-    private static final class Engine implements AutoCloseable {
-        private final ServerSocket server = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
-        private final List<String> answers = new CopyOnWriteArrayList<>();
-        /** Requests as they came: head, an empty line, body without its chunks' framing. */
-        private final List<String> seen = new CopyOnWriteArrayList<>();
-        private final List<Socket> sockets = new CopyOnWriteArrayList<>();
-        private volatile boolean atOnce;
-        private volatile CompletableFuture<Void> begun = new CompletableFuture<>();
-
-        Engine() throws IOException {
-            Thread.ofVirtual().start(() -> {
-                try {
-                    while (true) {
-                        Socket socket = server.accept();
-                        sockets.add(socket);
-                        Thread.ofVirtual().start(() -> serve(socket));
-                    }
-                } catch (IOException e) {
-                    // closed
-                }
-            });
-        }
-
-        int port() {
-            return server.getLocalPort();
-        }
-
-        void answers(String... texts) {
-            begun = new CompletableFuture<>();
-            answers.addAll(List.of(texts));
-        }
-
-        void answersAtOnce(String text) {
-            atOnce = true;
-            answers(text);
-        }
-
-        /** Until a request has begun to arrive here, or the gateway has answered it itself. */
-        void awaitRequestOrAnswer(Socket client) throws IOException {
-            while (!begun.isDone() && client.getInputStream().available() == 0) {
-                Thread.onSpinWait();
-            }
-        }
-
-        private void serve(Socket socket) {
-            try (socket) {
-                InputStream in = socket.getInputStream();
-                for (String head = readHead(in); head.endsWith("\r\n\r\n"); head = readHead(in)) {
-                    begun.complete(null);
-                    seen.add(atOnce ? head : head + body(head.toLowerCase(java.util.Locale.ROOT), in));
-                    String answer = answers.removeFirst();
-                    write(socket, answer);
-                    if (answer.startsWith("HTTP/1.0") || answer.contains("Connection: close")) {
-                        return;
-                    }
-                }
-            } catch (IOException e) {
-                // the gateway closed it
-            }
-        }
-
-        private static String body(String head, InputStream in) throws IOException {
-            int at = head.indexOf("content-length: ");
-            if (at >= 0) {
-                int length = Integer.parseInt(head.substring(at + 16, head.indexOf('\r', at)));
-                return new String(in.readNBytes(length), StandardCharsets.ISO_8859_1);
-            }
-            StringBuilder body = new StringBuilder();
-            if (head.contains("transfer-encoding: chunked")) {
-                for (int size = size(in); size > 0; size = size(in)) {
-                    body.append(new String(in.readNBytes(size), StandardCharsets.ISO_8859_1));
-                    in.readNBytes(2);
-                }
-                in.readNBytes(2);
-            }
-            return body.toString();
-        }
-
-        private static int size(InputStream in) throws IOException {
-            StringBuilder line = new StringBuilder();
-            for (int next = in.read(); next != '\n'; next = in.read()) {
-                line.append((char) next);
-            }
-            return Integer.parseInt(line.toString().strip(), 16);
-        }
-
-        @Override
-        public void close() {
-            try {
-                server.close();
-                for (Socket socket : sockets) {
-                    socket.close();
-                }
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
-        }
-    }
 }

@@ -254,18 +254,6 @@ class StreamingTest {
     }
 
     @Test
-    @DisplayName("A header folded over two lines reaches the engine on one")
-    void folded() throws IOException {
-        awake();
-        try (Wire client = client()) {
-            client.write("GET /v1/x?model=minilm HTTP/1.1\r\nHost: g\r\nX: a\r\n Transfer-Encoding: chunked\r\n\r\n");
-            try (Wire upstream = engine.accept()) {
-                assertThat(upstream.readHead()).contains("X: a Transfer-Encoding: chunked\r\n");
-            }
-        }
-    }
-
-    @Test
     @DisplayName("Headers and request lines are bounded: 431 and 414")
     void longHeaders() throws IOException {
         try (Wire client = client()) {

@@ -12,6 +12,8 @@ public final class PodConventions {
     public static final String ANNOTATION_DRAINING = "dormouse.dev/draining";
     /** Annotation: share of requests under {@code loadBalancing.strategy: Weighted}, a whole number; 1 without it. */
     public static final String ANNOTATION_WEIGHT = "dormouse.dev/weight";
+    /** Annotation: {@code h2c} for an engine that is to be spoken to in HTTP/2 without TLS; HTTP/1.1 without it. */
+    public static final String ANNOTATION_PROTOCOL = "dormouse.dev/engine-protocol";
     /** Annotation: hash of the desired template; a pod with another one is out of date. */
     public static final String ANNOTATION_TEMPLATE = "dormouse.dev/template";
 

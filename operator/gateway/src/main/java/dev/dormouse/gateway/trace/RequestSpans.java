@@ -1,0 +1,60 @@
+package dev.dormouse.gateway.trace;
+
+import java.time.Instant;
+import java.util.function.BiConsumer;
+
+/**
+ * The trace of one request: a span for all of it, within it {@code hold} while it waits, with {@code wake} if the model
+ * slept, and {@code proxy} while it is at a replica. Not safe for threads: the gateway's event loop owns it.
+ */
+public interface RequestSpans {
+    RequestSpans NONE = new RequestSpans() {
+        @Override
+        public void held(boolean asleep, Instant now) {
+            // Nobody looks.
+        }
+
+        @Override
+        public void granted(String pod, Instant now) {
+            // Nobody looks.
+        }
+
+        @Override
+        public void returned(boolean asleep, Instant now) {
+            // Nobody looks.
+        }
+
+        @Override
+        public void pass(BiConsumer<String, String> header) {
+            // The client's own headers are passed on like any other.
+        }
+
+        @Override
+        public void ended(int status, Instant now) {
+            // Nobody looks.
+        }
+
+        @Override
+        public void gone(Instant now) {
+            // Nobody looks.
+        }
+    };
+
+    /** It waits. @param asleep whether no replica answers */
+    void held(boolean asleep, Instant now);
+
+    /** It goes to this replica. */
+    void granted(String pod, Instant now);
+
+    /** It never reached that replica, and waits again. */
+    void returned(boolean asleep, Instant now);
+
+    /** Gives the headers by which the replica continues the trace. */
+    void pass(BiConsumer<String, String> header);
+
+    /** It was answered; nothing happens if it has ended already. */
+    void ended(int status, Instant now);
+
+    /** Its client left. */
+    void gone(Instant now);
+}
