@@ -61,14 +61,19 @@ public final class SnapshotStore {
      * @throws IOException when the folder is no snapshot volume
      */
     public static SnapshotStore visit(Path root, Clock clock) throws IOException {
-        if (!Files.isDirectory(root.resolve(VolumePaths.SNAPSHOTS))
-                || !Files.isDirectory(root.resolve(VolumePaths.PACKS))) {
+        if (!existsAt(root)) {
             throw new IOException(root + " is no snapshot volume: it has no folders snapshots/ and packs/");
         }
         // A name that no living pod has, so that nothing of a pod's is taken for an earlier life of this process.
         String visitor = SnapshotId.next(clock.instant(), ThreadLocalRandom.current());
         return new SnapshotStore(new DiskFiles(root), Writer.inPod("visitor-" + visitor), clock,
                 SnapshotFormat.MAX_PACK_BYTES);
+    }
+
+    /** Whether anything was ever saved below this folder. */
+    public static boolean existsAt(Path root) {
+        return Files.isDirectory(root.resolve(VolumePaths.SNAPSHOTS))
+                && Files.isDirectory(root.resolve(VolumePaths.PACKS));
     }
 
     static SnapshotStore open(SnapshotFiles files, Writer writer, Clock clock, long maxPackBytes) throws IOException {
