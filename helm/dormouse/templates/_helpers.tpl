@@ -64,6 +64,15 @@ capabilities: {drop: [ALL]}
 - apiGroups: [dormouse.dev]
   resources: [inferencemodels/finalizers]
   verbs: [update]                      # OwnerReferencesPermissionEnforcement: pods name their model as owner
+- apiGroups: [dormouse.dev]
+  resources: [modelsnapshots]
+  verbs: [get, list, watch, create, patch, delete]   # delete: retention, snapshot.deletionPolicy Delete
+- apiGroups: [dormouse.dev]
+  resources: [modelsnapshots/status]
+  verbs: [patch]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [get, create, update, delete]   # who works on a snapshot volume
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch, create, patch, delete]

@@ -275,9 +275,20 @@ public record InferenceModelSpec(
             @Default("\"none\"") @JsonPropertyDescription("none or zstd; zstd pays on volumes slower than about 2 GB/s per core.") Compression compression,
             @Default("3") @Min(1) @Max(22) @JsonPropertyDescription("Level of zstd.") Integer compressionLevel,
             @Default("true") @JsonPropertyDescription("Check every chunk when restoring.") Boolean verifyChecksum,
-            @Default("\"Retain\"") @JsonPropertyDescription("What happens to a claim that Dormouse created when the model is deleted.") DeletionPolicy deletionPolicy) {
+            @Default("\"Retain\"") @JsonPropertyDescription("What happens to the model's snapshots, and to a claim that Dormouse created, when the model is deleted.") DeletionPolicy deletionPolicy,
+            @Nullable @Min(1) @Max(3153600000L) @JsonPropertyDescription("Superseded snapshots that are older are deleted. Unset: any age is fine.") Long maxAgeSeconds,
+            @Nullable @Min(1) @Max(10000) @JsonPropertyDescription("Snapshots of one compatibility key that stay, the newest included. Unset: any number.") Integer maxSnapshots,
+            @Nullable @Pattern("^[1-9][0-9]*(Ki|Mi|Gi|Ti)?$") @JsonPropertyDescription("Superseded snapshots are deleted, oldest first, while all on the volume need more. Unset: any size.") String maxBytes) {
         public Snapshot() {
             this(true, null, "20Gi", null, Compression.none, 3, true, DeletionPolicy.Retain);
+        }
+
+        /** Without retention: everything stays. */
+        public Snapshot(Boolean enabled, @Nullable String persistentVolumeClaim, @Nullable String size,
+                @Nullable String storageClassName, Compression compression, Integer compressionLevel,
+                Boolean verifyChecksum, DeletionPolicy deletionPolicy) {
+            this(enabled, persistentVolumeClaim, size, storageClassName, compression, compressionLevel, verifyChecksum,
+                    deletionPolicy, null, null, null);
         }
 
         public Snapshot {

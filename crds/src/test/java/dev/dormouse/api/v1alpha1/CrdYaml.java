@@ -7,6 +7,7 @@ import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import com.fasterxml.jackson.dataformat.yaml.YAMLGenerator;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import io.fabric8.crd.generator.annotation.AdditionalPrinterColumn;
+import io.fabric8.kubernetes.client.CustomResource;
 import io.fabric8.crdv2.generator.CRDGenerator;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -14,9 +15,10 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 
-/** The CRD as YAML, from the types. */
+/** The CRDs as YAML, from the types. */
 final class CrdYaml {
     private static final String HEADER = "# Generated from dev.dormouse.api.v1alpha1; rewrite with: mvn test -pl crds -Dcrds.update\n";
     private static final YAMLMapper YAML = new YAMLMapper(new YAMLFactory()
@@ -26,21 +28,24 @@ final class CrdYaml {
 
     private CrdYaml() {}
 
-    static String generate(Path scratch) throws IOException {
-        new CRDGenerator().customResourceClasses(InferenceModel.class)
-                .inOutputDir(scratch.toFile())
-                .detailedGenerate();
-        JsonNode crd = YAML.readTree(Files.readString(scratch.resolve("inferencemodels.dormouse.dev-v1.yml")));
+    /** Resource types by the name of their CRD. */
+    static final Map<String, Class<? extends CustomResource<?, ?>>> TYPES = Map.of("inferencemodels.dormouse.dev",
+            InferenceModel.class, "modelsnapshots.dormouse.dev", ModelSnapshot.class);
+
+    static String generate(String name, Path scratch) throws IOException {
+        Class<? extends CustomResource<?, ?>> type = Objects.requireNonNull(TYPES.get(name));
+        new CRDGenerator().customResourceClasses(type).inOutputDir(scratch.toFile()).detailedGenerate();
+        JsonNode crd = YAML.readTree(Files.readString(scratch.resolve(name + "-v1.yml")));
         for (JsonNode version : crd.at("/spec/versions")) {
-            sortColumns((ArrayNode) version.get("additionalPrinterColumns"));
+            sortColumns(type, (ArrayNode) version.get("additionalPrinterColumns"));
             wholeNumbers(version.at("/schema"));
         }
         return HEADER + YAML.writeValueAsString(crd);
     }
 
     /** The generator sorts columns by path; users read them in the order in which the type declares them. */
-    private static void sortColumns(ArrayNode columns) {
-        List<String> declared = Arrays.stream(InferenceModel.class.getAnnotationsByType(AdditionalPrinterColumn.class))
+    private static void sortColumns(Class<?> type, ArrayNode columns) {
+        List<String> declared = Arrays.stream(type.getAnnotationsByType(AdditionalPrinterColumn.class))
                 .map(AdditionalPrinterColumn::name)
                 .toList();
         List<JsonNode> sorted = columns.valueStream()

@@ -30,7 +30,11 @@ class CrdCasesTest {
     @BeforeAll
     static void start() throws IOException {
         cluster = EmbeddedControlPlane.start(state);
-        cluster.apply(Files.readString(HOME.resolve("crds/src/main/resources/crds/inferencemodels.dormouse.dev.yaml")));
+        try (Stream<Path> types = Files.list(HOME.resolve("crds/src/main/resources/crds"))) {
+            for (Path type : types.sorted().toList()) {
+                cluster.apply(Files.readString(type));
+            }
+        }
     }
 
     @AfterAll

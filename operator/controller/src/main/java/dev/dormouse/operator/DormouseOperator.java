@@ -9,6 +9,9 @@ import dev.dormouse.operator.inferencemodel.ModelEventSources;
 import dev.dormouse.operator.inferencemodel.ModelSignals;
 import dev.dormouse.operator.inferencemodel.ReconcileSettings;
 import dev.dormouse.operator.inferencemodel.Services;
+import dev.dormouse.operator.modelsnapshot.ModelSnapshotReconciler;
+import dev.dormouse.operator.modelsnapshot.ModelSnapshotReconciler.StoreSettings;
+import dev.dormouse.operator.modelsnapshot.Volumes;
 import dev.dormouse.operator.observe.EventRecorder;
 import dev.dormouse.operator.observe.OperatorMetrics;
 import dev.dormouse.operator.observe.ProbeServer;
@@ -16,8 +19,11 @@ import dev.dormouse.operator.sidecar.SidecarFollower;
 import dev.dormouse.operator.status.StatusWriter;
 import dev.dormouse.operator.warmup.WarmupQueue;
 import dev.dormouse.sidecar.api.PodConventions;
+import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.javaoperatorsdk.operator.Operator;
+import io.javaoperatorsdk.operator.api.reconciler.Reconciler;
+import io.javaoperatorsdk.operator.processing.event.source.filter.OnUpdateFilter;
 import io.javaoperatorsdk.operator.processing.retry.GenericRetry;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -38,6 +44,7 @@ public final class DormouseOperator implements AutoCloseable {
     private final OperatorMetrics metrics = new OperatorMetrics();
     private final SidecarFollower sidecars;
     private final GatewayScraper gateways;
+    private final Volumes volumes;
     private final Leadership leadership;
     private final Operator operator;
     private final ProbeServer probes;
@@ -56,11 +63,16 @@ public final class DormouseOperator implements AutoCloseable {
         this.leadership = new Leadership(client, config, leadershipLost);
         WarmupQueue warmups = new WarmupQueue(WarmupLimits.ofConcurrent(config.warmupMaxConcurrent()), clock, signals);
         metrics.watch(warmups);
+        ModelSnapshotReconciler snapshots = new ModelSnapshotReconciler(client, new StoreSettings(
+                config.namespace() + "/dormouse-operator", config.sidecarImage(), config.storeDeadline()),
+                PodConventions.SIDECAR_PORT, clock, signals);
+        this.volumes = snapshots.volumes();
         Services services = new Services(client, new ReconcileSettings(config.sidecarImage(), config.cleanupDeadline()),
                 clock, new StatusWriter(client), sidecars, gateways, warmups, new EventRecorder(client, clock),
-                metrics);
+                metrics, volumes);
         this.operator = operator(client);
-        register(new InferenceModelReconciler(services, signals));
+        register(new InferenceModelReconciler(services, signals), "inferencemodel", ModelEventSources::concerns);
+        register(snapshots, "modelsnapshot", ModelSnapshotReconciler::concerns);
         this.probes = new ProbeServer(new InetSocketAddress(config.bind(), config.httpPort()), () -> true, this::ready,
                 metrics::scrape);
     }
@@ -90,6 +102,7 @@ public final class DormouseOperator implements AutoCloseable {
         operator.stop();
         leadership.release();
         gateways.close();
+        volumes.close();
         sidecars.close();
         probes.close();
     }
@@ -109,11 +122,12 @@ public final class DormouseOperator implements AutoCloseable {
         });
     }
 
-    private void register(InferenceModelReconciler reconciler) {
+    private <P extends HasMetadata> void register(Reconciler<P> reconciler, String name,
+            OnUpdateFilter<P> concerns) {
         operator.register(reconciler, controller -> {
-            controller.withName("inferencemodel")
+            controller.withName(name)
                     .withGenerationAware(false)
-                    .withOnUpdateFilter(ModelEventSources::concerns)
+                    .withOnUpdateFilter(concerns)
                     .withTriggerReconcilerOnAllEvents(true)
                     .withReconciliationMaxInterval(RESYNC)
                     .withRetry(new GenericRetry().setInitialInterval(100)

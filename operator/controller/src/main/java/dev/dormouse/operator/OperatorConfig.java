@@ -33,12 +33,14 @@ import org.jspecify.annotations.Nullable;
  * longer holds up draining</td></tr>
  * <tr><td>DORMOUSE_CLEANUP_SECONDS</td><td>60</td><td>a deleted model's pods have so long to drain</td></tr>
  * <tr><td>DORMOUSE_SCRAPE_MILLIS</td><td>1000</td><td>pause between readings of the gateways' load</td></tr>
+ * <tr><td>DORMOUSE_STORE_DEADLINE_SECONDS</td><td>600</td><td>a store pod that works longer on a snapshot volume is
+ * ended, and the lease of its volume void</td></tr>
  * </table>
  */
 public record OperatorConfig(String namespace, Set<String> watchNamespaces, String sidecarImage,
         Optional<URI> gatewayUrl, int warmupMaxConcurrent, boolean leaderElection, Duration leaseDuration,
         Duration leaseRenewDeadline, Duration leaseRetryPeriod, String bind, int httpPort, Duration drainTimeout,
-        Duration cleanupDeadline, Duration scrapeInterval) {
+        Duration cleanupDeadline, Duration scrapeInterval, Duration storeDeadline) {
 
     public OperatorConfig {
         watchNamespaces = Set.copyOf(watchNamespaces);
@@ -67,7 +69,8 @@ public record OperatorConfig(String namespace, Set<String> watchNamespaces, Stri
                 env.text("DORMOUSE_BIND", "0.0.0.0"), env.number("DORMOUSE_HTTP_PORT", 8082, 0, 65_535),
                 Duration.ofSeconds(env.number("DORMOUSE_DRAIN_TIMEOUT_SECONDS", 30, 1, 86_400)),
                 Duration.ofSeconds(env.number("DORMOUSE_CLEANUP_SECONDS", 60, 1, 86_400)),
-                Duration.ofMillis(env.number("DORMOUSE_SCRAPE_MILLIS", 1000, 50, 60_000)));
+                Duration.ofMillis(env.number("DORMOUSE_SCRAPE_MILLIS", 1000, 50, 60_000)),
+                Duration.ofSeconds(env.number("DORMOUSE_STORE_DEADLINE_SECONDS", 600, 30, 86_400)));
     }
 
     private record Reader(Map<String, String> environment) {

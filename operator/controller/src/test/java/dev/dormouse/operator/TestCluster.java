@@ -54,9 +54,11 @@ public final class TestCluster implements AutoCloseable {
 
     public TestCluster() throws IOException {
         server = new ApiServer(0, Clock.systemUTC());
-        try (InputStream crd = Objects
-                .requireNonNull(InferenceModel.class.getResourceAsStream("/crds/inferencemodels.dormouse.dev.yaml"))) {
-            server.apply(new String(crd.readAllBytes(), StandardCharsets.UTF_8));
+        for (String type : List.of("inferencemodels", "modelsnapshots")) {
+            try (InputStream crd = Objects.requireNonNull(
+                    InferenceModel.class.getResourceAsStream("/crds/" + type + ".dormouse.dev.yaml"))) {
+                server.apply(new String(crd.readAllBytes(), StandardCharsets.UTF_8));
+            }
         }
         client = newClient();
     }

@@ -137,7 +137,9 @@ public final class LocalCluster implements AutoCloseable {
                     controlPlaneStart.toMillis()));
             client = client(controlPlane.kubeconfig());
             open.push(client);
-            applyResource("/crds/inferencemodels.dormouse.dev.yaml");
+            for (String type : List.of("inferencemodels", "modelsnapshots")) {
+                applyResource("/crds/" + type + ".dormouse.dev.yaml");
+            }
             applyResource("rbac.yaml");
             provideModels();
             startNodes();

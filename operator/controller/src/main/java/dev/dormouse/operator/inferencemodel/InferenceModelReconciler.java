@@ -47,6 +47,7 @@ public final class InferenceModelReconciler implements Reconciler<InferenceModel
     private final ModelSignals signals;
     private final ModelDeletion deletion;
     private final ModelFinalizer finalizer;
+    private final ModelVolume volume;
     private final Map<String, ModelMemory> memories = new ConcurrentHashMap<>();
     private @Nullable InformerEventSource<Pod, InferenceModel> podCache;
     private boolean queueRebuilt;
@@ -56,6 +57,7 @@ public final class InferenceModelReconciler implements Reconciler<InferenceModel
         this.signals = signals;
         this.deletion = new ModelDeletion(services);
         this.finalizer = new ModelFinalizer(services.client());
+        this.volume = new ModelVolume(services.volumes());
     }
 
     @Override
@@ -90,6 +92,14 @@ public final class InferenceModelReconciler implements Reconciler<InferenceModel
                 .collect(Collectors.toUnmodifiableSet());
         ResolvedModel references = ResolvedModel.of(model, claims::contains);
         List<ObservedReplica> observed = observe(model, context, now);
+        Optional<Instant> recheckAt = maintain(model, references, observed, claims, now);
+        // Last: no wake waits for the resources of snapshots.
+        volume.tend(model, context.getSecondaryResources(Pod.class), observed);
+        return recheckAt;
+    }
+
+    private Optional<Instant> maintain(InferenceModel model, ResolvedModel references, List<ObservedReplica> observed,
+            Set<String> claims, Instant now) {
         return switch (references) {
             case Impossible impossible -> {
                 explain(model, impossible, observed, now);

@@ -28,11 +28,13 @@ final class ModelDeletion {
     private final Services services;
     private final Pods pods;
     private final ModelFinalizer finalizer;
+    private final ModelVolume volume;
 
     ModelDeletion(Services services) {
         this.services = services;
         this.pods = new Pods(services.client());
         this.finalizer = new ModelFinalizer(services.client());
+        this.volume = new ModelVolume(services.volumes());
     }
 
     /** @return when to look again; nothing once the model may go */
@@ -54,6 +56,7 @@ final class ModelDeletion {
             services.gateways().setAwake(key, true);
             return Optional.of(deadline);
         }
+        volume.leave(model);
         deleteClaimIfWanted(model);
         finalizer.remove(model);
         return Optional.empty();

@@ -1,6 +1,7 @@
 package dev.dormouse.operator.inferencemodel;
 
 import dev.dormouse.operator.demand.GatewayScraper;
+import dev.dormouse.operator.modelsnapshot.Volumes;
 import dev.dormouse.operator.observe.EventRecorder;
 import dev.dormouse.operator.observe.OperatorMetrics;
 import dev.dormouse.operator.sidecar.SidecarFollower;
@@ -12,4 +13,4 @@ import java.time.Clock;
 /** What every reconcile needs beside the resource itself. */
 public record Services(KubernetesClient client, ReconcileSettings settings, Clock clock, StatusWriter statuses,
         SidecarFollower sidecars, GatewayScraper gateways, WarmupQueue warmups, EventRecorder events,
-        OperatorMetrics metrics) {}
+        OperatorMetrics metrics, Volumes volumes) {}

@@ -52,7 +52,8 @@ public sealed interface ResolvedModel {
         return model.getSpec().snapshot().enabled() && model.getSpec().snapshot().persistentVolumeClaim() == null;
     }
 
-    private static Optional<String> snapshotClaim(InferenceModel model) {
+    /** The claim that holds the model's snapshots; absent when snapshots are off. */
+    static Optional<String> snapshotClaim(InferenceModel model) {
         if (!model.getSpec().snapshot().enabled()) {
             return Optional.empty();
         }

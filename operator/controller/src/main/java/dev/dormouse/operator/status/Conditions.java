@@ -6,6 +6,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /** A list of conditions under way; the time of a condition changes only when its status does. */
 public final class Conditions {
@@ -20,7 +21,7 @@ public final class Conditions {
     public enum Verdict {
         True, False, Unknown;
 
-        static Verdict of(boolean value) {
+        public static Verdict of(boolean value) {
             return value ? True : False;
         }
     }
@@ -36,7 +37,12 @@ public final class Conditions {
         this.now = Timestamps.seconds(now);
     }
 
-    void add(String type, Verdict verdict, String reason, String message) {
+    /** Conditions to be judged anew after these. */
+    public static Conditions after(List<Condition> previous, @Nullable Long generation, Instant now) {
+        return new Conditions(previous, generation == null ? 0 : generation, now);
+    }
+
+    public void add(String type, Verdict verdict, String reason, String message) {
         String since = find(previous, type).filter(old -> verdict.name().equals(old.getStatus()))
                 .map(Condition::getLastTransitionTime)
                 .orElse(now);
@@ -49,7 +55,7 @@ public final class Conditions {
                 .build());
     }
 
-    List<Condition> list() {
+    public List<Condition> list() {
         return List.copyOf(next);
     }
 

@@ -15,6 +15,8 @@ import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -26,6 +28,7 @@ public final class FakeSidecar implements AutoCloseable {
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
     private final String podUid;
     private final AtomicInteger connections = new AtomicInteger();
+    private final Map<String, String> answers = new ConcurrentHashMap<>();
     private final Object lock = new Object();
     private @Nullable String line;
     private int said;
@@ -37,7 +40,26 @@ public final class FakeSidecar implements AutoCloseable {
         server = HttpServer.create(new InetSocketAddress(address, port), 0);
         server.setExecutor(threads);
         server.createContext("/status", this::stream);
+        server.createContext("/v1/", this::answer);
         server.start();
+    }
+
+    /** Answers {@code GET path} with this JSON from now on. */
+    public void serve(String path, Object body) {
+        try {
+            answers.put(path, JsonMapper.builder().build().writeValueAsString(body));
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private void answer(HttpExchange exchange) throws IOException {
+        String body = answers.get(exchange.getRequestURI().getPath());
+        byte[] bytes = (body == null ? "{}" : body).getBytes(StandardCharsets.UTF_8);
+        try (exchange) {
+            exchange.sendResponseHeaders(body == null ? 202 : 200, bytes.length);
+            exchange.getResponseBody().write(bytes);
+        }
     }
 
     public int port() {

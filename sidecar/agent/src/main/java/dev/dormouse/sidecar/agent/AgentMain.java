@@ -2,6 +2,8 @@ package dev.dormouse.sidecar.agent;
 
 import dev.dormouse.sidecar.agent.AgentConfig.SnapshotSettings;
 import dev.dormouse.sidecar.device.DeviceMemory;
+import dev.dormouse.sidecar.api.SidecarEnvironment;
+import dev.dormouse.sidecar.api.StoreTask;
 import dev.dormouse.sidecar.store.SnapshotStore;
 import dev.dormouse.sidecar.store.Writer;
 import dev.dormouse.sidecar.trust.Trust;
@@ -10,6 +12,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -22,6 +25,10 @@ public final class AgentMain {
     private AgentMain() {}
 
     public static void main(String[] arguments) throws InterruptedException {
+        if (System.getenv(SidecarEnvironment.STORE_TASK) != null) {
+            workOnStore(System.getenv());
+            return;
+        }
         AgentConfig config;
         try {
             config = AgentConfig.fromEnvironment(System.getenv());
@@ -75,6 +82,25 @@ public final class AgentMain {
         }
         // Whatever threads a driver has left behind: they must not keep the process.
         Runtime.getRuntime().halt(1);
+    }
+
+    /** Exit status 1 when the volume or the port cannot be used, 2 for a bad configuration. */
+    private static void workOnStore(Map<String, String> environment) throws InterruptedException {
+        try {
+            StoreTask task = StorePod.parse(environment.getOrDefault(SidecarEnvironment.STORE_TASK, ""));
+            AgentConfig config = AgentConfig.fromEnvironment(environment);
+            SnapshotSettings settings = config.snapshots();
+            if (settings == null) {
+                throw new IllegalArgumentException(SidecarEnvironment.VOLUME + " is not set");
+            }
+            StorePod.listen(config.podIp(), config.httpPort()).carryOut(task, settings.volume(), Clock.systemUTC());
+        } catch (IllegalArgumentException e) {
+            System.err.println("dormouse store: " + e.getMessage());
+            System.exit(2);
+        } catch (IOException | IllegalStateException e) {
+            System.err.println("dormouse store: " + e.getMessage());
+            System.exit(1);
+        }
     }
 
     /** A volume that cannot be used costs the snapshots, not the replica. */

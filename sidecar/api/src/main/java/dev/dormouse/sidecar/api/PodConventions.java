@@ -17,6 +17,9 @@ public final class PodConventions {
     /** Annotation: hash of the desired template; a pod with another one is out of date. */
     public static final String ANNOTATION_TEMPLATE = "dormouse.dev/template";
 
+    /** Label on a store pod: a hash of the claim whose volume it works on. */
+    public static final String LABEL_STORE = "dormouse.dev/store";
+
     public static final String SIDECAR_CONTAINER = "dormouse-sidecar";
     public static final String ENGINE_CONTAINER = "engine";
     public static final String SIDECAR_PORT_NAME = "dormouse";

@@ -75,5 +75,8 @@ public final class SidecarEnvironment {
     /** What requests to the sidecar that change snapshots must bear; absent: only this pod itself may. */
     public static final String API_TOKEN = "DORMOUSE_API_TOKEN";
 
+    /** A {@link StoreTask} as JSON: the process carries it out and serves nothing else. Store pods only. */
+    public static final String STORE_TASK = "DORMOUSE_STORE_TASK";
+
     private SidecarEnvironment() {}
 }

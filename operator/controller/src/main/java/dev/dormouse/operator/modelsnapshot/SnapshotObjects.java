@@ -1,0 +1,152 @@
+package dev.dormouse.operator.modelsnapshot;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.dormouse.api.v1alpha1.ModelSnapshot;
+import dev.dormouse.api.v1alpha1.ModelSnapshotSpec;
+import dev.dormouse.api.v1alpha1.ModelSnapshotStatus;
+import dev.dormouse.operator.desired.StorePod;
+import dev.dormouse.sidecar.api.PodConventions;
+import dev.dormouse.sidecar.api.VolumeListing;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResourceBuilder;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.dsl.base.PatchContext;
+import io.fabric8.kubernetes.client.dsl.base.PatchType;
+import io.fabric8.kubernetes.client.dsl.base.ResourceDefinitionContext;
+import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
+import java.net.HttpURLConnection;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The writes to ModelSnapshot resources, each idempotent. A spec is written once, at creation, and never again. */
+final class SnapshotObjects {
+    static final String FINALIZER = "dormouse.dev/snapshot-bytes";
+    /** A person's word that the bytes need not be freed, as when the volume cannot be mounted any more. */
+    static final String BYPASS = "dormouse.dev/leave-bytes";
+    private static final Logger LOG = LoggerFactory.getLogger(SnapshotObjects.class);
+    private static final int LONGEST_NAME = 253;
+    private static final String MANAGER = "dormouse-operator";
+    private static final KubernetesSerialization JSON = new KubernetesSerialization();
+    private static final ResourceDefinitionContext TYPE = ResourceDefinitionContext
+            .fromResourceType(ModelSnapshot.class);
+    private static final PatchContext APPLY = new PatchContext.Builder().withPatchType(PatchType.SERVER_SIDE_APPLY)
+            .withFieldManager(MANAGER)
+            .withForce(true)
+            .build();
+    private static final PatchContext MERGE = new PatchContext.Builder().withPatchType(PatchType.JSON_MERGE)
+            .withFieldManager(MANAGER)
+            .build();
+
+    private final KubernetesClient client;
+    /** What was written last, by UID: the cache may be behind. */
+    private final Map<String, ObjectNode> written = new ConcurrentHashMap<>();
+
+    SnapshotObjects(KubernetesClient client) {
+        this.client = client;
+    }
+
+    /** The claim's name keeps snapshots of one id on two volumes apart, as when a volume was cloned. */
+    static String name(String claim, String id) {
+        String name = claim + "." + id.toLowerCase(Locale.ROOT);
+        return name.length() <= LONGEST_NAME ? name : StorePod.label(claim) + "." + id;
+    }
+
+    /** @param model absent when nobody knows whose it is */
+    void create(VolumeKey volume, VolumeListing.Entry found, @Nullable String model) {
+        ModelSnapshot snapshot = new ModelSnapshot();
+        snapshot.getMetadata().setName(name(volume.claim(), found.id()));
+        snapshot.getMetadata().setNamespace(volume.namespace());
+        snapshot.getMetadata().setFinalizers(List.of(FINALIZER));
+        snapshot.getMetadata()
+                .setLabels(model == null
+                        ? Map.of(PodConventions.LABEL_MANAGED_BY, PodConventions.MANAGED_BY)
+                        : Map.of(PodConventions.LABEL_MANAGED_BY, PodConventions.MANAGED_BY,
+                                PodConventions.LABEL_MODEL, model));
+        snapshot.setSpec(new ModelSnapshotSpec(volume.claim(), found.id(), found.key(), model, found.pinned()));
+        try {
+            client.resource(snapshot).create();
+            LOG.info("snapshot {} of claim {} is known as {}", found.id(), volume, snapshot.getMetadata().getName());
+        } catch (KubernetesClientException e) {
+            if (e.getCode() != HttpURLConnection.HTTP_CONFLICT && e.getCode() != HttpURLConnection.HTTP_FORBIDDEN) {
+                throw e;
+            }
+            // It is there already, or its namespace ends.
+            LOG.debug("{} was not created: {}", snapshot.getMetadata().getName(), e.getMessage());
+        }
+    }
+
+    void writeStatus(ModelSnapshot cached, ModelSnapshotStatus next) {
+        ObjectNode tree = JSON.convertValue(next, ObjectNode.class);
+        String uid = cached.getMetadata().getUid();
+        ObjectNode last = Optional.ofNullable(written.get(uid))
+                .orElseGet(() -> JSON.convertValue(
+                        cached.getStatus() == null ? new ModelSnapshotStatus() : cached.getStatus(), ObjectNode.class));
+        if (tree.equals(last)) {
+            return;
+        }
+        GenericKubernetesResource fresh = new GenericKubernetesResourceBuilder().withApiVersion(cached.getApiVersion())
+                .withKind(cached.getKind())
+                .withNewMetadata()
+                .withName(cached.getMetadata().getName())
+                .withNamespace(cached.getMetadata().getNamespace())
+                .endMetadata()
+                .addToAdditionalProperties("status", tree)
+                .build();
+        try {
+            client.genericKubernetesResources(TYPE)
+                    .inNamespace(cached.getMetadata().getNamespace())
+                    .resource(fresh)
+                    .subresource("status")
+                    .patch(APPLY);
+            written.put(uid, tree);
+        } catch (KubernetesClientException e) {
+            rethrowUnlessGone(e);
+        }
+    }
+
+    void delete(ModelSnapshot snapshot) {
+        if (!snapshot.isMarkedForDeletion()) {
+            client.resources(ModelSnapshot.class)
+                    .inNamespace(snapshot.getMetadata().getNamespace())
+                    .withName(snapshot.getMetadata().getName())
+                    .delete();
+        }
+    }
+
+    /** Names the version it is based on: a finalizer that somebody else adds meanwhile is never lost. */
+    void release(ModelSnapshot snapshot, String why) {
+        if (!snapshot.hasFinalizer(FINALIZER)) {
+            return;
+        }
+        List<String> others = snapshot.getFinalizers().stream().filter(name -> !name.equals(FINALIZER)).toList();
+        String patch = JSON.asJson(Map.of("metadata", Map.of("uid", snapshot.getMetadata().getUid(), "resourceVersion",
+                snapshot.getMetadata().getResourceVersion(), "finalizers", others)));
+        try {
+            client.resources(ModelSnapshot.class)
+                    .inNamespace(snapshot.getMetadata().getNamespace())
+                    .withName(snapshot.getMetadata().getName())
+                    .patch(MERGE, patch);
+            LOG.info("{} may go: {}", snapshot.getFullResourceName() + "/" + snapshot.getMetadata().getName(), why);
+            forget(snapshot);
+        } catch (KubernetesClientException e) {
+            rethrowUnlessGone(e);
+        }
+    }
+
+    void forget(ModelSnapshot snapshot) {
+        written.remove(snapshot.getMetadata().getUid());
+    }
+
+    private static void rethrowUnlessGone(KubernetesClientException e) {
+        if (e.getCode() != HttpURLConnection.HTTP_NOT_FOUND) {
+            throw e;
+        }
+    }
+}
