@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.networknt.schema.JsonSchemaFactory;
+import com.networknt.schema.SpecVersion;
 import dev.dormouse.cli.bench.BenchResult;
 import dev.dormouse.cli.bench.Measurement;
 import dev.dormouse.cli.bench.ResultFolder;
@@ -64,16 +66,42 @@ class BenchCommandTest {
     }
 
     @Test
-    @DisplayName("R11: the published schema names the fields that are written")
-    void schemaNamesTheFields() throws Exception {
-        ObjectMapper json = new ObjectMapper();
-        JsonNode schema = json.readTree(Path.of("..", "..", "docs", "bench-result.schema.json").toFile());
-        JsonNode written = json.readTree(result("r", 100).toFile());
+    @DisplayName("R11: what is written is what the published schema says, and neither knows a field the other does not")
+    void writesBySchema() throws Exception {
+        JsonNode written = new ObjectMapper().readTree(result("r", 100).toFile());
+        JsonNode schema = new ObjectMapper()
+                .readTree(Path.of("..", "..", "docs", "bench-result.schema.json").toFile());
 
+        assertThat(JsonSchemaFactory.getInstance(SpecVersion.VersionFlag.V202012).getSchema(schema).validate(written))
+                .isEmpty();
         assertThat(names(schema.at("/properties"))).containsExactlyInAnyOrderElementsOf(names(written));
         assertThat(names(schema.at("/$defs/measurement/properties")))
                 .containsExactlyInAnyOrderElementsOf(names(written.at("/measurements/total")));
         assertThat(schema.at("/properties/schemaVersion/const").asInt()).isEqualTo(BenchResult.SCHEMA);
+    }
+
+    @Test
+    @DisplayName("R13, R16, R34: what is neither a file nor a revision is unusable input, and nothing is started for it")
+    void refusesUnknownSubjects() throws Exception {
+        assertThat(bench("compare", "no-such-revision", "nor-this-one")).isEqualTo(2);
+        assertThat(bench("refs", "no-such-revision")).isEqualTo(2);
+        assertThat(bench("compare", "image:only-one")).isEqualTo(2);
+        assertThat(bench("run", "--starts", "0")).isEqualTo(2);
+        assertThat(bench("run", "--body", "no json")).isEqualTo(2);
+        assertThat(bench("run", "--cluster", "kubeconfig")).isEqualTo(2);
+    }
+
+    @Test
+    @DisplayName("R30: a trend over a folder, and a page of it; without a result neither")
+    void plotsAndTrends() throws Exception {
+        Path results = Files.createDirectory(folder.resolve("results"));
+        new ResultFolder(results).save(ResultFolder.read(result("one", 100)));
+
+        assertThat(bench("trend", "--key", "total", results)).isEqualTo(0);
+        assertThat(bench("plot", "--results", results)).isEqualTo(0);
+        assertThat(results.resolve("bench.html")).content().contains("\"runId\":\"one\"");
+        assertThat(bench("plot", "--results", folder.resolve("absent"))).isEqualTo(2);
+        assertThat(bench("trend", folder.resolve("absent"))).isEqualTo(2);
     }
 
     private static List<String> names(JsonNode object) {

@@ -49,6 +49,9 @@ public record ResultFolder(Path folder) {
 
     /** Every timestamped result, oldest first. */
     public List<BenchResult> all() throws IOException {
+        if (!Files.isDirectory(folder)) {
+            throw new UnusableInputException(folder + ": no such folder. Measure with: dormouse bench run");
+        }
         List<Path> files;
         try (Stream<Path> found = Files.list(folder)) {
             files = found.filter(file -> file.getFileName().toString().matches("bench_\\d.*\\.json")).toList();

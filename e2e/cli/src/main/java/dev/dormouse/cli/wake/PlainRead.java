@@ -3,39 +3,47 @@ package dev.dormouse.cli.wake;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.FileVisitOption;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** The limit of a restore from here: reading a volume's packs without any work on them. */
+/** The limit of a start from here: reading files without any work on them. */
 public final class PlainRead {
     private static final int READS = 5;
     private static final int BLOCK = 4 << 20;
 
     private PlainRead() {}
 
+    /** What happens before each pass, outside of what is timed. */
+    @FunctionalInterface
+    public interface Before {
+        void pass() throws IOException, InterruptedException;
+    }
+
     /**
      * The median of five passes over the packs below a folder, in bytes per second.
      *
      * @throws IOException when there is no pack
      */
-    public static double rate(Path volume) throws IOException {
-        List<Path> packs;
-        try (Stream<Path> files = Files.walk(volume)) {
-            packs = files.filter(file -> file.toString().endsWith(".pack")).toList();
-        }
-        if (packs.isEmpty()) {
-            throw new IOException("no pack lies below " + volume + ": no snapshot was saved");
-        }
+    public static double rate(Path volume) throws IOException, InterruptedException {
+        return rate(volume, ".pack", () -> {
+        });
+    }
+
+    /** The same over files with this ending, each pass after {@code before}. */
+    public static double rate(Path folder, String ending, Before before) throws IOException, InterruptedException {
+        List<Path> files = files(folder, ending);
         double[] rates = new double[READS];
         ByteBuffer buffer = ByteBuffer.allocateDirect(BLOCK);
         for (int i = 0; i < READS; i++) {
+            before.pass();
             long bytes = 0;
             long start = System.nanoTime();
-            for (Path pack : packs) {
-                try (FileChannel channel = FileChannel.open(pack)) {
+            for (Path file : files) {
+                try (FileChannel channel = FileChannel.open(file)) {
                     for (int read; (read = channel.read(buffer.clear())) >= 0;) {
                         bytes += read;
                     }
@@ -45,5 +53,26 @@ public final class PlainRead {
         }
         Arrays.sort(rates);
         return rates[READS / 2];
+    }
+
+    /** Bytes of the files with this ending. */
+    public static long bytes(Path folder, String ending) throws IOException {
+        long bytes = 0;
+        for (Path file : files(folder, ending)) {
+            bytes += Files.size(file);
+        }
+        return bytes;
+    }
+
+    private static List<Path> files(Path folder, String ending) throws IOException {
+        try (Stream<Path> files = Files.walk(folder, FileVisitOption.FOLLOW_LINKS)) {
+            List<Path> found = files.filter(file -> Files.isRegularFile(file) && file.toString().endsWith(ending))
+                    .toList();
+            if (found.isEmpty()) {
+                throw new IOException("no *" + ending + " lies below " + folder
+                        + (ending.equals(".pack") ? ": no snapshot was saved" : ""));
+            }
+            return found;
+        }
     }
 }

@@ -35,6 +35,7 @@ public final class WakeMeter implements AutoCloseable {
     private final String resource;
     private final Clock clock;
     private final Map<String, Long> podSeenAt = new ConcurrentHashMap<>();
+    private final Map<String, Long> scheduledAt = new ConcurrentHashMap<>();
     private final SharedIndexInformer<Pod> pods;
 
     public WakeMeter(KubernetesClient client, String namespace, String resource, Clock clock) {
@@ -50,6 +51,11 @@ public final class WakeMeter implements AutoCloseable {
 
     /** Microseconds since the epoch. */
     public long now() {
+        return micros(clock);
+    }
+
+    /** Microseconds since the epoch, by that clock. */
+    public static long micros(Clock clock) {
         return ChronoUnit.MICROS.between(Instant.EPOCH, clock.instant());
     }
 
@@ -62,8 +68,10 @@ public final class WakeMeter implements AutoCloseable {
             throws IOException, InterruptedException {
         Pod pod = pod()
                 .orElseThrow(() -> new IOException("the pod that answered for " + resource + " is gone already"));
-        long seenAt = podSeenAt.getOrDefault(pod.getMetadata().getUid(), requestedAt);
-        return new WakeTrace(requestedAt, decidedAt(pod, requestedAt), seenAt, answeredAt, report(pod), embedding);
+        String uid = pod.getMetadata().getUid();
+        long seenAt = podSeenAt.getOrDefault(uid, requestedAt);
+        return new WakeTrace(requestedAt, decidedAt(pod, requestedAt), seenAt, scheduledAt.getOrDefault(uid, seenAt),
+                answeredAt, report(pod), embedding);
     }
 
     /** The model's pod that has an address. */
@@ -123,7 +131,11 @@ public final class WakeMeter implements AutoCloseable {
     private final class Sightings implements ResourceEventHandler<Pod> {
         @Override
         public void onAdd(Pod pod) {
-            podSeenAt.putIfAbsent(pod.getMetadata().getUid(), now());
+            long now = now();
+            podSeenAt.putIfAbsent(pod.getMetadata().getUid(), now);
+            if (pod.getSpec().getNodeName() != null) {
+                scheduledAt.putIfAbsent(pod.getMetadata().getUid(), now);
+            }
         }
 
         @Override

@@ -11,12 +11,13 @@ import java.util.List;
  * @param requestedAt the client sent the request
  * @param decidedAt the operator decided to wake the model
  * @param podSeenAt a watcher saw the pod
+ * @param scheduledAt a watcher saw the pod's node
  * @param answeredAt the client had the whole answer
  * @param sidecar the replica's own report after it was ready
  * @param embedding the answer; empty where nobody asked for one
  */
-public record WakeTrace(long requestedAt, long decidedAt, long podSeenAt, long answeredAt, SidecarStatus sidecar,
-        List<Double> embedding) {
+public record WakeTrace(long requestedAt, long decidedAt, long podSeenAt, long scheduledAt,
+        long answeredAt, SidecarStatus sidecar, List<Double> embedding) {
 
     public WakeTrace {
         embedding = List.copyOf(embedding);

@@ -52,12 +52,13 @@ public final class Environment {
         return this;
     }
 
-    public Map<String, String> facts() {
-        return Map.copyOf(facts);
+    public Environment with(Map<String, String> more) {
+        facts.putAll(more);
+        return this;
     }
 
-    public String revision() {
-        return facts.getOrDefault("revision", "unknown");
+    public Map<String, String> facts() {
+        return Map.copyOf(facts);
     }
 
     private static String image(ContainerStatus status) {
@@ -65,7 +66,7 @@ public final class Environment {
     }
 
     /** {@code git describe}; "unknown" outside of a checkout or without git. */
-    private static String revision(Path home) throws InterruptedException {
+    public static String revision(Path home) throws InterruptedException {
         try {
             Process git = new ProcessBuilder("git", "describe", "--always", "--dirty").directory(home.toFile())
                     .redirectError(ProcessBuilder.Redirect.DISCARD)

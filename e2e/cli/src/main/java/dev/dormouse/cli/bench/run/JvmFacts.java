@@ -19,7 +19,14 @@ public final class JvmFacts {
         LoadedClasses classes = LoadedClasses.of(pid);
         counts.put(process + ".classes", (long) classes.names().size());
         counts.put(process + ".classes.own", classes.own());
+        counts.put(process + ".modules", classes.modules());
+        counts.put(process + ".packages.own", classes.ownPackages());
         LAZY.forEach((library, prefix) -> lazy.put(process + "." + library, !classes.any(prefix)));
+    }
+
+    /** Anything else that a start has a number of. */
+    public void count(String key, long value) {
+        counts.put(key, value);
     }
 
     public Map<String, Long> counts() {

@@ -6,8 +6,12 @@ public enum Kind {
     Cold,
     /** A sleeping model with a verified snapshot. */
     Restore,
-    /** The same, woken by many clients at once; the wake ends with the last answer. */
+    /** The same restore, in turns with {@link #Restore}, while nothing of the bench watches: what measuring costs. */
+    Bare,
+    /** A restore, woken by many clients at once; the wake ends with the last answer. */
     Load,
     /** A model that is awake, asked through the gateway and past it in turns. */
-    Gateway
+    Gateway,
+    /** Demand to pod, control plane only: pods that no node takes. */
+    Scheduler
 }

@@ -3,7 +3,10 @@ package dev.dormouse.cli.bench.run;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
 
 /**
  * The classes a JVM of this machine has loaded, by the JDK's own {@code jcmd}.
@@ -35,6 +38,27 @@ record LoadedClasses(List<String> names) {
 
     long own() {
         return names.stream().filter(name -> name.startsWith("dev.dormouse.")).count();
+    }
+
+    /** Packages of ours that a class was loaded from. */
+    long ownPackages() {
+        return packages().filter(name -> name.startsWith("dev.dormouse.")).count();
+    }
+
+    /** Modules of the JDK that a class was loaded from; what is on the class path counts as one more. */
+    long modules() {
+        Map<String, String> moduleOf = new HashMap<>();
+        ModuleLayer.boot()
+                .modules()
+                .forEach(module -> module.getPackages().forEach(name -> moduleOf.put(name, module.getName())));
+        return packages().map(name -> moduleOf.getOrDefault(name, "")).distinct().count();
+    }
+
+    private Stream<String> packages() {
+        return names.stream()
+                .filter(name -> name.contains("."))
+                .map(name -> name.substring(0, name.lastIndexOf('.')))
+                .distinct();
     }
 
     boolean any(String prefix) {

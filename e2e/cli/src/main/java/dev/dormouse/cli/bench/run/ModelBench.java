@@ -1,21 +1,16 @@
 package dev.dormouse.cli.bench.run;
 
 import dev.dormouse.cli.bench.Measurement;
+import dev.dormouse.cli.bench.run.BenchPlan.PageCache;
 import dev.dormouse.cli.figures.Figure.Better;
-import dev.dormouse.cli.demo.EmbeddingClient;
-import dev.dormouse.cli.wake.PlainRead;
 import dev.dormouse.cli.wake.WakeMeter;
 import dev.dormouse.cli.wake.WakeTrace;
-import dev.dormouse.sidecar.api.PodConventions;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.Pod;
-import io.fabric8.kubernetes.client.KubernetesClient;
 import java.io.IOException;
-import java.net.URI;
 import java.net.http.HttpClient;
-import java.nio.file.Path;
-import java.time.Clock;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
@@ -26,9 +21,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.TimeUnit;
-import java.util.function.BiFunction;
-import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -37,23 +29,23 @@ import org.jspecify.annotations.Nullable;
  * asked of the cluster between a request and its answer but the watch on the copy's pods.
  */
 public final class ModelBench implements AutoCloseable {
+    /** How long a copy may take to fall asleep; a start has the plan's timeout. */
     private static final Duration PATIENCE = Duration.ofMinutes(15);
-    private static final Duration LOOK = Duration.ofMillis(20);
+    private static final int LOOKS = 3;
 
-    private final KubernetesClient client;
-    private final URI gateway;
-    private final String namespace;
+    private final Site site;
+    private final String run;
     private final GenericKubernetesResource model;
     private final ModelRequest request;
-    private final Clock clock;
-    private final Consumer<String> say;
+    private final BenchPlan plan;
     private final HttpClient http = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
-    private final EmbeddingClient user;
     private final Samples samples = new Samples();
     private final Set<String> podsSeen = new HashSet<>();
-    private BiFunction<String, String, Optional<Path>> claims = (namespace, claim) -> Optional.empty();
+    private final Limits limits;
     private WarmVisit visit = pod -> {
     };
+    /** The copy with the snapshot, which the restores share. */
+    private @Nullable ModelCopy restored;
 
     /** Called once with a pod that is awake, outside of what is measured. */
     @FunctionalInterface
@@ -61,23 +53,18 @@ public final class ModelBench implements AutoCloseable {
         void look(Pod pod) throws IOException, InterruptedException;
     }
 
-    /** @param say gets a line per start */
-    public ModelBench(KubernetesClient client, URI gateway, String namespace, GenericKubernetesResource model,
-            ModelRequest request, Clock clock, Consumer<String> say) {
-        this.client = client;
-        this.gateway = gateway;
-        this.user = new EmbeddingClient(gateway);
-        this.namespace = namespace;
+    /** @param run makes the copies' names unique */
+    public ModelBench(Site site, String run, GenericKubernetesResource model, ModelRequest request, BenchPlan plan) {
+        this.site = site;
+        this.run = run;
         this.model = model;
         this.request = request;
-        this.clock = clock;
-        this.say = say;
-    }
-
-    /** Where a claim's bytes lie on this machine: with it, a restore is also held against a plain read. */
-    public ModelBench withClaims(BiFunction<String, String, Optional<Path>> folders) {
-        claims = folders;
-        return this;
+        this.plan = plan;
+        this.limits = new Limits(site, model, plan, samples);
+        if (plan.pageCache() == PageCache.Drop && SourceFiles.of(site, model).isEmpty()) {
+            throw new IllegalArgumentException(
+                    "the page cache cannot be dropped: the model's files are not on this machine");
+        }
     }
 
     public ModelBench visiting(WarmVisit warm) {
@@ -85,58 +72,101 @@ public final class ModelBench implements AutoCloseable {
         return this;
     }
 
-    /**
-     * @param run makes the copies' names unique
-     * @throws IOException when a start fails; the copies are deleted all the same
-     */
-    public Map<String, Measurement> run(String run, BenchPlan plan) throws IOException, InterruptedException {
-        if (plan.kinds().contains(Kind.Cold)) {
-            for (int i = 0; i < plan.warmups() + plan.starts(); i++) {
-                cold("bench-" + run + "-" + i, i, plan);
+    /** All that the plan asks for, to be taken in this order, each once. */
+    public List<Step> steps() {
+        List<Step> steps = new ArrayList<>();
+        if (plan.has(Kind.Cold)) {
+            IntStream.range(0, plan.rounds()).forEach(i -> steps.add(() -> cold(i)));
+        }
+        if (plan.restores()) {
+            steps.add(this::takeSnapshot);
+        }
+        for (int i = 0; i < plan.rounds(); i++) {
+            int start = i;
+            for (Kind kind : List.of(Kind.Restore, Kind.Bare)) {
+                if (plan.has(kind)) {
+                    steps.add(() -> restore(kind, start));
+                }
             }
         }
-        if (!plan.kinds().equals(Set.of(Kind.Cold))) {
-            warmedUp("bench-" + run + "-r", plan);
+        if (plan.has(Kind.Load)) {
+            IntStream.range(0, plan.rounds()).forEach(i -> steps.add(() -> restore(Kind.Load, i)));
         }
+        if (plan.has(Kind.Gateway)) {
+            steps.add(this::throughAndPast);
+        }
+        if (plan.has(Kind.Scheduler)) {
+            steps.add(() -> new SchedulerTurns(site, model, samples).measure(run, plan));
+        }
+        if (plan.restores() || plan.has(Kind.Cold)) {
+            steps.add(this::holdAgainstLimits);
+        }
+        return List.copyOf(steps);
+    }
+
+    /** Of the steps taken so far. */
+    public Map<String, Measurement> measurements() {
         return samples.measurements();
     }
 
-    private void cold(String name, int start, BenchPlan plan) throws IOException, InterruptedException {
-        try (ModelCopy copy = ModelCopy.create(client, namespace, model, name, 1);
-                WakeMeter meter = new WakeMeter(client, namespace, copy.name(), clock)) {
-            awaitKnown(copy.name());
-            sample(Kind.Cold, start, plan, wake(copy, meter, 1));
+    /** What was found of the files that starts read, for the environment: kept or dropped, and what was resident. */
+    public Map<String, String> pageCache() {
+        return limits.pageCache();
+    }
+
+    private void cold(int start) throws IOException, InterruptedException {
+        try (ModelCopy copy = ModelCopy.create(site, model, run, Integer.toString(start), 1, plan.timeout())) {
+            limits.beforeCold();
+            try (WakeMeter meter = meter(copy)) {
+                sample(Kind.Cold, start, wake(copy, meter, 1));
+            }
+            if (start == plan.rounds() - 1 && !plan.restores()) {
+                look(copy);
+            }
         }
     }
 
-    private void warmedUp(String name, BenchPlan plan) throws IOException, InterruptedException {
-        try (ModelCopy copy = ModelCopy.create(client, namespace, model, name, plan.clients());
-                WakeMeter meter = new WakeMeter(client, namespace, copy.name(), clock)) {
-            awaitKnown(copy.name());
-            say.accept("taking the snapshot that the next starts restore");
+    private void takeSnapshot() throws IOException, InterruptedException {
+        ModelCopy copy = ModelCopy.create(site, model, run, "r", plan.clients(), plan.timeout());
+        restored = copy;
+        site.say().accept("taking the snapshot that the next starts restore");
+        try (WakeMeter meter = meter(copy)) {
             wake(copy, meter, 1);
-            for (Kind kind : List.of(Kind.Restore, Kind.Load)) {
-                if (plan.kinds().contains(kind)) {
-                    for (int i = 0; i < plan.warmups() + plan.starts(); i++) {
-                        meter.awaitAsleep(PATIENCE);
-                        WakeTrace wake = wake(copy, meter, kind == Kind.Load ? plan.clients() : 1);
-                        mustHaveRestored(wake);
-                        sample(kind, i, plan, wake);
-                    }
-                }
-            }
-            if (plan.kinds().contains(Kind.Gateway)) {
-                meter.awaitAsleep(PATIENCE);
-                throughAndPast(copy, meter, plan);
-            }
-            limits(copy, meter, plan);
+        }
+        awaitAsleep(copy);
+    }
+
+    private void restore(Kind kind, int start) throws IOException, InterruptedException {
+        ModelCopy copy = copy();
+        limits.beforeRestore(copy);
+        WakeTrace wake = kind == Kind.Bare ? unwatched(copy) : watched(copy, kind == Kind.Load ? plan.clients() : 1);
+        mustHaveRestored(wake);
+        sample(kind, start, wake);
+        awaitAsleep(copy); // Here and not before the next start: that one may be another bench's.
+    }
+
+    private WakeTrace watched(ModelCopy copy, int clients) throws IOException, InterruptedException {
+        try (WakeMeter meter = meter(copy)) {
+            return wake(copy, meter, clients);
+        }
+    }
+
+    private WakeTrace unwatched(ModelCopy copy) throws IOException, InterruptedException {
+        long requestedAt = WakeMeter.micros(site.clock());
+        ask(copy, 1);
+        long answeredAt = WakeMeter.micros(site.clock());
+        try (WakeMeter meter = meter(copy)) {
+            return fresh(copy, meter.trace(requestedAt, answeredAt, List.of()));
         }
     }
 
     private WakeTrace wake(ModelCopy copy, WakeMeter meter, int clients) throws IOException, InterruptedException {
         long requestedAt = meter.now();
-        ask(copy.name(), clients);
-        WakeTrace wake = meter.trace(requestedAt, meter.now(), List.of());
+        ask(copy, clients);
+        return fresh(copy, meter.trace(requestedAt, meter.now(), List.of()));
+    }
+
+    private WakeTrace fresh(ModelCopy copy, WakeTrace wake) throws IOException {
         if (!podsSeen.add(wake.sidecar().podUid())) {
             throw new IOException("pod " + wake.sidecar().podUid() + " of " + copy.name()
                     + " answered twice: that was no fresh start");
@@ -144,15 +174,23 @@ public final class ModelBench implements AutoCloseable {
         return wake;
     }
 
-    private void ask(String name, int clients) throws IOException, InterruptedException {
-        if (clients == 1) {
-            request.send(http, gateway, name);
-            return;
+    private void ask(ModelCopy copy, int clients) throws IOException, InterruptedException {
+        try {
+            if (clients == 1) {
+                request.send(http, site.gateway(), copy.name(), plan.timeout());
+            } else {
+                crowd(copy.name(), clients);
+            }
+        } catch (IOException e) {
+            throw new IOException(e.getMessage() + copy.lastWords(), e);
         }
+    }
+
+    private void crowd(String name, int clients) throws IOException, InterruptedException {
         try (ExecutorService crowd = Executors.newVirtualThreadPerTaskExecutor()) {
             List<Future<@Nullable Void>> asked = IntStream.range(0, clients)
                     .mapToObj(client -> crowd.<@Nullable Void>submit(() -> {
-                        request.send(http, gateway, name);
+                        request.send(http, site.gateway(), name, plan.timeout());
                         return null;
                     }))
                     .toList();
@@ -164,12 +202,17 @@ public final class ModelBench implements AutoCloseable {
         }
     }
 
-    private void sample(Kind kind, int start, BenchPlan plan, WakeTrace wake) {
+    private void sample(Kind kind, int start, WakeTrace wake) {
         boolean counts = start >= plan.warmups();
-        samples.wake(kind, counts, wake);
-        say.accept(String.format(Locale.ROOT, "%-8s %s: %,.1f ms", kind.name().toLowerCase(Locale.ROOT),
-                counts ? "%d/%d".formatted(start - plan.warmups() + 1, plan.starts()) : "warm-up",
-                wake.totalMicros() / 1e3));
+        if (kind == Kind.Bare) {
+            samples.millis("bare.total", counts, wake.totalMicros());
+        } else {
+            samples.wake(kind, counts, wake);
+        }
+        site.say()
+                .accept(String.format(Locale.ROOT, "%-8s %s: %,.1f ms", kind.name().toLowerCase(Locale.ROOT),
+                        counts ? "%d/%d".formatted(start - plan.warmups() + 1, plan.starts()) : "warm-up",
+                        wake.totalMicros() / 1e3));
     }
 
     /** Anything else would be a cold start under the name of a restore. */
@@ -180,73 +223,73 @@ public final class ModelBench implements AutoCloseable {
         }
     }
 
-    /** In turns, so that what disturbs the machine disturbs both. */
-    private void throughAndPast(ModelCopy copy, WakeMeter meter, BenchPlan plan)
-            throws IOException, InterruptedException {
-        request.send(http, gateway, copy.name());
-        URI engine = engine(meter.pod().orElseThrow(() -> new IOException(copy.name() + " has no pod")));
-        for (int i = 0; i < plan.warmups() + plan.requests(); i++) {
-            boolean counts = i >= plan.warmups();
-            long past = timed(engine, copy.name());
-            long through = timed(gateway, copy.name());
-            samples.millis("gateway.direct", counts, past);
-            samples.millis("gateway.through", counts, through);
-            samples.add("gateway.through_to_direct", "ratio", Better.Lower, counts, (double) through / past);
+    private void throughAndPast() throws IOException, InterruptedException {
+        ModelCopy copy = copy();
+        ask(copy, 1);
+        try (WakeMeter meter = meter(copy)) {
+            new GatewayTurns(site, request, http, samples).measure(copy.name(), pod(meter), plan);
         }
-        say.accept(String.format(Locale.ROOT, "gateway  %d requests through it, %d past it", plan.requests(),
-                plan.requests()));
-    }
-
-    private long timed(URI base, String name) throws IOException, InterruptedException {
-        long begin = System.nanoTime();
-        request.send(http, base, name);
-        return (System.nanoTime() - begin) / 1_000;
-    }
-
-    private URI engine(Pod pod) {
-        int port = pod.getSpec()
-                .getContainers()
-                .stream()
-                .filter(container -> container.getName().equals(PodConventions.ENGINE_CONTAINER))
-                .flatMap(container -> container.getPorts().stream())
-                .filter(each -> PodConventions.ENGINE_PORT_NAME.equals(each.getName()))
-                .mapToInt(each -> each.getContainerPort())
-                .findFirst()
-                .orElse(PodConventions.ENGINE_PORT);
-        return URI.create("http://" + pod.getStatus().getPodIP() + ":" + port);
+        awaitAsleep(copy);
     }
 
     /** What this machine can do at best, and what can be seen of a pod that is awake; none of it is timed with a start. */
-    private void limits(ModelCopy copy, WakeMeter meter, BenchPlan plan) throws IOException, InterruptedException {
-        Optional<Path> volume = claims.apply(namespace, copy.snapshots());
-        if (volume.isPresent() && plan.kinds().contains(Kind.Restore)) {
-            double read = PlainRead.rate(volume.get());
-            samples.add("restore.plain_read", "GB/s", Better.Higher, true, read / 1e9);
-            Measurement rate = samples.measurements().get("restore.rate");
-            if (rate != null) {
-                rate.samples()
-                        .forEach(each -> samples.add("restore.of_plain_read", "ratio", Better.Higher, true,
-                                each * 1e9 / read));
-            }
-        }
-        request.send(http, gateway, copy.name());
-        visit.look(meter.pod().orElseThrow(() -> new IOException(copy.name() + " has no pod")));
-    }
-
-    /** The gateway answers 404 for a model it has not seen yet. */
-    private void awaitKnown(String name) throws IOException, InterruptedException {
-        long deadline = System.nanoTime() + PATIENCE.toNanos();
-        while (!user.models().contains(name)) {
-            if (System.nanoTime() > deadline) {
-                throw new IOException("the gateway at " + gateway + " does not list " + name);
-            }
-            TimeUnit.NANOSECONDS.sleep(LOOK.toNanos());
+    private void holdAgainstLimits() throws IOException, InterruptedException {
+        Optional<ModelCopy> copy = Optional.ofNullable(restored);
+        limits.measure(copy);
+        if (copy.isPresent()) {
+            look(copy.get());
         }
     }
 
+    /** On a machine with much to do a copy may fall asleep while it is looked at; then it is woken once more. */
+    private void look(ModelCopy copy) throws IOException, InterruptedException {
+        for (int tries = LOOKS;; tries--) {
+            ask(copy, 1);
+            try (WakeMeter meter = meter(copy)) {
+                Pod pod = pod(meter);
+                visit.look(pod);
+                ImagePulls.millis(site.client(), pod)
+                        .ifPresent(millis -> samples.add("image_pull", "ms", Better.Lower, true, millis));
+                return;
+            } catch (IOException e) {
+                if (tries == 0) {
+                    throw e;
+                }
+            }
+        }
+    }
+
+    private ModelCopy copy() {
+        if (restored == null) {
+            throw new IllegalStateException("steps are taken in order, and the snapshot comes first");
+        }
+        return restored;
+    }
+
+    private void awaitAsleep(ModelCopy copy) throws IOException {
+        try (WakeMeter meter = meter(copy)) {
+            meter.awaitAsleep(PATIENCE);
+        }
+    }
+
+    private WakeMeter meter(ModelCopy copy) {
+        return new WakeMeter(site.client(), site.namespace(), copy.name(), site.clock());
+    }
+
+    private static Pod pod(WakeMeter meter) throws IOException {
+        return meter.pod().orElseThrow(() -> new IOException("the model that just answered has no pod"));
+    }
+
+    /** Deletes the copy that is still there. */
     @Override
     public void close() {
-        user.close();
-        http.close();
+        try {
+            if (restored != null) {
+                restored.close();
+                restored = null;
+            }
+        } finally {
+            http.close();
+        }
     }
 }

@@ -14,7 +14,6 @@ import java.time.Duration;
 /** The request that every start answers; the model's name is put into it. */
 public final class ModelRequest {
     private static final ObjectMapper JSON = new ObjectMapper();
-    private static final Duration PATIENCE = Duration.ofMinutes(15);
 
     private final String path;
     private final ObjectNode body;
@@ -33,11 +32,12 @@ public final class ModelRequest {
         }
     }
 
-    /** @throws IOException when the answer is not 200: a start that failed is no sample (BR1) */
-    void send(HttpClient http, URI base, String model) throws IOException, InterruptedException {
+    /** @throws IOException when the answer is not 200 or comes too late: a start that failed is no sample (BR1) */
+    void send(HttpClient http, URI base, String model, Duration timeout)
+            throws IOException, InterruptedException {
         byte[] bytes = JSON.writeValueAsBytes(body.deepCopy().put("model", model));
         HttpResponse<String> answer = http.send(HttpRequest.newBuilder(base.resolve(path))
-                .timeout(PATIENCE)
+                .timeout(timeout)
                 .header("Content-Type", "application/json")
                 .POST(HttpRequest.BodyPublishers.ofByteArray(bytes))
                 .build(), HttpResponse.BodyHandlers.ofString());

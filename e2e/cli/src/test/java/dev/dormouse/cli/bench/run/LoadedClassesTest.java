@@ -21,6 +21,8 @@ class LoadedClassesTest {
         assertThat(classes.names()).containsExactly("java.lang.Object", "dev.dormouse.operator.OperatorMain",
                 "java.util.AbstractCollection", "jcuda.Pointer");
         assertThat(classes.own()).isEqualTo(1);
+        assertThat(classes.ownPackages()).isEqualTo(1);
+        assertThat(classes.modules()).as("java.base and the class path").isEqualTo(2);
         assertThat(classes.any("jcuda.")).isTrue();
         assertThat(classes.any("org.bouncycastle.")).isFalse();
     }

@@ -24,12 +24,12 @@ class ModelCopyTest {
                 """, GenericKubernetesResource.class);
         JsonNode before = JSON.valueToTree(original);
 
-        JsonNode copy = JSON.valueToTree(ModelCopy.desired(original, "ns", "bench-1", 32));
+        JsonNode copy = JSON.valueToTree(ModelCopy.desired(original, "ns", "1", "r", 32));
 
-        assertThat(copy.at("/metadata/name").asText()).isEqualTo("bench-1");
+        assertThat(copy.at("/metadata/name").asText()).isEqualTo("bench-1-r");
         assertThat(copy.at("/metadata").has("uid")).isFalse();
-        assertThat(copy.at("/metadata").has("labels")).isFalse();
-        assertThat(copy.at("/spec/model/name").asText()).isEqualTo("bench-1");
+        assertThat(copy.at("/metadata/labels")).isEqualTo(JSON.readTree("{\"dormouse.dev/bench\": \"1\"}"));
+        assertThat(copy.at("/spec/model/name").asText()).isEqualTo("bench-1-r");
         assertThat(copy.at("/spec/model").has("aliases")).isFalse();
         assertThat(copy.at("/spec").has("canary")).isFalse();
         assertThat(copy.at("/spec").has("replicas")).isFalse();
