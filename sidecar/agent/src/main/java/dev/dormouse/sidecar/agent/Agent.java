@@ -25,11 +25,14 @@ final class Agent implements AutoCloseable {
     private final Replica replica;
     private final StatusServer http;
     private final UnixListener listener;
+    private final DeviceMemory device;
     private final Thread engines;
     private volatile @Nullable MessageChannel engine;
     private volatile boolean closed;
 
-    private Agent(StatusBoard board, Replica replica, StatusServer http, UnixListener listener) {
+    private Agent(StatusBoard board, Replica replica, StatusServer http, UnixListener listener,
+            DeviceMemory device) {
+        this.device = device;
         this.board = board;
         this.replica = replica;
         this.http = http;
@@ -61,7 +64,7 @@ final class Agent implements AutoCloseable {
         try {
             http = StatusServer.start(config.podIp(), config.httpPort(), board,
                     new SnapshotRoutes(store, replica, config.apiToken()), replica);
-            Agent agent = new Agent(board, replica, http, UnixListener.bind(config.socket()));
+            Agent agent = new Agent(board, replica, http, UnixListener.bind(config.socket()), device);
             agent.engines.start();
             LOG.info("listening on {}:{} and {}", config.podIp(), http.port(), config.socket());
             return agent;
@@ -101,7 +104,7 @@ final class Agent implements AutoCloseable {
                     next.get().close();
                     return;
                 }
-                new EngineSession(next.get(), replica).run();
+                new EngineSession(next.get(), replica, device).run();
             } catch (IOException e) {
                 LOG.error("no engine can connect", e);
                 return;

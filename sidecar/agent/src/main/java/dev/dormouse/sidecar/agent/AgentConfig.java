@@ -1,11 +1,15 @@
 package dev.dormouse.sidecar.agent;
 
+import dev.dormouse.sidecar.api.EngineMessage.Memory;
 import dev.dormouse.sidecar.api.PodConventions;
 import dev.dormouse.sidecar.api.SidecarEnvironment;
 import dev.dormouse.sidecar.pipeline.Compression;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -19,10 +23,12 @@ import org.jspecify.annotations.Nullable;
  * @param snapshots absent: snapshots are off
  * @param warmup which phases run, and for how long
  * @param apiToken what requests that change snapshots must bear; absent: they must come from this pod
+ * @param device whose memory snapshots are of
+ * @param fitness what must hold before this sidecar works
  */
 public record AgentConfig(Path socket, String podIp, int httpPort, int enginePort, String podUid, String model,
         String activation, @Nullable SnapshotSettings snapshots, WarmupSettings warmup,
-        @Nullable String apiToken) {
+        @Nullable String apiToken, DeviceSettings device, FitnessSettings fitness) {
 
     private static final Pattern UID = Pattern.compile("[A-Za-z0-9.-]{1,64}");
     private static final Pattern KEY = Pattern.compile("[0-9a-f]{64}");
@@ -43,6 +49,18 @@ public record AgentConfig(Path socket, String podIp, int httpPort, int enginePor
     public record WarmupSettings(boolean preloadWeights, boolean preallocatePools, boolean precompileKernels,
             int batchSize, int iterations, Duration deadline) {}
 
+    /** @param gpu which of those this process sees, from 0 */
+    public record DeviceSettings(Memory memory, int gpu) {}
+
+    /**
+     * @param skip names of checks that are left out
+     * @param memoryMib what the container must at least be allowed
+     * @param diskPercent what must be free on the snapshot volume
+     * @param driver the oldest CUDA that will do, as the driver counts
+     * @param terminationLog where the reason of an exit is written, if it is there
+     */
+    public record FitnessSettings(Set<String> skip, int memoryMib, int diskPercent, int driver, Path terminationLog) {}
+
     /** @throws IllegalArgumentException naming the variable, its value and what is expected */
     public static AgentConfig fromEnvironment(Map<String, String> environment) {
         Reader env = new Reader(environment);
@@ -58,7 +76,20 @@ public record AgentConfig(Path socket, String podIp, int httpPort, int enginePor
                         env.number(SidecarEnvironment.BATCH_SIZE, 1, 1, 4_096),
                         env.number(SidecarEnvironment.ITERATIONS, 1, 1, 10_000),
                         Duration.ofSeconds(env.number(SidecarEnvironment.DEADLINE_SECONDS, 600, 1, 86_400))),
-                env.value(SidecarEnvironment.API_TOKEN));
+                env.value(SidecarEnvironment.API_TOKEN),
+                new DeviceSettings(env.memory(), env.number(SidecarEnvironment.GPU, 0, 0, 63)), fitness(env));
+    }
+
+    private static FitnessSettings fitness(Reader env) {
+        Set<String> skip = new HashSet<>(List.of(env.text(SidecarEnvironment.FITNESS_SKIP, "").split(",")));
+        skip.remove("");
+        if (!Fitness.NAMES.containsAll(skip)) {
+            throw env.wrong(SidecarEnvironment.FITNESS_SKIP, "some of " + Fitness.NAMES + ", separated by commas");
+        }
+        return new FitnessSettings(skip, env.number(SidecarEnvironment.FITNESS_MEMORY_MIB, 96, 0, 1 << 20),
+                env.number(SidecarEnvironment.FITNESS_DISK_PERCENT, 2, 0, 100),
+                env.number(SidecarEnvironment.FITNESS_DRIVER, 11_080, 0, 1_000_000),
+                Path.of(env.text(SidecarEnvironment.TERMINATION_LOG, "/dev/termination-log")));
     }
 
     private static @Nullable SnapshotSettings snapshots(Reader env) {
@@ -133,6 +164,16 @@ public record AgentConfig(Path socket, String podIp, int httpPort, int enginePor
                 case "zstd" -> Compression.Zstd;
                 default -> throw wrong(SidecarEnvironment.COMPRESSION, "none or zstd");
             };
+        }
+
+        Memory memory() {
+            String text = text(SidecarEnvironment.DEVICE, Memory.Host.name());
+            for (Memory memory : Memory.values()) {
+                if (memory.name().equals(text)) {
+                    return memory;
+                }
+            }
+            throw wrong(SidecarEnvironment.DEVICE, "one of " + List.of(Memory.values()));
         }
 
         IllegalArgumentException wrong(String key, String expected) {

@@ -1,16 +1,19 @@
 package dev.dormouse.sidecar.agent;
 
 import dev.dormouse.sidecar.agent.AgentConfig.SnapshotSettings;
-import dev.dormouse.sidecar.device.HostDevice;
+import dev.dormouse.sidecar.device.DeviceMemory;
 import dev.dormouse.sidecar.store.SnapshotStore;
 import dev.dormouse.sidecar.store.Writer;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Clock;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Starts the sidecar. Exit status: 0 after SIGTERM, 1 when it cannot listen, 2 for a bad configuration. */
+/** Starts the sidecar. Exit status: 0 after SIGTERM, 1 when it cannot listen or is not fit, 2 for a bad
+ * configuration. */
 public final class AgentMain {
     private static final Logger LOG = LoggerFactory.getLogger(AgentMain.class);
 
@@ -25,9 +28,16 @@ public final class AgentMain {
             System.exit(2);
             return;
         }
+        DeviceMemory device;
+        try {
+            device = new Fitness(config).device();
+        } catch (UnfitException e) {
+            unfit(config, e);
+            return;
+        }
         Agent agent;
         try {
-            agent = Agent.start(config, open(config), new HostDevice(HostMemory.limitBytes()), Clock.systemUTC());
+            agent = Agent.start(config, open(config), device, Clock.systemUTC());
         } catch (IOException e) {
             System.err.println("dormouse sidecar: " + e.getMessage());
             System.exit(1);
@@ -38,6 +48,22 @@ public final class AgentMain {
             // Nobody asked it to stop: the socket broke, and without it the replica can do nothing.
             Runtime.getRuntime().halt(1);
         }
+    }
+
+    /** Said where people look: on standard error, and where the kubelet takes the reason of a container's end from. */
+    private static void unfit(AgentConfig config, UnfitException e) {
+        String line = "dormouse sidecar: not fit (" + e.check() + "): " + e.getMessage();
+        System.err.println(line);
+        Path log = config.fitness().terminationLog();
+        try {
+            if (Files.isWritable(log)) {
+                Files.writeString(log, line);
+            }
+        } catch (IOException ignored) {
+            // Standard error has it.
+        }
+        // Whatever threads a driver has left behind: they must not keep the process.
+        Runtime.getRuntime().halt(1);
     }
 
     /** A volume that cannot be used costs the snapshots, not the replica. */

@@ -1,5 +1,6 @@
 package dev.dormouse.sidecar.agent;
 
+import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.api.EngineMessage.BufferMeta;
 import dev.dormouse.sidecar.device.Allocation;
 import dev.dormouse.sidecar.transport.MemoryFile;
@@ -46,9 +47,7 @@ final class CommittedGeneration implements Generation {
     @Override
     public List<Part> allocations() {
         List<Part> parts = new ArrayList<>();
-        memory.values()
-                .forEach(
-                        allocation -> parts.add(new Part("", allocation.id(), allocation.bytes(), allocation.fd())));
+        memory.values().forEach(allocation -> parts.add(Part.of(allocation)));
         return parts;
     }
 
@@ -60,7 +59,8 @@ final class CommittedGeneration implements Generation {
     @Override
     public List<Part> files() {
         List<Part> parts = new ArrayList<>();
-        fileSet.forEach((name, file) -> parts.add(new Part(name, 0, file.bytes(), file.descriptor().number())));
+        fileSet.forEach((name, file) -> parts
+                .add(new Part(name, 0, file.bytes(), BufferType.Other, file.descriptor().number())));
         return parts;
     }
 

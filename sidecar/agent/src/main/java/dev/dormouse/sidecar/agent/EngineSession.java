@@ -7,6 +7,7 @@ import dev.dormouse.sidecar.api.EngineMessage.BufferMeta;
 import dev.dormouse.sidecar.api.EngineMessage.FileMeta;
 import dev.dormouse.sidecar.api.EngineMessage.Mode;
 import dev.dormouse.sidecar.device.Allocation;
+import dev.dormouse.sidecar.device.DeviceMemory;
 import dev.dormouse.sidecar.transport.Frame;
 import dev.dormouse.sidecar.transport.MessageChannel;
 import dev.dormouse.sidecar.transport.ProtocolException;
@@ -31,15 +32,17 @@ final class EngineSession {
     private final Replica replica;
     private @Nullable Mode mode;
     private @Nullable GenerationDraft draft;
+    private final HeldMemory held;
 
-    EngineSession(MessageChannel channel, Replica replica) {
+    EngineSession(MessageChannel channel, Replica replica, DeviceMemory device) {
         this.channel = channel;
         this.replica = replica;
+        this.held = new HeldMemory(device, channel);
     }
 
     /** Talks until either side has had enough. */
     void run() {
-        try (channel) {
+        try {
             Optional<Frame> next = channel.receive();
             while (next.isPresent()) {
                 try (Frame frame = next.get()) {
@@ -56,14 +59,24 @@ final class EngineSession {
         } finally {
             dropDraft();
             replica.engineGone();
+            // Last: the engine frees memory of its own when this end is closed.
+            channel.close();
         }
     }
 
     private void answer(Frame frame) throws IOException, InterruptedException {
         try {
             switch (frame.message()) {
+                case EngineMessage.Done done when done.slots() != null -> held.landed(done.slots());
+                case EngineMessage.Filled filled -> held.filled(filled.pieces());
+                case EngineMessage.Failed failed -> held.refused(failed);
+                case EngineMessage.Abort abort -> abort(abort);
+                case EngineMessage message when held.copying() -> throw new RefusedException("WrongState",
+                        message.getClass().getSimpleName() + " while the ring runs");
                 case EngineMessage.Hello hello -> hello(hello);
                 case EngineMessage.Alloc alloc -> allocate(alloc);
+                case EngineMessage.Export export -> export(export);
+                case EngineMessage.Ring ring -> held.ring(restored("RING"), replica::refuse);
                 case EngineMessage.PutMeta meta -> {
                     draft("PUT_META").put(meta.buffers());
                     channel.send(new EngineMessage.Done());
@@ -72,11 +85,11 @@ final class EngineSession {
                 case EngineMessage.Commit commit -> commit();
                 case EngineMessage.Attach attach -> attach();
                 case EngineMessage.Wait wait -> {
+                    held.refuseToWait(replica.attachable());
                     replica.await(wait.buffer());
                     channel.send(new EngineMessage.Waited());
                 }
                 case EngineMessage.Ready ready -> ready(ready);
-                case EngineMessage.Abort abort -> abort(abort);
                 default -> throw new RefusedException("UnexpectedMessage",
                         frame.message().getClass().getSimpleName() + " is for the sidecar to say");
             }
@@ -89,6 +102,7 @@ final class EngineSession {
     /** May come again on the same connection, after a snapshot was refused. */
     private void hello(EngineMessage.Hello hello) throws IOException, RefusedException {
         dropDraft();
+        held.reset();
         mode = null;
         EngineMessage.Welcome welcome = replica.hello(hello);
         mode = welcome.mode();
@@ -100,7 +114,28 @@ final class EngineSession {
 
     private void allocate(EngineMessage.Alloc alloc) throws IOException, RefusedException {
         Allocation allocation = draft("ALLOC").allocate(alloc.bytes(), alloc.bufferType());
-        channel.send(new EngineMessage.Allocated(1, allocation.id(), allocation.bytes()), List.of(allocation.fd()));
+        allocated(allocation);
+    }
+
+    private void allocated(Allocation allocation) throws IOException {
+        List<Integer> descriptor = allocation.fd() == Allocation.NO_DESCRIPTOR ? List.of() : List.of(allocation.fd());
+        channel.send(new EngineMessage.Allocated(descriptor.size(), allocation.id(), allocation.bytes()), descriptor);
+    }
+
+    private void export(EngineMessage.Export export) throws IOException, RefusedException {
+        if (export.allocation() == null) {
+            allocated(draft("EXPORT").export(export));
+        } else {
+            held.bind(restored("EXPORT"), export.allocation(), export);
+            channel.send(new EngineMessage.Done());
+        }
+    }
+
+    private RestoredGeneration restored(String request) throws RefusedException {
+        if (mode == Mode.Attach && replica.attachable() instanceof RestoredGeneration memory) {
+            return memory;
+        }
+        throw new RefusedException("WrongState", request + " is for an engine that was welcomed with Attach");
     }
 
     private void putFile(EngineMessage.PutFile file, Frame frame) throws IOException, RefusedException {
@@ -126,6 +161,7 @@ final class EngineSession {
         List<Part> parts = new ArrayList<>(generation.allocations());
         int allocations = parts.size();
         parts.addAll(generation.files());
+        boolean shared = parts.stream().noneMatch(part -> part.descriptor() == Allocation.NO_DESCRIPTOR);
         List<BufferMeta> buffers = generation.buffers();
         // As many frames as the bounds on descriptors and bytes demand; most models need one.
         int frames = Math.max(1, Math.max(frames(parts.size(), EngineMessage.MAX_FDS),
@@ -134,11 +170,18 @@ final class EngineSession {
             int from = Math.min(parts.size(), frame * EngineMessage.MAX_FDS);
             int to = Math.min(parts.size(), from + EngineMessage.MAX_FDS);
             int border = Math.clamp(allocations, from, to);
-            channel.send(new EngineMessage.Attached(to - from, frame < frames - 1,
-                    parts.subList(from, border).stream().map(p -> new AllocationMeta(p.id(), p.bytes())).toList(),
+            List<Integer> descriptors = parts.subList(shared ? from : border, to)
+                    .stream()
+                    .map(Part::descriptor)
+                    .toList();
+            channel.send(new EngineMessage.Attached(descriptors.size(), frame < frames - 1,
+                    parts.subList(from, border)
+                            .stream()
+                            .map(p -> new AllocationMeta(p.id(), p.bytes(), p.type()))
+                            .toList(),
                     slice(buffers, frame),
                     parts.subList(border, to).stream().map(p -> new FileMeta(p.name(), p.bytes())).toList()),
-                    parts.subList(from, to).stream().map(Part::descriptor).toList());
+                    descriptors);
         }
     }
 
@@ -158,8 +201,14 @@ final class EngineSession {
         if (draft != null) {
             throw new RefusedException("NotCommitted", "READY before COMMIT: the memory is still being written");
         }
-        replica.engineReady(ready, mode);
+        if (mode == Mode.Attach) {
+            held.refuseToWait(replica.attachable());
+        }
+        Runnable warmup = replica.engineReady(ready, mode);
+        held.serving();
+        // Before the warmup, whose save may ask this engine for its bytes.
         channel.send(new EngineMessage.Done());
+        warmup.run();
     }
 
     private void abort(EngineMessage.Abort abort) throws IOException {
@@ -167,6 +216,10 @@ final class EngineSession {
         dropDraft();
         mode = null;
         channel.send(new EngineMessage.Done());
+        if (held.copying()) {
+            // What is on its way to it cannot be called back.
+            channel.shutdown();
+        }
     }
 
     private GenerationDraft draft(String request) throws RefusedException {

@@ -1,6 +1,8 @@
 package dev.dormouse.sidecar.agent;
 
+import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.api.EngineMessage.BufferMeta;
+import dev.dormouse.sidecar.device.Allocation;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -13,8 +15,15 @@ sealed interface Generation extends AutoCloseable permits CommittedGeneration, R
     /** Code of the refusal to wait for a name that does not exist; it says nothing about the contents. */
     String UNKNOWN_NAME = "UnknownName";
 
-    /** An allocation or a file as it is handed over: {@code descriptor} stays the generation's. */
-    record Part(String name, int id, long bytes, int descriptor) {}
+    /**
+     * An allocation or a file as it is handed over: {@code descriptor} stays the generation's, and is
+     * {@link Allocation#NO_DESCRIPTOR} for memory that the engine holds.
+     */
+    record Part(String name, int id, long bytes, BufferType type, int descriptor) {
+        static Part of(Allocation allocation) {
+            return new Part("", allocation.id(), allocation.bytes(), allocation.type(), allocation.fd());
+        }
+    }
 
     /** Differs from that of every other generation of any sidecar. */
     String id();

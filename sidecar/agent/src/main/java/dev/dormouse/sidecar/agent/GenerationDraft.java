@@ -1,9 +1,11 @@
 package dev.dormouse.sidecar.agent;
 
 import dev.dormouse.sidecar.api.BufferType;
+import dev.dormouse.sidecar.api.EngineMessage;
 import dev.dormouse.sidecar.api.EngineMessage.BufferMeta;
 import dev.dormouse.sidecar.device.Allocation;
 import dev.dormouse.sidecar.device.DeviceMemory;
+import dev.dormouse.sidecar.device.IpcDevice;
 import dev.dormouse.sidecar.device.OutOfDeviceMemoryException;
 import dev.dormouse.sidecar.transport.Descriptor;
 import dev.dormouse.sidecar.transport.MemoryFile;
@@ -39,6 +41,17 @@ final class GenerationDraft implements AutoCloseable {
         }
         memory.put(allocation.id(), allocation);
         table.allocated(allocation.id(), allocation.bytes(), type);
+        return allocation;
+    }
+
+    /** Memory that the engine holds and has exported. */
+    Allocation export(EngineMessage.Export export) throws RefusedException {
+        if (!(device instanceof IpcDevice ipc)) {
+            throw new RefusedException("WrongState",
+                    "EXPORT is for memory of mode Ipc, this sidecar's is " + device.mode());
+        }
+        Allocation allocation = allocate(export.bytes(), export.bufferType());
+        HeldMemory.bind(ipc, allocation, export);
         return allocation;
     }
 

@@ -71,6 +71,10 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
     /** The first act of the process: the clock of the warmup runs (H22), and the newest snapshot is being read. */
     synchronized void start() {
         armDeadline();
+        preload();
+    }
+
+    private synchronized void preload() {
         if (keeper == null || !config.warmup().preloadWeights()) {
             return;
         }
@@ -156,7 +160,7 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
     }
 
     /** The ladder: a snapshot that cannot be restored is set aside, and the model comes up from its source. */
-    private void refuse(RestoredGeneration restored, RefusedException refusal) {
+    void refuse(RestoredGeneration restored, RefusedException refusal) {
         boolean damaged = restored.damaged(refusal);
         synchronized (this) {
             if (generation != restored || closed || board.current().phase() == ReplicaPhase.Failed) {
@@ -197,6 +201,10 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
         Map<String, String> atHand = generation == null ? null : generation.compatibility();
         WakePlan plan = WakePlan.decide(keeper != null, config.warmup().preloadWeights(), atHand, wanted);
         LOG.info("engine {} {} says hello: {}", hello.engine(), hello.engineVersion(), plan);
+        if (!(plan instanceof WakePlan.Bypass) && !hello.memory().contains(device.mode())) {
+            throw new RefusedException("UnsupportedMemory", "This sidecar's memory is " + device.mode()
+                    + " and the engine can use " + hello.memory() + " only; set DORMOUSE_DEVICE to one of those");
+        }
         board.update(status -> {
             status.phases = WarmupPhases.begun(config.warmup());
             status.warmupIterations = 0;
@@ -214,7 +222,7 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
             status.phase(ReplicaPhase.Loading, null, null);
             status.snapshot = new SnapshotReport(null, SnapshotReport.State.Skipped, 0, 0, 0, reason, null);
         });
-        return new EngineMessage.Welcome(EngineMessage.PROTOCOL, Mode.Bypass, "", reason);
+        return new EngineMessage.Welcome(EngineMessage.PROTOCOL, Mode.Bypass, "", reason, device.mode(), null);
     }
 
     private EngineMessage.Welcome attach() throws RefusedException {
@@ -229,7 +237,8 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
                 restored.timing().ifPresent(timing -> status.phases = status.phases.with(timing));
             }
         });
-        return new EngineMessage.Welcome(EngineMessage.PROTOCOL, Mode.Attach, memory.id(), null);
+        return new EngineMessage.Welcome(EngineMessage.PROTOCOL, Mode.Attach, memory.id(), null, device.mode(),
+                device.uuid());
     }
 
     private EngineMessage.Welcome create(@Nullable String incompatible) {
@@ -247,7 +256,7 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
             status.phases = WarmupPhases.begun(config.warmup());
         });
         return new EngineMessage.Welcome(EngineMessage.PROTOCOL, Mode.Create, "",
-                refused == null ? "NoSnapshot" : refused.reason());
+                refused == null ? "NoSnapshot" : refused.reason(), device.mode(), device.uuid());
     }
 
     GenerationDraft draft(EngineMessage.Hello hello) {
@@ -286,8 +295,12 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
         }
     }
 
-    /** The engine serves: everything it needs must be there and whole, then it is warmed up in the background. */
-    void engineReady(EngineMessage.Ready ready, Mode mode) throws RefusedException, InterruptedException {
+    /**
+     * The engine serves: everything it needs must be there and whole.
+     *
+     * @return begins its warmup, in the background
+     */
+    Runnable engineReady(EngineMessage.Ready ready, Mode mode) throws RefusedException, InterruptedException {
         EngineRules.check(ready);
         Generation memory = mode == Mode.Bypass ? null : attachable();
         if (memory != null) {
@@ -306,7 +319,8 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
             if (phases.failure().isPresent()) {
                 PhaseTiming failed = phases.failure().get();
                 fail("WarmupFailed", failed.name(), String.valueOf(failed.error()));
-                return;
+                return () -> {
+                };
             }
             warmup = attempt;
             unsaved = save;
@@ -315,7 +329,7 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
                 status.phases = phases.with(WarmupPhases.running(PhaseTiming.WARMUP_INFERENCE));
             });
         }
-        Thread.ofPlatform().daemon().name("warmup").start(() -> warm(attempt, unsaved));
+        return () -> Thread.ofPlatform().daemon().name("warmup").start(() -> warm(attempt, unsaved));
     }
 
     private void warm(Warmup attempt, @Nullable FirstSave unsaved) {
@@ -355,12 +369,32 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
     }
 
     /** The engine's process has ended or let go: the replica serves nobody until an engine is back and warm. */
-    synchronized void engineGone() {
-        engineConnected = false;
-        endAttempt();
+    void engineGone() {
+        Generation lost;
+        synchronized (this) {
+            engineConnected = false;
+            endAttempt();
+            lost = device.mode().heldByEngine() ? generation : null;
+            if (lost != null) {
+                generation = null;
+                save = null;
+            }
+        }
+        device.engineGone();
+        if (lost != null) {
+            lost.close();
+        }
+        engineLeft(lost != null);
+    }
+
+    /** @param lost whether its memory is gone with it: then the next engine's is being restored from now on */
+    private synchronized void engineLeft(boolean lost) {
         ReplicaPhase phase = board.current().phase();
         if (closed || phase == ReplicaPhase.Failed) {
             return;
+        }
+        if (lost) {
+            preload();
         }
         boolean reading = generation instanceof RestoredGeneration restored && restored.timing().isEmpty();
         board.update(status -> {

@@ -1,8 +1,10 @@
 package dev.dormouse.sidecar.agent;
 
+import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.api.EngineMessage.BufferMeta;
 import dev.dormouse.sidecar.api.PhaseTiming;
 import dev.dormouse.sidecar.http.RestoreView;
+import dev.dormouse.sidecar.device.Allocation;
 import dev.dormouse.sidecar.pipeline.RestoreException;
 import dev.dormouse.sidecar.pipeline.RestoreProgress;
 import dev.dormouse.sidecar.pipeline.RestoreTask;
@@ -53,12 +55,32 @@ final class RestoredGeneration implements Generation {
                 micros = done.elapsed().toNanos() / 1_000;
                 restored.accept(micros);
             } else {
-                refused.accept(refusal(failure instanceof CompletionException && failure.getCause() != null
-                        ? failure.getCause()
-                        : failure));
+                refused.accept(refusal(cause(failure)));
             }
             return null;
         });
+    }
+
+    /** Calls one of them, once, when everything has arrived or nothing more will: at once when that is so already. */
+    void whenArrived(Runnable there, Consumer<RefusedException> refused) {
+        CompletableFuture<Object> unused = task.done().handle((done, failure) -> {
+            if (failure == null) {
+                there.run();
+            } else {
+                refused.accept(refusal(cause(failure)));
+            }
+            return done;
+        });
+    }
+
+    private static Throwable cause(Throwable failure) {
+        return failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
+    }
+
+    /** Absent when it is none of this memory's. */
+    @Nullable
+    Allocation allocation(int allocation) {
+        return task.allocations().stream().filter(one -> one.id() == allocation).findFirst().orElse(null);
     }
 
     private static RefusedException refusal(Throwable failure) {
@@ -115,7 +137,7 @@ final class RestoredGeneration implements Generation {
     public List<Part> allocations() {
         return task.allocations()
                 .stream()
-                .map(allocation -> new Part("", allocation.id(), allocation.bytes(), allocation.fd()))
+                .map(Part::of)
                 .toList();
     }
 
@@ -126,7 +148,10 @@ final class RestoredGeneration implements Generation {
 
     @Override
     public List<Part> files() {
-        return task.files().stream().map(file -> new Part(file.name(), 0, file.length(), file.fd())).toList();
+        return task.files()
+                .stream()
+                .map(file -> new Part(file.name(), 0, file.length(), BufferType.Other, file.fd()))
+                .toList();
     }
 
     @Override

@@ -3,6 +3,7 @@ package dev.dormouse.sidecar.agent;
 import dev.dormouse.sidecar.agent.AgentConfig.SnapshotSettings;
 import dev.dormouse.sidecar.api.EngineMessage.BufferMeta;
 import dev.dormouse.sidecar.api.SnapshotReport;
+import dev.dormouse.sidecar.device.AllocationLostException;
 import dev.dormouse.sidecar.device.DeviceMemory;
 import dev.dormouse.sidecar.format.InvalidSnapshotException;
 import dev.dormouse.sidecar.http.SnapshotStats;
@@ -86,6 +87,8 @@ final class SnapshotKeeper {
             return failed("VolumeError", e, start);
         } catch (InvalidSnapshotException e) {
             return failed(e.fault().name(), e, start);
+        } catch (AllocationLostException e) {
+            return failed("EngineGone", e, start);
         } catch (RuntimeException e) {
             LOG.error("saving the snapshot failed for a reason of our own", e);
             return failed("InternalError", e, start);

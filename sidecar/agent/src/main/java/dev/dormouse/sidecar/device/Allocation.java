@@ -11,8 +11,22 @@ public interface Allocation extends AutoCloseable {
 
     BufferType type();
 
-    /** Descriptor to hand to an engine. It stays the allocation's own: send it, do not close it. */
+    /** Memory that an engine holds has no descriptor. */
+    int NO_DESCRIPTOR = -1;
+
+    /**
+     * Descriptor to hand to an engine. It stays the allocation's own: send it, do not close it. {@link #NO_DESCRIPTOR}
+     * where the engine holds the memory.
+     */
     int fd();
+
+    /**
+     * Nobody needs the contents any more: whoever waits to copy to or from it, or until something has landed in it, gets
+     * {@link AllocationLostException}. The memory stays until {@link #close}.
+     */
+    default void abandon() {
+        // Nobody ever waits for memory of the sidecar's own.
+    }
 
     /**
      * Nobody but this process can write or resize from now on: processes that hold the descriptor can only map it

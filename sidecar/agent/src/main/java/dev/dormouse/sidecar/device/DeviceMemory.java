@@ -1,9 +1,29 @@
 package dev.dormouse.sidecar.device;
 
 import dev.dormouse.sidecar.api.BufferType;
+import dev.dormouse.sidecar.api.EngineMessage.Memory;
+import org.jspecify.annotations.Nullable;
 
 /** A device's memory as far as snapshots need it. Thread-safe. */
 public interface DeviceMemory extends AutoCloseable {
+    /** Who holds the bytes, and how an engine gets at them. */
+    default Memory mode() {
+        return Memory.Host;
+    }
+
+    /** UUID of the GPU, as nvidia-smi writes it; absent without one. */
+    default @Nullable String uuid() {
+        return null;
+    }
+
+    /**
+     * The engine's connection has ended. Where the engine holds the memory it is gone: whoever waits for it gets
+     * {@link AllocationLostException}. Elsewhere this means nothing.
+     */
+    default void engineGone() {
+        // The sidecar's own memory outlives engines.
+    }
+
     /**
      * Memory that reads as zero until it is written, for one type of buffers.
      *

@@ -61,6 +61,11 @@ final class RestoreMemory implements AutoCloseable {
         return extent < files.size();
     }
 
+    /** The contents are of no use any more: workers that wait for an engine's memory stop waiting. */
+    void abandon() {
+        allocations.forEach(Allocation::abandon);
+    }
+
     /** Nobody writes from now on. */
     void seal() {
         files.forEach(Allocation::seal);

@@ -233,6 +233,7 @@ public final class RestoreTask implements AutoCloseable {
     private void fail(RestoreException cause) {
         stopped = true;
         arrivals.failed(cause);
+        memory.abandon();
     }
 
     /** Runs once, on the last worker. */

@@ -3,13 +3,17 @@ package dev.dormouse.sidecar.agent;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import dev.dormouse.sidecar.api.EngineMessage.Memory;
 import dev.dormouse.sidecar.pipeline.Compression;
+import dev.dormouse.sidecar.agent.AgentConfig.DeviceSettings;
+import dev.dormouse.sidecar.agent.AgentConfig.FitnessSettings;
 import dev.dormouse.sidecar.agent.AgentConfig.SnapshotSettings;
 import dev.dormouse.sidecar.agent.AgentConfig.WarmupSettings;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -26,7 +30,9 @@ class AgentConfigTest {
     void defaults() {
         assertThat(AgentConfig.fromEnvironment(LEAST)).isEqualTo(new AgentConfig(Path.of("/run/dormouse/engine.sock"),
                 "127.0.0.9", 9400, 8000, "u-1", "ns/m", "", null,
-                new WarmupSettings(true, true, true, 1, 1, Duration.ofSeconds(600)), null));
+                new WarmupSettings(true, true, true, 1, 1, Duration.ofSeconds(600)), null,
+                new DeviceSettings(Memory.Host, 0),
+                new FitnessSettings(Set.of(), 96, 2, 11_080, Path.of("/dev/termination-log"))));
         var snapshots = AgentConfig
                 .fromEnvironment(with(Map.of("DORMOUSE_VOLUME", "/v", "DORMOUSE_SNAPSHOT_KEY", KEY)))
                 .snapshots();
@@ -46,19 +52,25 @@ class AgentConfigTest {
                 Map.entry("DORMOUSE_WARMUP_PREALLOCATE_POOLS", "false"),
                 Map.entry("DORMOUSE_WARMUP_PRECOMPILE_KERNELS", "false"), Map.entry("DORMOUSE_WARMUP_BATCH_SIZE", "4"),
                 Map.entry("DORMOUSE_API_TOKEN", "secret"), Map.entry("DORMOUSE_WARMUP_ITERATIONS", "5"),
-                Map.entry("DORMOUSE_WARMUP_DEADLINE_SECONDS", "6")));
+                Map.entry("DORMOUSE_WARMUP_DEADLINE_SECONDS", "6"), Map.entry("DORMOUSE_DEVICE", "Owned"),
+                Map.entry("DORMOUSE_GPU", "3"), Map.entry("DORMOUSE_FITNESS_SKIP", "disk,copy"),
+                Map.entry("DORMOUSE_FITNESS_MEMORY_MIB", "1"), Map.entry("DORMOUSE_FITNESS_DISK_PERCENT", "5"),
+                Map.entry("DORMOUSE_FITNESS_DRIVER", "12000"), Map.entry("DORMOUSE_TERMINATION_LOG", "/t")));
 
         assertThat(config).isEqualTo(new AgentConfig(Path.of("/s"), "127.1.2.3", 2, 1, "u", "n/m", "7",
                 new SnapshotSettings(Path.of("/v"), KEY, Compression.Zstd, 9, false),
-                new WarmupSettings(false, false, false, 4, 5, Duration.ofSeconds(6)), "secret"));
+                new WarmupSettings(false, false, false, 4, 5, Duration.ofSeconds(6)), "secret",
+                new DeviceSettings(Memory.Owned, 3),
+                new FitnessSettings(Set.of("disk", "copy"), 1, 5, 12_000, Path.of("/t"))));
     }
 
     @ParameterizedTest
     @CsvSource({"DORMOUSE_HTTP_PORT,70000", "DORMOUSE_ENGINE_PORT,0", "DORMOUSE_WARMUP_BATCH_SIZE,0",
             "DORMOUSE_WARMUP_ITERATIONS,many", "DORMOUSE_WARMUP_DEADLINE_SECONDS,-1",
             "DORMOUSE_WARMUP_PRELOAD_WEIGHTS,yes", "DORMOUSE_SNAPSHOT_COMPRESSION,lz4",
-            "DORMOUSE_SNAPSHOT_COMPRESSION_LEVEL,23", "DORMOUSE_SNAPSHOT_KEY,../../etc", "DORMOUSE_SNAPSHOT_VERIFY,1"})
-    @DisplayName("S54: a bad value is refused with the variable, the value and what is allowed")
+            "DORMOUSE_SNAPSHOT_COMPRESSION_LEVEL,23", "DORMOUSE_SNAPSHOT_KEY,../../etc", "DORMOUSE_SNAPSHOT_VERIFY,1",
+            "DORMOUSE_DEVICE,cuda", "DORMOUSE_GPU,-1", "DORMOUSE_FITNESS_SKIP,everything"})
+    @DisplayName("S54, BR11: a bad value is refused with the variable, the value and what is allowed")
     void aBadValueIsRefused(String key, String value) {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> AgentConfig

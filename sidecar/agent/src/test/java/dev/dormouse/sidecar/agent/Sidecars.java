@@ -22,12 +22,15 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 
 /** A pod's worth of paths and settings, and the small model that the tests keep in it. */
 record Sidecars(Path folder, int enginePort, WarmupSettings warmup) {
     static final String KEY = "ab".repeat(32);
     static final EngineMessage.Hello HELLO = hello("f32");
     static final int WEIGHTS = 3_000_000;
+    private static final AgentConfig.FitnessSettings FITNESS = new AgentConfig.FitnessSettings(Set.of(), 0, 0, 0,
+            Path.of("none"));
 
     static Sidecars in(Path folder, FakeEngine engine) {
         return new Sidecars(folder, engine.port(), new WarmupSettings(true, true, true, 1, 1, Duration.ofMinutes(5)));
@@ -55,11 +58,13 @@ record Sidecars(Path folder, int enginePort, WarmupSettings warmup) {
 
     AgentConfig config() {
         return new AgentConfig(socket(), "127.0.0.1", 0, enginePort, "uid-1", "ns/m", "1",
-                new SnapshotSettings(volume(), KEY, Compression.None, 3, true), warmup, null);
+                new SnapshotSettings(volume(), KEY, Compression.None, 3, true), warmup, null,
+                new AgentConfig.DeviceSettings(EngineMessage.Memory.Host, 0), FITNESS);
     }
 
     AgentConfig configWithoutSnapshots() {
-        return new AgentConfig(socket(), "127.0.0.1", 0, enginePort, "uid-1", "ns/m", "1", null, warmup, null);
+        return new AgentConfig(socket(), "127.0.0.1", 0, enginePort, "uid-1", "ns/m", "1", null, warmup, null,
+                new AgentConfig.DeviceSettings(EngineMessage.Memory.Host, 0), FITNESS);
     }
 
     EngineClient connect() throws IOException {

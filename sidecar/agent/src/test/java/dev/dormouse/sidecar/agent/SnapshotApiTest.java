@@ -224,7 +224,8 @@ class SnapshotApiTest {
         agent.close();
         AgentConfig open = pod.config();
         agent = Agent.start(new AgentConfig(open.socket(), open.podIp(), open.httpPort(), open.enginePort(),
-                open.podUid(), open.model(), open.activation(), open.snapshots(), open.warmup(), "secret"),
+                open.podUid(), open.model(), open.activation(), open.snapshots(), open.warmup(), "secret",
+                open.device(), open.fitness()),
                 pod.store(), device, Clock.systemUTC());
 
         assertThat(problem("DELETE", "/v1/snapshots/" + UNKNOWN, "", 401)).isEqualTo("NotAuthorized");

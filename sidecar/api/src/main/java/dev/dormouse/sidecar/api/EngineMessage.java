@@ -28,13 +28,16 @@ import org.jspecify.annotations.Nullable;
  *                  →  Failed{...}                       the snapshot was refused: start again with Hello
  *   Ready{probe}
  * </pre>
- * {@link Failed} answers a request that was refused; {@link Abort} gives up a half-written generation.
+ * {@link Failed} answers a request that was refused; {@link Abort} gives up a half-written generation. After
+ * {@link Ready} the sidecar asks ({@link Fetch}, {@link Quiesce}, {@link Resume}) and the engine answers.
+ * {@code docs/engine-protocol.md} has the whole of it, with the modes of memory.
  */
 @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
 @JsonSubTypes({@JsonSubTypes.Type(value = EngineMessage.Hello.class, name = "HELLO"),
         @JsonSubTypes.Type(value = EngineMessage.Welcome.class, name = "WELCOME"),
         @JsonSubTypes.Type(value = EngineMessage.Alloc.class, name = "ALLOC"),
         @JsonSubTypes.Type(value = EngineMessage.Allocated.class, name = "ALLOCATED"),
+        @JsonSubTypes.Type(value = EngineMessage.Export.class, name = "EXPORT"),
         @JsonSubTypes.Type(value = EngineMessage.PutMeta.class, name = "PUT_META"),
         @JsonSubTypes.Type(value = EngineMessage.PutFile.class, name = "PUT_FILE"),
         @JsonSubTypes.Type(value = EngineMessage.Done.class, name = "DONE"),
@@ -42,6 +45,11 @@ import org.jspecify.annotations.Nullable;
         @JsonSubTypes.Type(value = EngineMessage.Committed.class, name = "COMMITTED"),
         @JsonSubTypes.Type(value = EngineMessage.Attach.class, name = "ATTACH"),
         @JsonSubTypes.Type(value = EngineMessage.Attached.class, name = "ATTACHED"),
+        @JsonSubTypes.Type(value = EngineMessage.Ring.class, name = "RING"),
+        @JsonSubTypes.Type(value = EngineMessage.Filled.class, name = "FILLED"),
+        @JsonSubTypes.Type(value = EngineMessage.Fetch.class, name = "FETCH"),
+        @JsonSubTypes.Type(value = EngineMessage.Quiesce.class, name = "QUIESCE"),
+        @JsonSubTypes.Type(value = EngineMessage.Resume.class, name = "RESUME"),
         @JsonSubTypes.Type(value = EngineMessage.Wait.class, name = "WAIT"),
         @JsonSubTypes.Type(value = EngineMessage.Waited.class, name = "WAITED"),
         @JsonSubTypes.Type(value = EngineMessage.Ready.class, name = "READY"),
@@ -63,27 +71,73 @@ public sealed interface EngineMessage {
         Bypass
     }
 
+    /** Who owns the bytes of an allocation, and how the other side gets at them. */
+    enum Memory {
+        /** The sidecar, in host memory; a descriptor is a memory file. */
+        Host,
+        /** The sidecar, on the GPU; a descriptor is a shareable handle of CUDA. */
+        Owned,
+        /** The engine, on the GPU; it exports CUDA IPC handles, which the sidecar opens. */
+        Ipc,
+        /** The engine, anywhere; bytes go through a ring of host memory that both have mapped. */
+        Staged;
+
+        /** Whether memory ends with the engine's connection, and has no descriptor to hand out. */
+        public boolean heldByEngine() {
+            return this == Ipc || this == Staged;
+        }
+    }
+
     /**
      * @param protocol the newest version the engine speaks
      * @param compatibility the engine's part of the compatibility key: what must be equal for a snapshot to be usable,
      *        e.g. {@code onnxruntime.version}, {@code dtype}, {@code arch}
+     * @param memory what the engine can use; {@link Memory#Host} when it says nothing
      */
-    record Hello(int protocol, String engine, String engineVersion, Map<String, String> compatibility)
-            implements
-                EngineMessage {
+    record Hello(int protocol, String engine, String engineVersion, Map<String, String> compatibility,
+            List<Memory> memory) implements EngineMessage {
+        /** JSON may leave {@code memory} out. */
         public Hello {
             compatibility = Map.copyOf(compatibility);
+            memory = memory == null ? List.of(Memory.Host) : List.copyOf(memory);
+        }
+
+        /** Of an engine that knows host memory only. */
+        public Hello(int protocol, String engine, String engineVersion, Map<String, String> compatibility) {
+            this(protocol, engine, engineVersion, compatibility, List.of(Memory.Host));
         }
     }
 
-    /** @param generation identifies the sidecar's memory; after a reconnect another one means it is gone */
-    record Welcome(int protocol, Mode mode, String generation, @Nullable String reason) implements EngineMessage {}
+    /**
+     * @param generation identifies the sidecar's memory; after a reconnect another one means it is gone
+     * @param memory {@link Memory#Host} when absent
+     * @param device UUID of the GPU that the sidecar uses, as nvidia-smi writes it; absent without one
+     */
+    record Welcome(int protocol, Mode mode, String generation, @Nullable String reason, Memory memory,
+            @Nullable String device) implements EngineMessage {
+        /** JSON may leave {@code memory} out. */
+        public Welcome {
+            memory = memory == null ? Memory.Host : memory;
+        }
+    }
 
     /** @param bytes &gt; 0; the sidecar may round up to its granularity */
     record Alloc(long bytes, BufferType bufferType) implements EngineMessage {}
 
-    /** Carries one descriptor. */
+    /** Carries one descriptor, or none where the engine holds the memory. */
     record Allocated(int fds, int allocation, long bytes) implements EngineMessage {}
+
+    /**
+     * Memory of the engine, for {@link Memory#Ipc}. Answered by {@link Allocated} when it is new, by {@link Done} when it
+     * is for an allocation of {@link Attached}.
+     *
+     * @param allocation absent: a new one
+     * @param handle the 64 bytes of a {@code CUipcMemHandle}; they mean a whole block
+     * @param offset where in the block this allocation begins
+     */
+    record Export(@Nullable Integer allocation, long bytes, BufferType bufferType, byte[] handle, long offset)
+            implements
+                EngineMessage {}
 
     /**
      * @param name unique within the generation
@@ -107,7 +161,16 @@ public sealed interface EngineMessage {
     /** A small file of the snapshot's file set. Carries one descriptor of a readable file; answered by {@link Done}. */
     record PutFile(int fds, String name, long length) implements EngineMessage {}
 
-    record Done() implements EngineMessage {}
+    /** @param slots of a ring, free again; absent when it answers anything else than {@link Filled} */
+    record Done(@Nullable List<Integer> slots) implements EngineMessage {
+        public Done {
+            slots = slots == null ? null : List.copyOf(slots);
+        }
+
+        public Done() {
+            this(null);
+        }
+    }
 
     /** Weights are frozen from here on; the sidecar seals their memory. */
     record Commit() implements EngineMessage {}
@@ -116,7 +179,7 @@ public sealed interface EngineMessage {
 
     record Attach() implements EngineMessage {}
 
-    record AllocationMeta(int allocation, long bytes) {}
+    record AllocationMeta(int allocation, long bytes, BufferType bufferType) {}
 
     record FileMeta(String name, long length) {}
 
@@ -132,6 +195,39 @@ public sealed interface EngineMessage {
             files = List.copyOf(files);
         }
     }
+
+    /** A range of an allocation, and the slot of the ring that holds its bytes; {@link #ZEROS} instead of a slot of zeros. */
+    record Piece(int slot, int allocation, long offset, int length) {
+        public static final int ZEROS = -1;
+    }
+
+    /**
+     * From the engine: it is ready to copy; {@code fds}, {@code slots} and {@code slotBytes} are 0. From the sidecar: the
+     * ring, a memory file of {@code slots × slotBytes}, with its descriptor.
+     */
+    record Ring(int fds, int slots, int slotBytes) implements EngineMessage {}
+
+    /** From the sidecar: copy these to the device. From the engine: what {@link Fetch} asked for is in the slots. */
+    record Filled(List<Piece> pieces) implements EngineMessage {
+        public Filled {
+            pieces = List.copyOf(pieces);
+        }
+    }
+
+    /**
+     * Copy these from the device to the slots. The first one of a connection brings the ring's descriptor; one with no
+     * slots says that the ring is not needed any more.
+     */
+    record Fetch(int fds, int slots, int slotBytes, List<Piece> pieces) implements EngineMessage {
+        public Fetch {
+            pieces = List.copyOf(pieces);
+        }
+    }
+
+    /** Finish what runs, begin nothing, synchronize the device. Answered by {@link Done}. */
+    record Quiesce(int maxPauseSeconds) implements EngineMessage {}
+
+    record Resume() implements EngineMessage {}
 
     /** @param buffer absent: every buffer and file that is not optional; a file's name works too */
     record Wait(@Nullable String buffer) implements EngineMessage {}

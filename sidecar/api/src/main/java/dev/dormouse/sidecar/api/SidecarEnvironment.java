@@ -45,6 +45,21 @@ public final class SidecarEnvironment {
     /** A warmup that takes longer fails. */
     public static final String DEADLINE_SECONDS = "DORMOUSE_WARMUP_DEADLINE_SECONDS";
 
+    /** Whose memory snapshots are of: {@code Host|Owned|Ipc|Staged}, as {@link EngineMessage.Memory}; {@code Host} when absent. */
+    public static final String DEVICE = "DORMOUSE_DEVICE";
+    /** Which of the GPUs that the container sees, from 0. */
+    public static final String GPU = "DORMOUSE_GPU";
+    /** Fitness checks at start that are left out: {@code memory,disk,driver,device,copy}. */
+    public static final String FITNESS_SKIP = "DORMOUSE_FITNESS_SKIP";
+    /** Memory that the container must at least be allowed, in MiB. */
+    public static final String FITNESS_MEMORY_MIB = "DORMOUSE_FITNESS_MEMORY_MIB";
+    /** Per cent of the snapshot volume that must be free. */
+    public static final String FITNESS_DISK_PERCENT = "DORMOUSE_FITNESS_DISK_PERCENT";
+    /** The oldest CUDA that the driver may speak, as the driver counts: 11080 is 11.8. */
+    public static final String FITNESS_DRIVER = "DORMOUSE_FITNESS_DRIVER";
+    /** Where the kubelet looks for the reason of an exit. */
+    public static final String TERMINATION_LOG = "DORMOUSE_TERMINATION_LOG";
+
     /** What requests to the sidecar that change snapshots must bear; absent: only this pod itself may. */
     public static final String API_TOKEN = "DORMOUSE_API_TOKEN";
 

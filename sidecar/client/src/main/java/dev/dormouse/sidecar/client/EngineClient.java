@@ -8,13 +8,8 @@ import dev.dormouse.sidecar.api.EngineMessage.FileMeta;
 import dev.dormouse.sidecar.transport.Descriptor;
 import dev.dormouse.sidecar.transport.Frame;
 import dev.dormouse.sidecar.transport.Mapping;
-import dev.dormouse.sidecar.transport.MessageChannel;
-import dev.dormouse.sidecar.transport.ProtocolException;
-import dev.dormouse.sidecar.transport.SystemCallException;
-import java.io.EOFException;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
-import java.net.SocketTimeoutException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -23,7 +18,6 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,18 +31,15 @@ import org.jspecify.annotations.Nullable;
  * <p>Safe for several threads; requests are answered one after the other.
  */
 public final class EngineClient implements AutoCloseable {
-    private static final long RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
     private static final int BUFFERS_PER_FRAME = 4_096;
 
-    private final MessageChannel channel;
-    private final EngineMessage.Welcome welcome;
+    private final EngineConnection connection;
     private final List<SharedMemory> shared = new ArrayList<>();
     private final List<Mapping> mappings = new ArrayList<>();
     private final List<Descriptor> descriptors = new ArrayList<>();
 
-    private EngineClient(MessageChannel channel, EngineMessage.Welcome welcome) {
-        this.channel = channel;
-        this.welcome = welcome;
+    private EngineClient(EngineConnection connection) {
+        this.connection = connection;
     }
 
     /**
@@ -57,59 +48,12 @@ public final class EngineClient implements AutoCloseable {
      * @throws IOException when it does not within {@code timeout}, or refuses
      */
     public static EngineClient connect(Path socket, EngineMessage.Hello hello, Duration timeout) throws IOException {
-        long deadline = System.nanoTime() + timeout.toNanos();
-        MessageChannel channel = connect(socket, deadline, timeout);
-        try {
-            channel.receiveTimeout(Duration.ofNanos(Math.max(RETRY_NANOS, deadline - System.nanoTime())));
-            channel.send(hello);
-            EngineMessage.Welcome welcome;
-            try (Frame answer = channel.receive().orElseThrow(EngineClient::sidecarGone)) {
-                welcome = switch (answer.message()) {
-                    case EngineMessage.Welcome accepted -> accepted;
-                    case EngineMessage.Failed failed -> throw new IOException(
-                            "The sidecar refused this engine: " + failed.code() + ": " + failed.message());
-                    default -> throw unexpected(answer.message());
-                };
-            } catch (SocketTimeoutException e) {
-                throw new IOException("The sidecar at " + socket + " did not answer within " + timeout
-                        + "; it serves one engine at a time: is another one connected?", e);
-            }
-            channel.receiveTimeout(Duration.ZERO);
-            return new EngineClient(channel, welcome);
-        } catch (IOException | RuntimeException e) {
-            channel.close();
-            throw e;
-        }
-    }
-
-    private static MessageChannel connect(Path socket, long deadline, Duration timeout) throws IOException {
-        while (true) {
-            try {
-                return MessageChannel.connect(socket);
-            } catch (SystemCallException e) {
-                if (!e.nobodyListens()) {
-                    throw e;
-                }
-                if (System.nanoTime() - deadline > 0) {
-                    throw new IOException("No sidecar listens at " + socket + " within " + timeout, e);
-                }
-            }
-            pause();
-        }
-    }
-
-    private static void pause() throws IOException {
-        try {
-            TimeUnit.NANOSECONDS.sleep(RETRY_NANOS);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IOException("Interrupted while waiting for the sidecar", e);
-        }
+        return new EngineClient(EngineConnection.connect(socket, hello, timeout));
     }
 
     /** How this engine gets its memory, and the generation of it. */
     public EngineMessage.Welcome welcome() {
-        return welcome;
+        return connection.welcome();
     }
 
     /**
@@ -120,11 +64,11 @@ public final class EngineClient implements AutoCloseable {
      */
     public synchronized SharedMemory allocate(long bytes, BufferType type)
             throws IOException, SnapshotRefusedException {
-        Frame answer = request(new EngineMessage.Alloc(bytes, type), List.of());
+        Frame answer = connection.request(new EngineMessage.Alloc(bytes, type), List.of());
         if (!(answer.message() instanceof EngineMessage.Allocated allocated) || answer.descriptors().size() != 1
                 || allocated.bytes() < bytes) {
             answer.close();
-            throw unexpected(answer.message());
+            throw EngineConnection.unexpected(answer.message());
         }
         Descriptor descriptor = answer.descriptors().getFirst();
         try {
@@ -141,14 +85,14 @@ public final class EngineClient implements AutoCloseable {
     public synchronized void put(List<BufferMeta> buffers) throws IOException, SnapshotRefusedException {
         for (int from = 0; from < buffers.size(); from += BUFFERS_PER_FRAME) {
             var some = buffers.subList(from, Math.min(buffers.size(), from + BUFFERS_PER_FRAME));
-            expect(EngineMessage.Done.class, new EngineMessage.PutMeta(some), List.of());
+            connection.expect(EngineMessage.Done.class, new EngineMessage.PutMeta(some), List.of());
         }
     }
 
     /** Adds a file to the snapshot's file set; the sidecar copies it before this returns. */
     public synchronized void putFile(String name, Path file) throws IOException, SnapshotRefusedException {
         try (Descriptor descriptor = Descriptor.open(file)) {
-            expect(EngineMessage.Done.class, new EngineMessage.PutFile(1, name, Files.size(file)),
+            connection.expect(EngineMessage.Done.class, new EngineMessage.PutFile(1, name, Files.size(file)),
                     List.of(descriptor.number()));
         }
     }
@@ -159,7 +103,7 @@ public final class EngineClient implements AutoCloseable {
      */
     public synchronized void commit() throws IOException, SnapshotRefusedException {
         shared.forEach(SharedMemory::unmapWritable);
-        expect(EngineMessage.Committed.class, new EngineMessage.Commit(), List.of());
+        connection.expect(EngineMessage.Committed.class, new EngineMessage.Commit(), List.of());
         for (SharedMemory memory : shared) {
             memory.mapReadOnly();
         }
@@ -170,12 +114,12 @@ public final class EngineClient implements AutoCloseable {
         Map<Integer, MemorySegment> allocations = new HashMap<>();
         Map<String, BufferMeta> buffers = new LinkedHashMap<>();
         Map<String, MemorySegment> files = new HashMap<>();
-        Frame frame = request(new EngineMessage.Attach(), List.of());
+        Frame frame = connection.request(new EngineMessage.Attach(), List.of());
         while (true) {
             descriptors.addAll(frame.descriptors());
             if (!(frame.message() instanceof EngineMessage.Attached attached)
                     || attached.fds() != attached.allocations().size() + attached.files().size()) {
-                throw unexpected(frame.message());
+                throw EngineConnection.unexpected(frame.message());
             }
             int next = 0;
             for (AllocationMeta allocation : attached.allocations()) {
@@ -188,7 +132,7 @@ public final class EngineClient implements AutoCloseable {
             if (!attached.more()) {
                 return new Attachment(allocations, buffers, files);
             }
-            frame = answer();
+            frame = connection.next();
         }
     }
 
@@ -205,7 +149,7 @@ public final class EngineClient implements AutoCloseable {
      * @throws SnapshotRefusedException when the snapshot is damaged: see there
      */
     public synchronized void await(@Nullable String name) throws IOException, SnapshotRefusedException {
-        expect(EngineMessage.Waited.class, new EngineMessage.Wait(name), List.of());
+        connection.expect(EngineMessage.Waited.class, new EngineMessage.Wait(name), List.of());
     }
 
     /**
@@ -214,12 +158,12 @@ public final class EngineClient implements AutoCloseable {
      * @throws SnapshotRefusedException when a snapshot turns out damaged at this last moment, or nothing was committed
      */
     public synchronized void ready(EngineMessage.Ready ready) throws IOException, SnapshotRefusedException {
-        expect(EngineMessage.Done.class, ready, List.of());
+        connection.expect(EngineMessage.Done.class, ready, List.of());
     }
 
     /** Gives up a half-written generation; the sidecar releases its memory. The client is good only for closing. */
     public synchronized void abort(String reason) throws IOException, SnapshotRefusedException {
-        expect(EngineMessage.Done.class, new EngineMessage.Abort(reason), List.of());
+        connection.expect(EngineMessage.Done.class, new EngineMessage.Abort(reason), List.of());
     }
 
     /**
@@ -227,52 +171,16 @@ public final class EngineClient implements AutoCloseable {
      * ready and has nothing more to say; a request of another thread waits until then.
      */
     public synchronized void awaitGone() {
-        try (Frame frame = channel.receive().orElse(null)) {
-            if (frame != null) {
-                // A sidecar speaks when it is spoken to. One that does not is no sidecar of ours any more.
-                channel.shutdown();
-            }
-        } catch (IOException e) {
-            // A connection that broke is as gone as one that was closed.
-            channel.shutdown();
-        }
-    }
-
-    private <T extends EngineMessage> void expect(Class<T> kind, EngineMessage request, List<Integer> attached)
-            throws IOException, SnapshotRefusedException {
-        try (Frame answer = request(request, attached)) {
-            if (!kind.isInstance(answer.message())) {
-                throw unexpected(answer.message());
-            }
-        }
-    }
-
-    private Frame request(EngineMessage request, List<Integer> attached) throws IOException, SnapshotRefusedException {
-        channel.send(request, attached);
-        return answer();
-    }
-
-    private Frame answer() throws IOException, SnapshotRefusedException {
-        Frame frame = channel.receive().orElseThrow(EngineClient::sidecarGone);
-        if (frame.message() instanceof EngineMessage.Failed failed) {
-            throw new SnapshotRefusedException(failed.code(), failed.message());
-        }
-        return frame;
-    }
-
-    private static EOFException sidecarGone() {
-        return new EOFException("The sidecar closed the connection");
-    }
-
-    private static ProtocolException unexpected(EngineMessage message) {
-        return new ProtocolException("Unexpected answer of the sidecar: " + message.getClass().getSimpleName());
+        // Host memory is the sidecar's own: it never has to ask for bytes, and there is no device to quiesce.
+        connection.serve(request -> request.message() instanceof EngineMessage.Quiesce
+                || request.message() instanceof EngineMessage.Resume ? new EngineMessage.Done() : null);
     }
 
     /** Leaves and unmaps everything; see the class about what must not be in use then. */
     @Override
     public void close() {
         // Not synchronized until the channel is shut: a thread that waits for an answer holds the lock.
-        channel.close();
+        connection.close();
         synchronized (this) {
             shared.forEach(SharedMemory::close);
             mappings.forEach(Mapping::close);

@@ -13,6 +13,11 @@ public final class Descriptor implements AutoCloseable {
         this.number = number;
     }
 
+    /** Takes over a descriptor that somebody else's code has opened for this process. */
+    public static Descriptor owned(int number) {
+        return new Descriptor(number);
+    }
+
     /** Opens a file for reading. */
     public static Descriptor open(Path file) throws IOException {
         return new Descriptor(Libc.openReadOnly(file.toString()));

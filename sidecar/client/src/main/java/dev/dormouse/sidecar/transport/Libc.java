@@ -21,6 +21,7 @@ final class Libc {
     static final int SOL_SOCKET = 1;
     static final int SCM_RIGHTS = 1;
     static final int SO_RCVTIMEO = 20;
+    static final int SHUT_WR = 1;
     static final int SHUT_RDWR = 2;
     static final int MSG_CTRUNC = 0x8;
     static final int MSG_NOSIGNAL = 0x4000;
@@ -99,8 +100,17 @@ final class Libc {
 
     /** Wakes every thread blocked on the socket. Fails silently on one that is not connected any more. */
     static void shutdown(int fd) {
+        shutdown(fd, SHUT_RDWR);
+    }
+
+    /** The peer reads an end of file; what it still sends arrives. */
+    static void finish(int fd) {
+        shutdown(fd, SHUT_WR);
+    }
+
+    private static void shutdown(int fd, int how) {
         try {
-            checked("shutdown", errno -> (int) SHUTDOWN.invokeExact(errno, fd, SHUT_RDWR));
+            checked("shutdown", errno -> (int) SHUTDOWN.invokeExact(errno, fd, how));
         } catch (SystemCallException e) {
             // The peer was faster: there is nobody left to wake.
         }

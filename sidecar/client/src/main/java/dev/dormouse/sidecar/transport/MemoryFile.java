@@ -79,6 +79,11 @@ public final class MemoryFile implements AutoCloseable {
         Libc.addSeals(descriptor.number(), Libc.F_SEAL_SHRINK | Libc.F_SEAL_GROW | Libc.F_SEAL_FUTURE_WRITE);
     }
 
+    /** From here on nobody, in any process, can resize it: a mapping of it never loses its pages. */
+    public void sealSize() throws IOException {
+        Libc.addSeals(descriptor.number(), Libc.F_SEAL_SHRINK | Libc.F_SEAL_GROW);
+    }
+
     /** Gives up this process's descriptor. The memory lives until every descriptor and mapping is gone. */
     @Override
     public void close() {

@@ -281,6 +281,11 @@ public final class MessageChannel implements AutoCloseable {
         Libc.shutdown(fd);
     }
 
+    /** Says that nothing more will be sent; the peer's words still arrive. */
+    public void finish() {
+        Libc.finish(fd);
+    }
+
     @Override
     public void close() {
         if (closed) {

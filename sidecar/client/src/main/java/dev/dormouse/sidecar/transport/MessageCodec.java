@@ -42,6 +42,8 @@ final class MessageCodec {
             case EngineMessage.Allocated allocated -> allocated.fds();
             case EngineMessage.Attached attached -> attached.fds();
             case EngineMessage.PutFile file -> file.fds();
+            case EngineMessage.Ring ring -> ring.fds();
+            case EngineMessage.Fetch fetch -> fetch.fds();
             default -> 0;
         };
     }

@@ -26,7 +26,7 @@ import org.junit.jupiter.api.io.TempDir;
 class EngineClientTest {
     private static final EngineMessage.Hello HELLO = new EngineMessage.Hello(1, "fake", "1", Map.of());
     private static final EngineMessage.Welcome CREATE = new EngineMessage.Welcome(1, EngineMessage.Mode.Create, "",
-            null);
+            null, EngineMessage.Memory.Host, null);
 
     @TempDir
     Path folder;

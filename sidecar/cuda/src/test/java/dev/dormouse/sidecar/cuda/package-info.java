@@ -1,0 +1,4 @@
+@NullMarked
+package dev.dormouse.sidecar.cuda;
+
+import org.jspecify.annotations.NullMarked;
