@@ -25,6 +25,19 @@ class Mode:
     BYPASS = "Bypass"
 
 
+class Memory:
+    """Who owns the memory, and where; see docs/engine-protocol.md."""
+
+    HOST = "Host"
+    OWNED = "Owned"
+    IPC = "Ipc"
+    STAGED = "Staged"
+
+
+#: In these, every allocation comes with a descriptor.
+SHARED = (Memory.HOST, Memory.OWNED)
+
+
 def socket_path() -> Optional[str]:
     """Where this pod's sidecar listens; None outside of a Dormouse pod."""
     path = os.environ.get("DORMOUSE_SOCKET", "")
@@ -37,18 +50,16 @@ class Attachment:
     """Memory that the sidecar fills from a snapshot. Names and places are valid at once, contents after the wait."""
 
     def __init__(self, buffers: Dict[str, Buffer], allocations: Dict[int, Allocation],
-                 files: Dict[str, memoryview]) -> None:
+                 files: Dict[str, memoryview], host: bool) -> None:
+        """:param host: whether the memory is the host's: it is mapped now, and stays when the connection is closed"""
         self.buffers = buffers
         self.files = files
-        self._allocations = allocations
-        self._views: Dict[int, memoryview] = {}
+        self.allocations = allocations
+        self._views = {i: allocation.map(writable=False) for i, allocation in allocations.items()} if host else {}
 
     def allocation(self, allocation: int) -> memoryview:
-        """All bytes of an allocation, read-only."""
-        view = self._views.get(allocation)
-        if view is None:
-            view = self._views[allocation] = self._allocations[allocation].map(writable=False)
-        return view
+        """All bytes of an allocation in host memory, read-only."""
+        return self._views[allocation]
 
     def __getitem__(self, name: str) -> memoryview:
         """The bytes of a buffer, without a copy."""
@@ -69,7 +80,7 @@ class Sidecar:
         self.mode: str = welcome.get("mode", "")
         self.generation: str = welcome.get("generation") or ""
         self.reason: Optional[str] = welcome.get("reason")
-        self.memory: str = welcome.get("memory") or "Host"
+        self.memory: str = welcome.get("memory") or Memory.HOST
         self.device: Optional[str] = welcome.get("device")
         if self.mode not in (Mode.CREATE, Mode.ATTACH, Mode.BYPASS):
             raise ProtocolError(f"WELCOME has the unknown mode {self.mode!r}")
@@ -108,12 +119,17 @@ class Sidecar:
 
     def allocate(self, length: int, kind: str = BufferType.WEIGHTS) -> Allocation:
         """Zeroed memory to be filled until :meth:`commit`; at least ``length`` bytes, more than 0."""
-        answer, descriptors = self._request({"type": "ALLOC", "bytes": length, "bufferType": kind}, "ALLOCATED")
-        if len(descriptors) != 1 or answer.get("bytes", 0) < length:
+        return self.allocated({"type": "ALLOC", "bytes": length, "bufferType": kind}, length)
+
+    def allocated(self, message: wire.Message, length: int) -> Allocation:
+        """The allocation that a request is answered with."""
+        answer, descriptors = self.request(message, "ALLOCATED")
+        if (len(descriptors) != (self.memory in SHARED) or not isinstance(answer.get("allocation"), int)
+                or not isinstance(answer.get("bytes"), int) or answer["bytes"] < length):
             _close(descriptors)
             raise ProtocolError(f"ALLOCATED {answer.get('bytes')} bytes with {len(descriptors)} descriptors, "
                                 f"asked for were {length}")
-        allocation = Allocation(answer["allocation"], descriptors[0], answer["bytes"])
+        allocation = self._allocation(answer, descriptors[0] if descriptors else None)
         self._allocated[allocation.id] = allocation
         return allocation
 
@@ -121,7 +137,7 @@ class Sidecar:
         """Names buffers within allocations of this connection."""
         for start in range(0, len(buffers), _BUFFERS_PER_FRAME):
             some = buffers[start:start + _BUFFERS_PER_FRAME]
-            self._request({"type": "PUT_META", "buffers": [buffer.to_json() for buffer in some]}, "DONE")
+            self.request({"type": "PUT_META", "buffers": [buffer.to_json() for buffer in some]}, "DONE")
 
     def put_file(self, name: str, content: Union[bytes, str, "os.PathLike[str]"]) -> None:
         """Adds bytes, or the file at a path, to the snapshot's file set. The sidecar copies it before this returns."""
@@ -135,13 +151,13 @@ class Sidecar:
                 self._put_file(name, file.fileno(), os.fstat(file.fileno()).st_size)
 
     def _put_file(self, name: str, descriptor: int, length: int) -> None:
-        self._request({"type": "PUT_FILE", "name": name, "length": length}, "DONE", [descriptor])
+        self.request({"type": "PUT_FILE", "name": name, "length": length}, "DONE", [descriptor])
 
     def commit(self) -> Dict[int, Allocation]:
         """Freezes all memory; it can be mapped read-only from now on. No view of it may be held."""
         for allocation in self._allocated.values():
             allocation.freeze()
-        self._request({"type": "COMMIT"}, "COMMITTED")
+        self.request({"type": "COMMIT"}, "COMMITTED")
         return dict(self._allocated)
 
     def attach(self) -> Attachment:
@@ -150,29 +166,56 @@ class Sidecar:
         allocations: Dict[int, Allocation] = {}
         files: Dict[str, memoryview] = {}
         with self._lock:
-            message, descriptors = self._request({"type": "ATTACH"}, "ATTACHED")
+            message, descriptors = self.request({"type": "ATTACH"}, "ATTACHED")
             while True:
-                listed = message.get("allocations") or []
-                named = message.get("files") or []
-                if len(descriptors) != len(listed) + len(named):
+                try:
+                    self._attached(message, descriptors, buffers, allocations, files)
+                except (KeyError, TypeError, ValueError, OverflowError) as e:
+                    raise ProtocolError(f"ATTACHED cannot be understood: {type(e).__name__}: {e}") from e
+                finally:
+                    # Also those that came before an error: close() gives them back.
+                    self._allocated.update(allocations)
                     _close(descriptors)
-                    raise ProtocolError(f"ATTACHED lists {len(listed)} allocations and {len(named)} files and comes "
-                                        f"with {len(descriptors)} descriptors")
-                for entry, descriptor in zip(listed, descriptors):
-                    allocations[entry["allocation"]] = Allocation(entry["allocation"], descriptor, entry["bytes"])
-                for entry, descriptor in zip(named, descriptors[len(listed):]):
-                    files[entry["name"]] = map_file(descriptor, entry["length"])
-                for fields in message.get("buffers") or []:
-                    buffers[fields["name"]] = Buffer.from_json(fields)
                 if not message.get("more"):
                     break
                 message, descriptors = _answer(self._channel, "ATTACHED")
-        self._allocated.update(allocations)
         for buffer in buffers.values():
             allocation = allocations.get(buffer.allocation)
-            if allocation is None or not 0 <= buffer.offset <= buffer.offset + buffer.length <= allocation.length:
+            if allocation is None or not buffer.within(allocation.length):
                 raise ProtocolError(f"buffer {buffer.name!r} lies outside of the memory that came with it")
-        return Attachment(buffers, allocations, files)
+        return Attachment(buffers, allocations, files, self.memory == Memory.HOST)
+
+    def _attached(self, message: wire.Message, descriptors: List[int], buffers: Dict[str, Buffer],
+                  allocations: Dict[int, Allocation], files: Dict[str, memoryview]) -> None:
+        """One frame. Takes those descriptors out of the list that it has found an owner for."""
+        listed = message.get("allocations") or []
+        named = message.get("files") or []
+        handed = len(listed) if self.memory in SHARED else 0
+        if len(descriptors) != handed + len(named):
+            raise ProtocolError(f"ATTACHED lists {len(listed)} allocations and {len(named)} files and comes "
+                                f"with {len(descriptors)} descriptors")
+        for entry in listed:
+            if entry["allocation"] in allocations:
+                raise ProtocolError(f"ATTACHED lists allocation {entry['allocation']} twice")
+            allocations[entry["allocation"]] = self._allocation(entry, descriptors.pop(0) if handed else None)
+        for entry in named:
+            name, length = entry["name"], entry["length"]
+            files[name] = map_file(descriptors.pop(0), length)
+        for fields in message.get("buffers") or []:
+            buffers[fields["name"]] = Buffer.from_json(fields)
+
+    def _allocation(self, entry: Mapping[str, Any], descriptor: Optional[int]) -> Allocation:
+        try:
+            if self.memory == Memory.HOST and descriptor is not None:
+                # A mapping beyond the end of its file would end the process at the first look.
+                length = os.fstat(descriptor).st_size
+                if length < entry["bytes"]:
+                    raise ProtocolError(f"allocation {entry['allocation']} of {entry['bytes']} bytes comes as a file "
+                                        f"of {length}")
+            return Allocation(entry["allocation"], descriptor, entry["bytes"])
+        except BaseException:
+            _close([] if descriptor is None else [descriptor])
+            raise
 
     def wait(self, name: Optional[str] = None) -> None:
         """Returns when a buffer or file, or everything that is not optional, is restored and verified.
@@ -182,7 +225,7 @@ class Sidecar:
         message: wire.Message = {"type": "WAIT"}
         if name is not None:
             message["buffer"] = name
-        self._request(message, "WAITED")
+        self.request(message, "WAITED")
 
     def ready(self, phases: Sequence[Mapping[str, Any]] = (), *, probe: Optional[Mapping[str, str]] = None,
               memory_bytes: int = 0) -> None:
@@ -195,11 +238,11 @@ class Sidecar:
                                  "memoryBytes": memory_bytes}
         if probe is not None:
             message["probe"] = dict(probe)
-        self._request(message, "DONE")
+        self.request(message, "DONE")
 
     def abort(self, reason: str) -> None:
         """Gives up a half-written generation; the sidecar releases its memory."""
-        self._request({"type": "ABORT", "reason": reason}, "DONE")
+        self.request({"type": "ABORT", "reason": reason}, "DONE")
 
     def next_request(self) -> Optional[wire.Message]:
         """After :meth:`ready`: what the sidecar asks next; None when it is gone. Answer with :meth:`answer`."""
@@ -234,8 +277,12 @@ class Sidecar:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _request(self, message: wire.Message, expected: str,
-                 descriptors: Sequence[int] = ()) -> Tuple[wire.Message, List[int]]:
+    def request(self, message: wire.Message, expected: str,
+                descriptors: Sequence[int] = ()) -> Tuple[wire.Message, List[int]]:
+        """Says something and returns the answer, which must be of the type expected, and its descriptors.
+
+        :raises Refused: when the answer is FAILED
+        """
         with self._lock:
             self._channel.send(message, descriptors)
             return _answer(self._channel, expected)

@@ -38,11 +38,15 @@ class Companion:
         """Leaves the sidecar."""
         self._stopped.set()
         self._sidecar.shutdown()
-        self._thread.join()
+        # One that is just joining a sidecar may take longer; it ends with the process.
+        self._thread.join(_REJOIN_SECONDS)
+        self._sidecar.close()
 
     def _run(self) -> None:
         while not self._stopped.is_set():
             self._follow()
+            # What is mapped stays; what is left of the connection goes.
+            self._sidecar.close()
             self._resume_now()
             while not self._stopped.wait(_REJOIN_SECONDS):
                 try:

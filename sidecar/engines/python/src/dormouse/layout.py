@@ -52,8 +52,14 @@ class Buffer:
         return {"name": self.name, "allocation": self.allocation, "offset": self.offset, "length": self.length,
                 "bufferType": self.type, "dtype": self.dtype, "shape": list(self.shape), "optional": self.optional}
 
+    def within(self, length: int) -> bool:
+        """Whether it lies inside of an allocation of that length, and its numbers are such."""
+        numbers = (self.offset, self.length, *self.shape)
+        return all(isinstance(n, int) and n >= 0 for n in numbers) and self.offset + self.length <= length
+
     @staticmethod
     def from_json(fields: Dict[str, Any]) -> "Buffer":
+        """:raises ProtocolError: naming what is missing; numbers are checked by :meth:`within`"""
         try:
             return Buffer(fields["name"], fields["allocation"], fields["offset"], fields["length"],
                           fields["bufferType"], fields["dtype"], tuple(fields.get("shape") or ()),

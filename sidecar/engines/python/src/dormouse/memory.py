@@ -12,20 +12,25 @@ class Allocation:
     would end with a segmentation fault.
     """
 
-    def __init__(self, allocation: int, descriptor: int, length: int) -> None:
-        """Takes over the descriptor."""
+    def __init__(self, allocation: int, descriptor: Optional[int], length: int) -> None:
+        """Takes over the descriptor; without one, the memory is the engine's own."""
         self.id = allocation
         self.length = length
         self._descriptor: Optional[int] = descriptor
         self._map: Optional[mmap.mmap] = None
 
+    @property
+    def descriptor(self) -> int:
+        """Stays this object's. Where the memory is a GPU's, what its driver imports."""
+        if self._descriptor is None:
+            raise ValueError(f"allocation {self.id} is closed, or the engine's own")
+        return self._descriptor
+
     def map(self, writable: bool) -> memoryview:
         """The bytes. Writable only between the allocation and the commit."""
-        if self._descriptor is None:
-            raise ValueError(f"allocation {self.id} is closed")
         if self._map is None:
             protection = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
-            self._map = mmap.mmap(self._descriptor, self.length, mmap.MAP_SHARED, protection)
+            self._map = mmap.mmap(self.descriptor, self.length, mmap.MAP_SHARED, protection)
         return memoryview(self._map)
 
     def freeze(self) -> None:

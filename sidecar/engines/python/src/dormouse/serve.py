@@ -6,8 +6,12 @@
     server.open()
 """
 
+import base64
+import contextlib
 import json
+import logging
 import os
+import struct
 import threading
 import time
 import uuid
@@ -17,6 +21,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Unio
 Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
 Chat = Callable[[List[Dict[str, Any]], Dict[str, Any]], Iterator[str]]
 
+_LOG = logging.getLogger(__name__)
 _MAX_BODY = 32 << 20
 
 
@@ -49,6 +54,9 @@ class Server:
         self.embeddings = embeddings
         self.chat = chat
         self.is_open = threading.Event()
+        self._idle = threading.Condition()
+        self._answering = 0
+        self._started = False
         self.created = int(time.time())
         address = (host or os.environ.get("POD_IP", "127.0.0.1"),
                    port if port is not None else int(os.environ.get("DORMOUSE_ENGINE_PORT", "8000")))
@@ -59,16 +67,36 @@ class Server:
 
     def start(self) -> None:
         """Listens; the model is still being loaded."""
-        threading.Thread(target=self._http.serve_forever, name="http", daemon=True).start()
+        self._started = True
+        threading.Thread(target=self._http.serve_forever, args=(0.05,), name="http", daemon=True).start()
 
     def open(self) -> None:
         """The model answers from now on."""
         self.is_open.set()
 
-    def stop(self) -> None:
-        """Answers what has begun and nothing more."""
-        self._http.shutdown()
+    def stop(self, grace: float = 15.0) -> bool:
+        """Takes no more requests, and waits up to ``grace`` seconds for those that are being answered.
+
+        :return: whether all were
+        """
+        self.is_open.clear()
+        if self._started:
+            self._http.shutdown()
         self._http.server_close()
+        with self._idle:
+            return self._idle.wait_for(lambda: self._answering == 0, grace)
+
+    @contextlib.contextmanager
+    def answering(self) -> Iterator[None]:
+        """Around each request that :meth:`stop` waits for."""
+        with self._idle:
+            self._answering += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._answering -= 1
+                self._idle.notify_all()
 
     def probe(self) -> Dict[str, str]:
         """A request for the sidecar's warmup inference."""
@@ -80,8 +108,15 @@ class Server:
                                     "messages": [{"role": "user", "content": "Hello"}]})}
 
 
+def _encoded(vector: Sequence[float]) -> str:
+    """What the official clients ask for: little-endian floats."""
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+
+
 class _Handler(BaseHTTPRequestHandler):
     owner: Server
+    #: Seconds that a client may be silent within a request, or between two.
+    timeout = 120
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server_version = "dormouse-python"
@@ -98,6 +133,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:  # noqa: N802
         try:
+            with self.owner.answering():
+                self._post()
+        except (BrokenPipeError, ConnectionResetError, TimeoutError):
+            self.close_connection = True  # The client has gone.
+
+    def _post(self) -> None:
+        try:
             request = self._request()
             if self.path == "/v1/embeddings" and self.owner.embeddings is not None:
                 self._json(200, self._embedded(request, self.owner.embeddings))
@@ -107,11 +149,16 @@ class _Handler(BaseHTTPRequestHandler):
                 raise RequestError(404, f"this model has no {self.path}")
         except RequestError as e:
             self._json(e.status, e.body())
-        except (BrokenPipeError, ConnectionResetError):
-            self.close_connection = True  # The client has gone.
+        except (BrokenPipeError, ConnectionResetError, TimeoutError):
+            raise
         except Exception as e:  # The model's own code.
-            self.log_error("%s: %s", type(e).__name__, e)
-            self._json(500, RequestError(500, f"the model failed: {type(e).__name__}: {e}").body())
+            self._json(500, self._failed(e).body())
+
+    def _failed(self, error: Exception) -> RequestError:
+        if isinstance(error, RequestError):
+            return error
+        _LOG.error("%s failed", self.path, exc_info=error)
+        return RequestError(500, f"the model failed: {type(error).__name__}: {error}", "internal_error")
 
     def _request(self) -> Dict[str, Any]:
         length = self.headers.get("Content-Length", "")
@@ -139,10 +186,13 @@ class _Handler(BaseHTTPRequestHandler):
         texts = [given] if isinstance(given, str) else given
         if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
             raise RequestError(400, "input must be a text or a list of texts, and not empty", param="input")
-        vectors = embeddings(texts)
+        form = request.get("encoding_format") or "float"
+        if form not in ("float", "base64"):
+            raise RequestError(400, f"encoding_format must be float or base64, not {form!r}", param="encoding_format")
+        vectors = [[float(x) for x in vector] for vector in embeddings(texts)]
         tokens = sum(len(text.split()) for text in texts)
         return {"object": "list", "model": self.owner.model,
-                "data": [{"object": "embedding", "index": i, "embedding": [float(x) for x in vector]}
+                "data": [{"object": "embedding", "index": i, "embedding": _encoded(vector) if form == "base64" else vector}
                          for i, vector in enumerate(vectors)],
                 "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
 
@@ -178,8 +228,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
 
         event({"role": "assistant", "content": ""}, None)
-        for piece in pieces:
-            event({"content": piece}, None)
+        try:
+            for piece in pieces:
+                event({"content": piece}, None)
+        except (BrokenPipeError, ConnectionResetError, TimeoutError):
+            raise
+        except Exception as e:  # The model's own code; the status line has gone out long since.
+            self.wfile.write(f"data: {json.dumps(self._failed(e).body())}\n\n".encode())
+            return
+        finally:
+            close = getattr(pieces, "close", None)
+            if close is not None:
+                close()  # Nobody reads on: the model need not think on.
         event({}, "stop")
         self.wfile.write(b"data: [DONE]\n\n")
 

@@ -45,7 +45,8 @@ class Channel:
         try:
             control = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
             sent = self._socket.sendmsg([frame], control)
-            self._socket.sendall(frame[sent:])
+            if sent < len(frame):  # Nothing more to a peer that has all and has left would be an error.
+                self._socket.sendall(frame[sent:])
         except (BrokenPipeError, ConnectionResetError) as e:
             raise NoSidecar("the sidecar closed the connection") from e
 
@@ -60,7 +61,7 @@ class Channel:
             if not 1 <= length <= MAX_FRAME:
                 raise ProtocolError(f"a frame of {length} bytes; 1 to {MAX_FRAME} are allowed")
             message = _decode(self._read(length, descriptors))
-            announced = message.get("fds", 0)
+            announced = message.get("fds") or 0
             if announced != len(descriptors):
                 raise ProtocolError(
                     f"{message['type']} announces {announced} descriptors and comes with {len(descriptors)}")
@@ -118,7 +119,7 @@ def connect(path: str) -> Channel:
 def _decode(body: bytearray) -> Message:
     try:
         message = json.loads(body)
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         raise ProtocolError(f"a frame is no JSON: {e}") from e
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         raise ProtocolError("a frame is no message: it has no type")
