@@ -138,10 +138,10 @@ final class BenchOptions {
 
     private LocalCluster start(Path home, Teardown teardown) throws IOException, InterruptedException {
         Path state = Files.createTempDirectory("dormouse-");
-        Map<String, List<String>> commands = new HashMap<>();
-        images.forEach((name, command) -> commands.put(name, Arrays.asList(command.trim().split("\\s+"))));
-        LocalCluster.Options options = new LocalCluster.Options(home, state.resolve("s"), 0, 1, 2, commands,
-                Map.of(), Map.of());
+        LocalCluster.Options options = LocalCluster.Options.of(home, state.resolve("s"));
+        for (Map.Entry<String, String> image : images.entrySet()) {
+            options = options.withImage(image.getKey(), Arrays.asList(image.getValue().trim().split("\\s+")));
+        }
         if (kinds.contains(Kind.Scheduler)) {
             options = options.withOperatorSetting("DORMOUSE_WARMUP_MAX_CONCURRENT", Integer.toString(wakes + 4));
         }

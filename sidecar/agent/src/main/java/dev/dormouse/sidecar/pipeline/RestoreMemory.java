@@ -86,7 +86,7 @@ final class RestoreMemory implements AutoCloseable {
 
     /** The contents are of no use any more: workers that wait for an engine's memory stop waiting. */
     void abandon() {
-        allocations.forEach(Allocation::abandon);
+        allocations.values().forEach(Allocation::abandon);
     }
 
     /** Nobody writes from now on. */
