@@ -39,7 +39,7 @@ class StatusServerTest {
 
     private StatusServer start(int port) throws IOException {
         var nothing = new NoSnapshots();
-        return StatusServer.start("127.0.0.1", port, feed, new SnapshotRoutes(null, nothing, null), nothing);
+        return StatusServer.start("127.0.0.1", port, feed, new SnapshotRoutes(null, nothing, null), nothing, null);
     }
 
     @AfterEach
