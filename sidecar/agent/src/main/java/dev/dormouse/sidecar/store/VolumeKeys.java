@@ -120,8 +120,9 @@ final class VolumeKeys {
     private String text(String id) throws IOException, TrustException {
         try (SnapshotFiles.OpenFile file = files.open(VolumePaths.key(id))) {
             if (file.size() > MAX_BYTES) {
-                throw new TrustException(Fault.WrongKey, VolumePaths.key(id) + " is too long for a wrapped key: restore "
-                        + "it from a backup, or delete the snapshots that name it");
+                throw new TrustException(Fault.WrongKey,
+                        VolumePaths.key(id) + " is too long for a wrapped key: restore "
+                                + "it from a backup, or delete the snapshots that name it");
             }
         }
         return new String(files.read(VolumePaths.key(id), MAX_BYTES), StandardCharsets.UTF_8);

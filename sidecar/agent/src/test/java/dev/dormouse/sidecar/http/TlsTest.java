@@ -98,7 +98,8 @@ class TlsTest {
 
     private StatusServer start() throws IOException {
         var nothing = new StatusServerTest.NoSnapshots();
-        return StatusServer.start("127.0.0.1", 0, new StatusServerTest.Feed(), new SnapshotRoutes(null, nothing, null), nothing,
+        return StatusServer.start("127.0.0.1", 0, new StatusServerTest.Feed(), new SnapshotRoutes(null, nothing, null),
+                nothing,
                 secret);
     }
 

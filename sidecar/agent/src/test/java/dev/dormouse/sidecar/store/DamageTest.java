@@ -176,7 +176,8 @@ class DamageTest {
 
     private RestoreException refusal(boolean verify) {
         var refusal = catchThrowableOfType(RestoreException.class, () -> {
-            try (var task = store.restore(snapshot, target, new RestoreOptions(verify ? Verification.Crc : Verification.None, 1))) {
+            try (var task = store.restore(snapshot, target,
+                    new RestoreOptions(verify ? Verification.Crc : Verification.None, 1))) {
                 task.await(null);
             }
         });
