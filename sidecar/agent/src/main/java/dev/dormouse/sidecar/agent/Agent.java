@@ -63,7 +63,7 @@ final class Agent implements AutoCloseable {
         StatusServer http = null;
         try {
             http = StatusServer.start(config.podIp(), config.httpPort(), board,
-                    new SnapshotRoutes(store, replica, config.apiToken()), replica);
+                    new SnapshotRoutes(store, replica, config.apiToken()), replica, config.tls());
             Agent agent = new Agent(board, replica, http, UnixListener.bind(config.socket()), device);
             agent.engines.start();
             LOG.info("listening on {}:{} and {}", config.podIp(), http.port(), config.socket());

@@ -6,11 +6,13 @@ import dev.dormouse.sidecar.api.SnapshotReport;
 import dev.dormouse.sidecar.device.AllocationLostException;
 import dev.dormouse.sidecar.device.DeviceMemory;
 import dev.dormouse.sidecar.format.InvalidSnapshotException;
+import dev.dormouse.sidecar.http.ApiException;
 import dev.dormouse.sidecar.http.SnapshotStats;
 import dev.dormouse.sidecar.pipeline.ProgressListener;
 import dev.dormouse.sidecar.pipeline.RestoreException;
 import dev.dormouse.sidecar.pipeline.RestoreOptions;
 import dev.dormouse.sidecar.store.Listing;
+import dev.dormouse.sidecar.store.Refusal;
 import dev.dormouse.sidecar.store.SaveOptions;
 import dev.dormouse.sidecar.store.SaveRequest;
 import dev.dormouse.sidecar.store.Snapshot;
@@ -58,9 +60,19 @@ final class SnapshotKeeper {
         return listing.newest(settings.key());
     }
 
-    /** A usable snapshot by its id. */
-    Optional<Snapshot> byId(String id) throws IOException {
-        return store.list().snapshots().stream().filter(snapshot -> snapshot.id().equals(id)).findFirst();
+    /**
+     * A usable snapshot by its id.
+     *
+     * @throws ApiException with the reason when it is there and must not be used
+     */
+    Optional<Snapshot> byId(String id) throws IOException, ApiException {
+        Listing listing = store.list();
+        for (Refusal refusal : listing.refused()) {
+            if (refusal.id().equals(id)) {
+                throw new ApiException(410, refusal.reason(), refusal.message());
+            }
+        }
+        return listing.snapshots().stream().filter(snapshot -> snapshot.id().equals(id)).findFirst();
     }
 
     /** Begins to restore; contents arrive in the background. */

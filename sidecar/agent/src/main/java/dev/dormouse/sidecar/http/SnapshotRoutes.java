@@ -7,6 +7,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.sun.net.httpserver.HttpExchange;
+import dev.dormouse.sidecar.format.Fault;
 import dev.dormouse.sidecar.format.SnapshotId;
 import dev.dormouse.sidecar.store.CollectOptions;
 import dev.dormouse.sidecar.store.CollectReport;
@@ -22,10 +23,12 @@ import java.io.OutputStream;
 import java.nio.file.NoSuchFileException;
 import java.security.MessageDigest;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -43,6 +46,12 @@ public final class SnapshotRoutes {
     private static final long WATCH_MILLIS = 50;
     private static final String SNAPSHOTS = "/v1/snapshots";
     private static final String RESTORES = "/v1/restores";
+
+    /** What a snapshot does not recover from; a missing key or a volume that fails to read is not among it. */
+    private static final Set<String> DAMAGE = Arrays.stream(Fault.values())
+            .filter(Fault::damage)
+            .map(Fault::name)
+            .collect(Collectors.toUnmodifiableSet());
 
     private final @Nullable SnapshotStore store;
     private final ReplicaSnapshots replica;
@@ -224,7 +233,7 @@ public final class SnapshotRoutes {
     private VerifyReport verify(String id) throws ApiException {
         VerifyReport report = fromVolume(volume -> volume.verify(id, Runtime.getRuntime().availableProcessors()));
         for (Refusal problem : report.problems()) {
-            if (!problem.reason().equals("ReadFailed") && !problem.reason().equals("Internal")) {
+            if (DAMAGE.contains(problem.reason())) {
                 onVolume(volume -> volume.quarantine(id, problem.reason(), problem.message()));
                 break;
             }

@@ -6,17 +6,21 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.ObjectWriter;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
+import com.sun.net.httpserver.HttpsConfigurator;
+import com.sun.net.httpserver.HttpsServer;
 import dev.dormouse.sidecar.api.ReplicaPhase;
 import dev.dormouse.sidecar.api.SidecarStatus;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.net.BindException;
 import java.net.InetSocketAddress;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
  * {@code GET /status} (one JSON object, or with {@code ?watch=true} one per line as they change), {@code /livez},
@@ -29,6 +33,7 @@ public final class StatusServer implements AutoCloseable {
     /** Progress comes in steps no finer than this; a change of phase comes at once. */
     private static final Duration COALESCE = Duration.ofMillis(20);
     private static final int MAX_WATCHERS = 64;
+    private static final Duration CERTIFICATE_CHECK = Duration.ofSeconds(10);
 
     static {
         // Without it a line waits up to 40 ms for the acknowledgement of the one before.
@@ -57,13 +62,14 @@ public final class StatusServer implements AutoCloseable {
      * Starts to listen.
      *
      * @param port 0 takes a free one
-     * @throws IOException naming the address when it cannot be had
+     * @param tls folder with {@code tls.crt} and {@code tls.key}, read again when they change; absent: plain http
+     * @throws IOException naming the address when it cannot be had, or the file that is no certificate or key
      */
     public static StatusServer start(String address, int port, StatusFeed feed, SnapshotRoutes snapshots,
-            ReplicaSnapshots replica) throws IOException {
+            ReplicaSnapshots replica, @Nullable Path tls) throws IOException {
         HttpServer server;
         try {
-            server = HttpServer.create(new InetSocketAddress(address, port), MAX_WATCHERS);
+            server = create(new InetSocketAddress(address, port), tls);
         } catch (BindException e) {
             throw new IOException("Cannot listen on " + address + ":" + port + ": " + e.getMessage(), e);
         }
@@ -72,6 +78,17 @@ public final class StatusServer implements AutoCloseable {
         server.createContext("/", status::handle);
         server.start();
         return status;
+    }
+
+    private static HttpServer create(InetSocketAddress address, @Nullable Path tls) throws IOException {
+        if (tls == null) {
+            return HttpServer.create(address, MAX_WATCHERS);
+        }
+        // The certificate first: without one nothing shall listen.
+        var configurator = new HttpsConfigurator(RenewingKeyManager.context(tls, CERTIFICATE_CHECK));
+        HttpsServer server = HttpsServer.create(address, MAX_WATCHERS);
+        server.setHttpsConfigurator(configurator);
+        return server;
     }
 
     public int port() {

@@ -143,8 +143,12 @@ final class Catalog {
     }
 
     private @Nullable String signature(String id) throws IOException {
+        String path = VolumePaths.signature(id);
         try {
-            return new String(files.read(VolumePaths.signature(id), MAX_SIGNATURE_BYTES), StandardCharsets.UTF_8);
+            // A longer one is none, and must not keep the other snapshots from being listed.
+            return size(path) > MAX_SIGNATURE_BYTES
+                    ? ""
+                    : new String(files.read(path, MAX_SIGNATURE_BYTES), StandardCharsets.UTF_8);
         } catch (NoSuchFileException unsigned) {
             return null;
         }

@@ -97,12 +97,11 @@ final class VolumeKeys {
     /** After a rotation of the Secret: keys that an older one wraps are wrapped by the newest; no chunk changes. */
     synchronized void rewrap() throws IOException {
         for (String id : VolumePaths.keyIds(files.list(VolumePaths.KEYS))) {
-            if (!trust.outdated(text(id))) {
-                continue;
-            }
             try {
-                write(open(id));
-                LOG.info("Wrapped volume key {} anew", id);
+                if (trust.outdated(text(id))) {
+                    write(open(id));
+                    LOG.info("Wrapped volume key {} anew", id);
+                }
             } catch (TrustException e) {
                 LOG.warn("Volume key {} stays as it is: {}", id, e.getMessage());
             }
@@ -118,7 +117,14 @@ final class VolumeKeys {
         }
     }
 
-    private String text(String id) throws IOException {
+    private String text(String id) throws IOException, TrustException {
+        try (SnapshotFiles.OpenFile file = files.open(VolumePaths.key(id))) {
+            if (file.size() > MAX_BYTES) {
+                throw new TrustException(Fault.WrongKey,
+                        VolumePaths.key(id) + " is too long for a wrapped key: restore "
+                                + "it from a backup, or delete the snapshots that name it");
+            }
+        }
         return new String(files.read(VolumePaths.key(id), MAX_BYTES), StandardCharsets.UTF_8);
     }
 

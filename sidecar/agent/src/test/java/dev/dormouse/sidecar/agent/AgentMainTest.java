@@ -177,6 +177,27 @@ class AgentMainTest {
         return new BufferMeta(name, memory.id(), 0, length, BufferType.Weights, "u8", List.of(length), false);
     }
 
+    @Test
+    @DisplayName("W60: a start that neither signs nor encrypts loads nothing of the JDK's cryptography before its restore has ended")
+    void noCryptographyOnTheWayToARestore() throws Exception {
+        try (AgentProcess sidecar = AgentProcess.start(pod, Map.of()); EngineClient client = pod.connect()) {
+            pod.loadFromSource(client);
+            client.ready(Sidecars.ready());
+            awaitPhase(sidecar, ReplicaPhase.Ready);
+        }
+        Path classes = folder.resolve("classes.txt");
+        try (AgentProcess sidecar = AgentProcess.start(pod,
+                Map.of("JAVA_TOOL_OPTIONS", "-Xlog:class+load:file=" + classes))) {
+            await().ignoreExceptions()
+                    .atMost(Duration.ofSeconds(30))
+                    .until(() -> sidecar.status().snapshot().state() == SnapshotReport.State.Restored);
+            assertThat(Files.readString(classes)).contains("dev.dormouse.sidecar.pipeline.RestoreTask")
+                    .doesNotContain("javax.crypto.")
+                    .doesNotContain("sun.security.jca.Providers ")
+                    .doesNotContain("java.security.SecureRandom ");
+        }
+    }
+
     private static SidecarStatus awaitPhase(AgentProcess sidecar, ReplicaPhase phase) {
         return await().atMost(Duration.ofSeconds(30))
                 .ignoreException(IOException.class)

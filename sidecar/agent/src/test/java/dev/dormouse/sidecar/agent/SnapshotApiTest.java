@@ -10,6 +10,10 @@ import dev.dormouse.sidecar.client.EngineClient;
 import dev.dormouse.sidecar.device.HostDevice;
 import dev.dormouse.sidecar.store.GatedVolume;
 import dev.dormouse.sidecar.store.SnapshotStore;
+import dev.dormouse.sidecar.api.SnapshotReport;
+import dev.dormouse.sidecar.store.Writer;
+import dev.dormouse.sidecar.trust.KeyFolder;
+import dev.dormouse.sidecar.trust.Trust;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -233,6 +237,54 @@ class SnapshotApiTest {
         assertThat(http.send(request("/v1/snapshots/" + UNKNOWN).DELETE()
                 .header("Authorization", "Bearer secret")
                 .build(), BodyHandlers.discarding()).statusCode()).isEqualTo(204);
+    }
+
+    @Test
+    @DisplayName("S50: a snapshot that is not trusted is named with its reason, not restored, and not put into quarantine")
+    void untrusted() throws Exception {
+        String id = coldStart();
+        var keys = new KeyFolder(folder.resolve("secrets")).signer("k").wrapping("w", 1);
+
+        restart(store(keys.trust("ns", "k", false)));
+
+        assertThat(agent.status().phase()).isEqualTo(ReplicaPhase.Starting);
+        assertThat(get("/v1/snapshots").at("/refused/0/reason").asText()).isEqualTo("SignatureMissing");
+        assertThat(problem("GET", "/v1/snapshots/" + id, "", 410)).isEqualTo("SignatureMissing");
+        assertThat(problem("POST", "/v1/restores", "{\"snapshot\":\"" + id + "\"}", 410)).isEqualTo("SignatureMissing");
+        assertThat(JSON.readTree(send("POST", "/v1/snapshots/" + id + ":verify", "").body())
+                .at("/problems/0/reason")
+                .asText()).isEqualTo("SignatureMissing");
+
+        restart(store(keys.trust("ns", null, true)));
+        assertThat(problem("POST", "/v1/restores", "{\"snapshot\":\"" + id + "\"}", 410)).isEqualTo("NotEncrypted");
+
+        restart(pod.store());
+        await().until(() -> agent.status().snapshot().state() == SnapshotReport.State.Restored);
+    }
+
+    @Test
+    @DisplayName("S50, S63: a protected cold start is restored by who has the keys; others say which key is missing, and count it")
+    void protectedColdStart() throws Exception {
+        var keys = new KeyFolder(folder.resolve("secrets")).signer("k").wrapping("w", 1);
+        restart(store(keys.trust("ns", "k", true)));
+        String id = coldStart();
+        restart(store(keys.trust("ns", "k", true)));
+        await().until(() -> agent.status().snapshot().state() == SnapshotReport.State.Restored);
+
+        restart(pod.store());
+
+        assertThat(agent.status().previousSnapshot()).extracting(SnapshotReport::id, SnapshotReport::reason)
+                .containsExactly(id, "KeyMissing");
+        assertThat(problem("POST", "/v1/restores", "", 409)).isEqualTo("KeyMissing");
+        assertThat(get("/v1/stats").at("/failures/KeyMissing").asLong()).isEqualTo(2);
+        restart(store(keys.trust("other", "k", true)));
+        assertThat(get("/v1/snapshots").at("/refused/0/reason").asText()).isEqualTo("SignatureInvalid");
+        restart(store(keys.trust("other", null, true)));
+        assertThat(agent.status().previousSnapshot()).isNotNull().extracting(SnapshotReport::reason).isEqualTo("WrongKey");
+    }
+
+    private SnapshotStore store(Trust trust) throws IOException {
+        return SnapshotStore.open(pod.volume(), Writer.inPod("uid-1"), Clock.systemUTC(), trust);
     }
 
     private String coldStart() throws Exception {

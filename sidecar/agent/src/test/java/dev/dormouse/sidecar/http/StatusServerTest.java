@@ -39,7 +39,7 @@ class StatusServerTest {
 
     private StatusServer start(int port) throws IOException {
         var nothing = new NoSnapshots();
-        return StatusServer.start("127.0.0.1", port, feed, new SnapshotRoutes(null, nothing, null), nothing);
+        return StatusServer.start("127.0.0.1", port, feed, new SnapshotRoutes(null, nothing, null), nothing, null);
     }
 
     @AfterEach
@@ -226,7 +226,7 @@ class StatusServerTest {
     }
 
     /** A replica without a volume. */
-    private static final class NoSnapshots implements ReplicaSnapshots {
+    static final class NoSnapshots implements ReplicaSnapshots {
         @Override
         public SnapshotReport save() throws ApiException {
             throw new ApiException(409, "SnapshotsOff", "off");
@@ -254,7 +254,7 @@ class StatusServerTest {
     }
 
     /** A status that the test writes. */
-    private static final class Feed implements StatusFeed {
+    static final class Feed implements StatusFeed {
         private SidecarStatus status = new SidecarStatus(1, "i", "u", "ns/m", "1", ReplicaPhase.Starting, 0, -1,
                 Rung.Cold, 0, List.of(), SnapshotReport.ABSENT, null, 0, 0, 0, 1_000_000, 0, null, null);
 

@@ -28,9 +28,11 @@ import java.nio.ByteBuffer;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
@@ -112,6 +114,35 @@ class RestoreTaskTest {
             assertThat(task.done()).isNotDone();
             source.letThrough(2);
             task.await("optional");
+        }
+    }
+
+    @Test
+    @DisplayName("W60: what only optional buffers need is read last, wherever it lies")
+    void optionalLast() throws Exception {
+        try (RestoreTask task = start(device, ONE_WORKER, true)) {
+            // f, then b; a is optional and has one chunk of zeros that is not read
+            source.letThrough(6);
+            task.await(null);
+            assertThat(source.order).containsExactly(0L, 4096L, 8192L, 24576L, 28672L, 32768L);
+            assertThat(task.done()).isNotDone();
+            source.letThrough(2);
+            task.await("a");
+        }
+    }
+
+    @Test
+    @DisplayName("S21: allocations of types that nobody asked for take no memory and are not read")
+    void partial() throws Exception {
+        source.letThrough(100);
+        var files = new RestoreOptions(Verification.Crc, 1, Set.of(BufferType.KvCache));
+        try (RestoreTask task = start(device, files)) {
+            assertThat(task.done().join().bytes()).isEqualTo(3 * CHUNK);
+            assertThat(task.progress().totalBytes()).isEqualTo(3 * CHUNK);
+            assertThat(task.buffers()).isEmpty();
+            assertThat(device.usedBytes()).isZero();
+            assertThat(source.order).containsExactly(0L, 4096L, 8192L);
+            assertThatExceptionOfType(RestoreException.class).isThrownBy(() -> task.await("a"));
         }
     }
 
@@ -226,6 +257,11 @@ class RestoreTaskTest {
     }
 
     private RestoreTask start(DeviceMemory memory, RestoreOptions options) throws RestoreException {
+        return start(memory, options, false);
+    }
+
+    private RestoreTask start(DeviceMemory memory, RestoreOptions options, boolean firstIsOptional)
+            throws RestoreException {
         var chunks = new ArrayList<Chunk>();
         for (int i = 0; i < 9; i++) {
             chunks.add(i == 4
@@ -238,8 +274,8 @@ class RestoreTaskTest {
                 Instant.EPOCH, 9 * CHUNK, 8 * CHUNK, "", "", Manifest.PLAIN, CHUNK,
                 List.of(new AllocationEntry(3 * CHUNK, BufferType.Weights),
                         new AllocationEntry(3 * CHUNK, BufferType.Weights)),
-                List.of(buffer("a", 0, 0, 3 * CHUNK, false), buffer("b", 1, 0, CHUNK, false),
-                        buffer("optional", 1, CHUNK, 2 * CHUNK, true)),
+                List.of(buffer("a", 0, 0, 3 * CHUNK, firstIsOptional), buffer("b", 1, 0, CHUNK, false),
+                        buffer("optional", 1, CHUNK, 2 * CHUNK, !firstIsOptional)),
                 List.of(new FileEntry("f", 3 * CHUNK)), List.of(), table.entry());
         return RestoreTask.start(manifest, table, source, memory, options, null);
     }
@@ -259,6 +295,7 @@ class RestoreTaskTest {
         private final Semaphore gate = new Semaphore(0);
         private final AtomicInteger reads = new AtomicInteger();
         private final AtomicBoolean closed = new AtomicBoolean();
+        private final List<Long> order = Collections.synchronizedList(new ArrayList<>());
         private int corrupt = -1;
         private int failAt = -1;
         private int defectAt = -1;
@@ -271,6 +308,7 @@ class RestoreTaskTest {
         public void read(Chunk chunk, ByteBuffer into) throws IOException {
             gate.acquireUninterruptibly();
             int read = reads.getAndIncrement();
+            order.add(chunk.offset());
             if (read == failAt) {
                 throw new IOException("Input/output error");
             }

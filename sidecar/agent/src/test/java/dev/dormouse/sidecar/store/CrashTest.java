@@ -12,6 +12,8 @@ import dev.dormouse.sidecar.pipeline.ProgressListener;
 import dev.dormouse.sidecar.pipeline.RestoreException;
 import dev.dormouse.sidecar.pipeline.RestoreOptions;
 import dev.dormouse.sidecar.pipeline.Verification;
+import dev.dormouse.sidecar.trust.KeyFolder;
+import dev.dormouse.sidecar.trust.Trust;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -28,15 +30,21 @@ import java.util.Set;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * The promise of a save: whatever happens at whatever step, the volume then holds the old snapshot or the new one, whole,
  * and after the next start nothing else.
  */
+@ParameterizedClass(name = "signed and encrypted: {0}")
+@ValueSource(booleans = {false, true})
 class CrashTest {
     private static final Clock CLOCK = Clock.fixed(Instant.parse("2026-11-21T10:15:30Z"), ZoneOffset.UTC);
     private static final SaveOptions OPTIONS = new SaveOptions(Compression.None, 3, Set.of(BufferType.Weights), 4096,
@@ -44,14 +52,24 @@ class CrashTest {
     /** Small enough that a save fills several. */
     private static final long PACK_BYTES = 5 * SnapshotFormat.ALIGNMENT;
     private static final int STATES_PER_STEP = 20;
+    /** What is signed takes longer to save and adds only a few steps. */
+    private static final int PROTECTED_STATES_PER_STEP = 4;
 
+    @Parameter
+    boolean signedAndEncrypted;
     @TempDir
     Path scratch;
+    @TempDir
+    Path secrets;
+    private Trust trust = Trust.OFF;
     private SampleModel old;
     private SampleModel young;
 
     @BeforeEach
-    void models() throws IOException {
+    void models() throws Exception {
+        if (signedAndEncrypted) {
+            trust = new KeyFolder(secrets).signer("k").wrapping("w", 1).trust("v", "k", true);
+        }
         old = new SampleModel(scratch, 1);
         old.buffer("w", BufferType.Weights, old.random(9_000)).file("f", old.random(500));
         young = new SampleModel(scratch, 2);
@@ -70,7 +88,7 @@ class CrashTest {
         int steps = stepsOfASave();
         int states = 0;
         for (int step = 0; step <= steps; step++) {
-            for (int seed = 0; seed < STATES_PER_STEP; seed++) {
+            for (int seed = 0; seed < statesPerStep(); seed++) {
                 LossyFiles disk = volumeWithOldSnapshot();
                 SnapshotStore store = open(disk, "first");
                 disk.cutPowerAt(step);
@@ -82,7 +100,7 @@ class CrashTest {
                 states++;
             }
         }
-        assertThat(states).isGreaterThan(500);
+        assertThat(states).isGreaterThan(25 * statesPerStep());
     }
 
     @Test
@@ -94,7 +112,7 @@ class CrashTest {
             SnapshotStore store = open(disk, "first");
             disk.cutPowerAt(step);
             boolean saved = succeeds(() -> save(store, young));
-            for (int cleaning = 0; cleaning < 25; cleaning++) {
+            for (int cleaning = 0; cleaning < 25; cleaning += signedAndEncrypted ? 5 : 1) {
                 LossyFiles found = disk.afterPowerCut(new Random(step), 0.7);
                 found.cutPowerAt(cleaning);
                 succeeds(() -> open(found, "second"));
@@ -137,6 +155,51 @@ class CrashTest {
             }
         }
         return null;
+    }
+
+    @Test
+    @DisplayName("S53: power cut at every step of the first save on an empty volume: no snapshot, or one whose key is there")
+    void powerCutDuringTheFirstSave() throws Exception {
+        var counted = new LossyFiles();
+        counted.failWith((step, operation) -> {
+        });
+        save(open(counted, "first"), young);
+        for (int step = 0; step <= counted.steps(); step++) {
+            for (int seed = 0; seed < statesPerStep(); seed++) {
+                var disk = new LossyFiles();
+                disk.cutPowerAt(step);
+                boolean saved = succeeds(() -> save(open(disk, "first"), young));
+
+                LossyFiles found = disk.afterPowerCut(new Random(seed), survival(seed));
+
+                assertThat(contentOfNewest(found)).as("step %d, state %d", step, seed)
+                        .isIn(saved ? List.of(Optional.of(2L)) : List.of(Optional.empty(), Optional.of(2L)));
+                open(found, "next").collect(CollectOptions.local());
+                assertThat(litter(found)).isEmpty();
+            }
+        }
+    }
+
+    @Test
+    @DisplayName("S53: a first save that leaves out the fsync of its key is caught by this very test")
+    void theKeyIsDurable() throws Exception {
+        Assumptions.assumeTrue(signedAndEncrypted, "without a key there is nothing to lose");
+        // The syncs before those of a save: of the volume's folders, of the folder of keys, of the key and of its name.
+        for (int sync = 1; sync <= 3; sync++) {
+            boolean lost = false;
+            for (int seed = 0; seed < 200 && !lost; seed++) {
+                var disk = new LossyFiles();
+                disk.forgetSync(sync);
+                save(open(disk, "first"), young);
+                try {
+                    lost = !contentOfNewest(disk.afterPowerCut(new Random(seed), survival(seed)))
+                            .equals(Optional.of(2L));
+                } catch (AssertionError | IOException unreadable) {
+                    lost = true;
+                }
+            }
+            assertThat(lost).as("sync %d is superfluous", sync).isTrue();
+        }
     }
 
     @Test
@@ -209,7 +272,7 @@ class CrashTest {
     @DisplayName("S62: a save of another living pod is left alone, one of long ago is not")
     void savesOfOtherPods() throws Exception {
         LossyFiles disk = volumeWithOldSnapshot();
-        SnapshotStore other = SnapshotStore.open(disk, new Writer("other-pod", "a"), CLOCK, PACK_BYTES);
+        SnapshotStore other = SnapshotStore.open(disk, new Writer("other-pod", "a"), CLOCK, PACK_BYTES, trust);
         disk.cutPowerAt(stepsOfASave() - 3);
         succeeds(() -> save(other, young));
         LossyFiles found = disk.afterPowerCut(new Random(0), 1);
@@ -219,7 +282,7 @@ class CrashTest {
         assertThat(found.tree()).isEqualTo(before);
 
         Clock nextDay = Clock.offset(CLOCK, Duration.ofHours(25));
-        SnapshotStore.open(found, new Writer("pod", "third"), nextDay, PACK_BYTES);
+        SnapshotStore.open(found, new Writer("pod", "third"), nextDay, PACK_BYTES, trust);
         assertThat(litter(found)).isEmpty();
         assertThat(contentOfNewest(found)).contains(1L);
     }
@@ -277,15 +340,17 @@ class CrashTest {
     }
 
     /** Whatever no snapshot refers to. */
-    private static List<String> litter(LossyFiles disk) throws Exception {
+    private List<String> litter(LossyFiles disk) throws Exception {
         var expected = new ArrayList<>(List.of("packs/", "snapshots/", "intents/", "trash/"));
         for (Snapshot snapshot : open(disk, "litter").list().snapshots()) {
             String folder = "snapshots/" + snapshot.id() + "/";
-            expected.addAll(List.of(folder, folder + "manifest.json", folder + "chunks.tbl"));
+            expected.addAll(List.of(folder, folder + "manifest.json", folder + "manifest.sig", folder + "chunks.tbl"));
             snapshot.manifest().packs().forEach(pack -> expected.add("packs/" + pack.id() + ".pack"));
         }
         var litter = new ArrayList<>(disk.tree());
         litter.removeAll(expected);
+        // A volume keeps its key.
+        litter.removeIf(path -> path.matches("keys/([0-9a-f]{16}\\.key)?"));
         return litter;
     }
 
@@ -321,6 +386,10 @@ class CrashTest {
         return disk.afterPowerCut(new Random(0), 1);
     }
 
+    private int statesPerStep() {
+        return signedAndEncrypted ? PROTECTED_STATES_PER_STEP : STATES_PER_STEP;
+    }
+
     private int stepsOfASave() throws Exception {
         LossyFiles disk = volumeWithOldSnapshot();
         SnapshotStore store = open(disk, "first");
@@ -335,8 +404,8 @@ class CrashTest {
         return store.save(model.request(createdAt), model.device(), OPTIONS, ProgressListener.NONE);
     }
 
-    private static SnapshotStore open(SnapshotFiles files, String instance) throws IOException {
-        return SnapshotStore.open(files, new Writer("pod", instance), CLOCK, PACK_BYTES);
+    private SnapshotStore open(SnapshotFiles files, String instance) throws IOException {
+        return SnapshotStore.open(files, new Writer("pod", instance), CLOCK, PACK_BYTES, trust);
     }
 
     /** Nothing survives, everything survives, and much in between. */

@@ -62,8 +62,12 @@ public final class SampleModel implements AutoCloseable {
     }
 
     public SampleModel buffer(String name, Allocation allocation, long offset, byte[] content) {
+        return buffer(name, allocation, offset, content, "u8");
+    }
+
+    public SampleModel buffer(String name, Allocation allocation, long offset, byte[] content, String dtype) {
         buffers.add(new SavedBuffer(new BufferMeta(name, allocation.id(), offset, content.length, allocation.type(),
-                "u8", List.of((long) content.length), false), allocation));
+                dtype, List.of((long) content.length), false), allocation));
         contents.put(name, content);
         return this;
     }

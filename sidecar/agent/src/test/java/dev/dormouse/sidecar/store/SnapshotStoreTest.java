@@ -15,6 +15,7 @@ import dev.dormouse.sidecar.format.SnapshotFormat;
 import dev.dormouse.sidecar.pipeline.Compression;
 import dev.dormouse.sidecar.pipeline.ProgressListener;
 import dev.dormouse.sidecar.pipeline.RestoreOptions;
+import dev.dormouse.sidecar.pipeline.Verification;
 import dev.dormouse.sidecar.store.SaveRequest.SavedFile;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -36,6 +37,7 @@ import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 class SnapshotStoreTest {
@@ -112,6 +114,44 @@ class SnapshotStoreTest {
         assertThat(both.buffers()).extracting(BufferMeta::name).containsExactly("weights", "kv_cache");
         assertThat(both.rawBytes()).isEqualTo(1536);
         assertRestores(both, model.contents());
+    }
+
+    @Test
+    @DisplayName("S17, S21: a restore of one type brings that type and the files, and takes no memory for the rest")
+    void partialRestore() throws Exception {
+        model.buffer("weights", BufferType.Weights, model.random(40_000))
+                .buffer("kv_cache", BufferType.KvCache, model.random(20_000))
+                .file("f", model.random(10));
+        Snapshot both = save(options(Compression.Zstd, Set.of(BufferType.Weights, BufferType.KvCache)), NOW);
+
+        var options = new RestoreOptions(Verification.Crc, 2, Set.of(BufferType.KvCache));
+        try (var task = store.restore(both, target, options)) {
+            task.await(null);
+            assertThat(SampleModel.restored(task, target)).containsOnlyKeys("kv_cache", "f")
+                    .containsEntry("kv_cache", model.contents().get("kv_cache"));
+            assertThat(target.usedBytes()).isEqualTo(20_000);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"bf16,0.70", "f32,0.90", "u8,1.0", "i64,1.0"})
+    @DisplayName("S52: numbers of two and four bytes are stored by plane, whatever engines call their type")
+    void planes(String dtype, double most) throws Exception {
+        byte[] numbers = model.random(200_000);
+        int width = dtype.equals("f32") ? 4 : 2;
+        for (int i = width - 1; i < numbers.length; i += width) {
+            numbers[i] = (byte) (0x3c + (numbers[i] & 3));
+        }
+        Allocation allocation = model.allocation(BufferType.Weights, numbers);
+        model.buffer("w", allocation, 0, numbers, dtype);
+
+        Snapshot saved = save(options(Compression.Zstd, WEIGHTS), NOW);
+
+        assertRestores(saved, model.contents());
+        assertThat((double) saved.storedBytes() / saved.rawBytes()).isLessThanOrEqualTo(most);
+        model.buffer("other", allocation, 0, SampleModel.bytes(model.device(), allocation, 0, 8), "i64");
+        assertThat(save(full(Compression.Zstd), NOW).storedBytes()).as("types of several widths are no numbers")
+                .isGreaterThanOrEqualTo(saved.storedBytes());
     }
 
     @Test
