@@ -131,8 +131,9 @@ class CudaDeviceTest {
     void whatDoesNotFitIsRefusedWithHowMuchThereIs() {
         assertThatExceptionOfType(OutOfDeviceMemoryException.class)
                 .isThrownBy(() -> device.allocate(device.capacityBytes() + 1, BufferType.Weights))
-                .withMessageMatching("an allocation of \\d+ bytes does not fit on .* GPU-[0-9a-f-]{36}: \\d+ of \\d+ bytes"
-                        + " are free, 0 are this sidecar's");
+                .withMessageMatching(
+                        "an allocation of \\d+ bytes does not fit on .* GPU-[0-9a-f-]{36}: \\d+ of \\d+ bytes"
+                                + " are free, 0 are this sidecar's");
     }
 
     @Test
@@ -166,7 +167,8 @@ class CudaDeviceTest {
                     .isThrownBy(() -> lane.slot(allocation, end - 5, 6));
             assertThatExceptionOfType(IndexOutOfBoundsException.class).isThrownBy(() -> lane.read(allocation, -1, 1));
             allocation.seal();
-            assertThatIllegalStateException().isThrownBy(() -> lane.slot(allocation, 0, 1)).withMessageEndingWith("sealed");
+            assertThatIllegalStateException().isThrownBy(() -> lane.slot(allocation, 0, 1))
+                    .withMessageEndingWith("sealed");
             assertThat(lane.read(allocation, 0, 1).isReadOnly()).isTrue();
         }
     }

@@ -34,7 +34,8 @@ class RingDeviceTest {
     /** An engine's end: copies nothing until it is told to. */
     private static final class Engine implements RingPeer {
         final BlockingQueue<Piece> pieces = new LinkedBlockingQueue<>();
-        @Nullable Mapping ring;
+        @Nullable
+        Mapping ring;
         int rings;
 
         @Override
