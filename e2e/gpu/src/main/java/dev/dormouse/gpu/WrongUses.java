@@ -8,15 +8,25 @@ import dev.dormouse.sidecar.cuda.CudaStream;
 import dev.dormouse.sidecar.cuda.PinnedMemory;
 import dev.dormouse.sidecar.transport.Mapping;
 import dev.dormouse.sidecar.transport.MemoryFile;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
- * What the driver says to uses that are wrong: one line each, {@code use code expected name}, where {@code expected} is what
- * the stand-in answers ({@code docs/stand-in.md}). In a process of its own, because the last ones may cost the context.
+ * What the driver says to uses that are wrong, and to some that are right and rare. {@link #main} prints one line each,
+ * {@code use code expected name}: in a process of its own, because the last ones may cost a real GPU's context.
  */
 final class WrongUses {
     private static final int OK = 0;
 
+    /**
+     * @param code a {@code CUresult}; -1 when it failed otherwise
+     * @param expected what the stand-in answers, see {@code docs/stand-in.md}
+     */
+    record Answer(String name, int code, int expected) {}
+
     private final CudaContext context;
+    private final List<Answer> answers = new ArrayList<>();
     private final long unit;
 
     private WrongUses(CudaContext context) {
@@ -30,14 +40,21 @@ final class WrongUses {
 
     public static void main(String[] arguments) throws Exception {
         try (CudaContext context = CudaContext.open(0)) {
-            new WrongUses(context).all();
+            for (Answer answer : all(context)) {
+                System.out.println("use " + answer.code + " " + answer.expected + " " + answer.name);
+            }
         }
         // A context that is lost cannot be left in order.
         Runtime.getRuntime().halt(0);
     }
 
-    private void all() throws Exception {
-        System.out.println("granularity " + unit);
+    static List<Answer> all(CudaContext context) throws IOException {
+        var uses = new WrongUses(context);
+        uses.memory();
+        return uses.answers;
+    }
+
+    private void memory() throws IOException {
         long plain = context.allocate(unit);
         use("cuMemCreate of half a granule", CudaException.INVALID_VALUE, () -> CudaBlock.create(context, unit / 2));
         use("cuMemCreate of more than there is", CudaException.OUT_OF_MEMORY,
@@ -86,14 +103,14 @@ final class WrongUses {
             stream.toDevice(plain + unit - 4096, host.segment().asSlice(0, 8192));
             stream.synchronize();
         });
-        range.unmap(0, range.bytes());
+        range.unmap(0, 4 * unit);
         use("copy into what was unmapped", CudaException.INVALID_VALUE, () -> {
             stream.toDevice(range.address(), host.segment().asSlice(0, 4096));
             stream.synchronize();
         });
     }
 
-    private static void use(String name, int expected, Use use) {
+    private void use(String name, int expected, Use use) {
         int code = OK;
         try {
             use.attempt();
@@ -103,6 +120,6 @@ final class WrongUses {
             System.err.println(name + ": " + e);
             code = -1;
         }
-        System.out.println("use " + code + " " + expected + " " + name);
+        answers.add(new Answer(name, code, expected));
     }
 }

@@ -142,6 +142,8 @@ class DeviceModesTest {
             }
             awaitReady(sidecar);
             assertRight(engine, weights);
+            System.out.printf("soak: %s, %d rounds with either side killed, the last memory held %s%n", memory, ROUNDS,
+                    Held.by(sidecar.pid()));
         } finally {
             engine.close();
             sidecar.close();
