@@ -117,12 +117,23 @@ class ArchitectureTest {
     void foreignMemoryStaysWhereItIsOwned() {
         noClasses().that()
                 .resideOutsideOfPackages("dev.dormouse.sidecar.transport..", "dev.dormouse.sidecar.client..",
-                        "dev.dormouse.sidecar.device..", "dev.dormouse.sidecar.format..",
+                        "dev.dormouse.sidecar.device..", "dev.dormouse.sidecar.cuda..",
+                        "dev.dormouse.sidecar.format..",
                         "dev.dormouse.sidecar.pipeline..", "dev.dormouse.sidecar.trust..",
                         "dev.dormouse.sidecar.store..", "dev.dormouse.engine..")
                 .should()
                 .dependOnClassesThat()
                 .resideInAPackage("java.lang.foreign..")
+                .check(all);
+    }
+
+    @Test
+    void cudaStaysInItsRoom() {
+        noClasses().that()
+                .resideOutsideOfPackage("dev.dormouse.sidecar.cuda..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("jcuda..")
                 .check(all);
     }
 

@@ -3,6 +3,7 @@ package dev.dormouse.sidecar.agent;
 import dev.dormouse.sidecar.agent.AgentConfig.SnapshotSettings;
 import dev.dormouse.sidecar.api.SidecarStatus;
 import dev.dormouse.sidecar.api.SnapshotReport;
+import dev.dormouse.sidecar.cuda.CudaException;
 import dev.dormouse.sidecar.device.DeviceMemory;
 import dev.dormouse.sidecar.http.SnapshotRoutes;
 import dev.dormouse.sidecar.http.SnapshotStats;
@@ -108,6 +109,12 @@ final class Agent implements AutoCloseable {
             } catch (IOException e) {
                 LOG.error("no engine can connect", e);
                 return;
+            } catch (CudaException e) {
+                LOG.error("a session ended because of the device", e);
+                if (e.contextLost()) {
+                    // Whoever waits for this thread ends the process, and the kubelet starts one with a new context.
+                    return;
+                }
             } catch (RuntimeException e) {
                 LOG.error("a session ended for a reason of our own", e);
             } finally {

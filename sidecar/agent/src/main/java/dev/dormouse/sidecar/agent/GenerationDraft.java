@@ -3,6 +3,7 @@ package dev.dormouse.sidecar.agent;
 import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.api.EngineMessage;
 import dev.dormouse.sidecar.api.EngineMessage.BufferMeta;
+import dev.dormouse.sidecar.cuda.CudaException;
 import dev.dormouse.sidecar.device.Allocation;
 import dev.dormouse.sidecar.device.DeviceMemory;
 import dev.dormouse.sidecar.device.IpcDevice;
@@ -38,6 +39,11 @@ final class GenerationDraft implements AutoCloseable {
             allocation = device.allocate(bytes, type);
         } catch (OutOfDeviceMemoryException e) {
             throw new RefusedException("OutOfMemory", String.valueOf(e.getMessage()), e);
+        } catch (CudaException e) {
+            if (e.contextLost()) {
+                throw e;
+            }
+            throw new RefusedException("DeviceError", String.valueOf(e.getMessage()), e);
         }
         memory.put(allocation.id(), allocation);
         table.allocated(allocation.id(), allocation.bytes(), type);

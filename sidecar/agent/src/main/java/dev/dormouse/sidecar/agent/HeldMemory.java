@@ -51,6 +51,9 @@ final class HeldMemory implements RingPeer {
         } catch (IllegalArgumentException e) {
             throw new RefusedException("BadHandle", String.valueOf(e.getMessage()), e);
         } catch (CudaException e) {
+            if (e.contextLost()) {
+                throw e;
+            }
             throw new RefusedException("DeviceError", String.valueOf(e.getMessage()), e);
         }
     }

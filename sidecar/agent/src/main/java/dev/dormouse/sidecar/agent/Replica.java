@@ -6,6 +6,7 @@ import dev.dormouse.sidecar.api.PhaseTiming;
 import dev.dormouse.sidecar.api.ReplicaPhase;
 import dev.dormouse.sidecar.api.Rung;
 import dev.dormouse.sidecar.api.SnapshotReport;
+import dev.dormouse.sidecar.cuda.GpuFigure;
 import dev.dormouse.sidecar.device.DeviceMemory;
 import dev.dormouse.sidecar.http.ApiException;
 import dev.dormouse.sidecar.http.ReplicaSnapshots;
@@ -529,6 +530,11 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
     @Override
     public SnapshotStats stats() {
         return stats.now();
+    }
+
+    @Override
+    public Map<GpuFigure, Double> gpuFigures() {
+        return device.figures();
     }
 
     private static SnapshotReport report(Snapshot snapshot, SnapshotReport.State state, long micros,

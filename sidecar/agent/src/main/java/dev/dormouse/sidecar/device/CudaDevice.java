@@ -7,7 +7,9 @@ import dev.dormouse.sidecar.cuda.CudaBlock;
 import dev.dormouse.sidecar.cuda.CudaContext;
 import dev.dormouse.sidecar.cuda.CudaException;
 import dev.dormouse.sidecar.cuda.CudaStream;
+import dev.dormouse.sidecar.cuda.GpuFigure;
 import dev.dormouse.sidecar.transport.Descriptor;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -21,6 +23,7 @@ import org.jspecify.annotations.Nullable;
 public final class CudaDevice implements DeviceMemory {
     private final CudaContext context;
     private final PinnedSlots pinned;
+    private final GpuGauges gauges;
     private final AddressRange addresses;
     private final FreeRanges room;
     private final AtomicLong usedBytes = new AtomicLong();
@@ -31,6 +34,7 @@ public final class CudaDevice implements DeviceMemory {
     public CudaDevice(CudaContext context) {
         this.context = context;
         this.pinned = new PinnedSlots(context);
+        this.gauges = new GpuGauges(context.uuid());
         // Twice the memory, so that no order of freeing leaves memory without a place to map it.
         this.addresses = AddressRange.reserve(context, rounded(context.totalBytes()) * 2);
         this.room = new FreeRanges(addresses.bytes());
@@ -48,6 +52,11 @@ public final class CudaDevice implements DeviceMemory {
     @Override
     public String uuid() {
         return context.uuid();
+    }
+
+    @Override
+    public Map<GpuFigure, Double> figures() {
+        return gauges.now();
     }
 
     @Override
@@ -127,6 +136,7 @@ public final class CudaDevice implements DeviceMemory {
     @Override
     public void close() {
         open.forEach(OwnedAllocation::close);
+        gauges.close();
         pinned.close();
         addresses.close();
         context.close();

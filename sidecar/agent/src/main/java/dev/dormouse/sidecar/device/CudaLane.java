@@ -14,11 +14,14 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A worker's stream and its page-locked slots. A slot is filled while the ones before it are on their way to the device,
- * and is handed out again when its event says that it has arrived.
+ * and is handed out again when its event says that it has arrived. It begins with one slot and takes more when it would
+ * have to wait for the device: page-locking is so slow that a first restore should not begin with it.
  */
 final class CudaLane implements Lane {
     private final Object device;
+    private final CudaContext context;
     private final PinnedSlots pool;
+    private final int slotBytes;
     private final CudaStream stream;
     private final List<Slot> slots = new ArrayList<>();
     private final Queue<Slot> free = new ArrayDeque<>();
@@ -43,10 +46,16 @@ final class CudaLane implements Lane {
 
     CudaLane(Object device, CudaContext context, PinnedSlots pool, int slotBytes) {
         this.device = device;
+        this.context = context;
         this.pool = pool;
+        this.slotBytes = slotBytes;
         this.stream = new CudaStream(context);
-        for (PinnedMemory memory = pool.take(slotBytes, 0); memory != null; memory = pool.take(slotBytes,
-                slots.size())) {
+        grow();
+    }
+
+    private void grow() {
+        PinnedMemory memory = pool.take(slotBytes, slots.size());
+        if (memory != null) {
             Slot slot = new Slot(memory, new CudaEvent(context));
             slots.add(slot);
             free.add(slot);
@@ -134,6 +143,9 @@ final class CudaLane implements Lane {
     private Slot next() {
         while (!onTheirWay.isEmpty() && onTheirWay.element().arrived.reached()) {
             land(onTheirWay.remove());
+        }
+        if (free.isEmpty()) {
+            grow();
         }
         if (free.isEmpty()) {
             land(onTheirWay.remove());

@@ -2,6 +2,8 @@ package dev.dormouse.sidecar.device;
 
 import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.api.EngineMessage.Memory;
+import dev.dormouse.sidecar.cuda.GpuFigure;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** A device's memory as far as snapshots need it. Thread-safe. */
@@ -14,6 +16,11 @@ public interface DeviceMemory extends AutoCloseable {
     /** UUID of the GPU, as nvidia-smi writes it; absent without one. */
     default @Nullable String uuid() {
         return null;
+    }
+
+    /** What is measured of the device now; empty without a GPU, or without its management library. */
+    default Map<GpuFigure, Double> figures() {
+        return Map.of();
     }
 
     /**

@@ -4,6 +4,8 @@ import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.api.EngineMessage.Memory;
 import dev.dormouse.sidecar.cuda.CudaContext;
 import dev.dormouse.sidecar.cuda.CudaException;
+import dev.dormouse.sidecar.cuda.GpuFigure;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -18,6 +20,7 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
 public final class IpcDevice implements DeviceMemory {
     private final CudaContext context;
     private final PinnedSlots pinned;
+    private final GpuGauges gauges;
     private final AtomicLong usedBytes = new AtomicLong();
     private final AtomicInteger nextId = new AtomicInteger();
     private final Set<IpcAllocation> open = ConcurrentHashMap.newKeySet();
@@ -26,6 +29,7 @@ public final class IpcDevice implements DeviceMemory {
     public IpcDevice(CudaContext context) {
         this.context = context;
         this.pinned = new PinnedSlots(context);
+        this.gauges = new GpuGauges(context.uuid());
     }
 
     @Override
@@ -36,6 +40,11 @@ public final class IpcDevice implements DeviceMemory {
     @Override
     public String uuid() {
         return context.uuid();
+    }
+
+    @Override
+    public Map<GpuFigure, Double> figures() {
+        return gauges.now();
     }
 
     /** A place for memory that an engine will export: see {@link #bind}. */
@@ -98,6 +107,7 @@ public final class IpcDevice implements DeviceMemory {
     @Override
     public void close() {
         open.forEach(IpcAllocation::close);
+        gauges.close();
         pinned.close();
         context.close();
     }

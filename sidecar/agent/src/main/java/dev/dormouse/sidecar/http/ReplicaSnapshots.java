@@ -1,6 +1,8 @@
 package dev.dormouse.sidecar.http;
 
 import dev.dormouse.sidecar.api.SnapshotReport;
+import dev.dormouse.sidecar.cuda.GpuFigure;
+import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -29,4 +31,9 @@ public interface ReplicaSnapshots {
     void cancelRestore(String id) throws ApiException;
 
     SnapshotStats stats();
+
+    /** What is measured of the GPU now; empty without one. */
+    default Map<GpuFigure, Double> gpuFigures() {
+        return Map.of();
+    }
 }

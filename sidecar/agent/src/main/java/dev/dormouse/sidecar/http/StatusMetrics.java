@@ -4,7 +4,9 @@ import dev.dormouse.sidecar.api.PhaseTiming;
 import dev.dormouse.sidecar.api.ReplicaPhase;
 import dev.dormouse.sidecar.api.SidecarStatus;
 import dev.dormouse.sidecar.api.SnapshotReport;
+import dev.dormouse.sidecar.cuda.GpuFigure;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -15,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 final class StatusMetrics {
     private StatusMetrics() {}
 
-    static String text(SidecarStatus status, SnapshotStats stats) {
+    static String text(SidecarStatus status, SnapshotStats stats, Map<GpuFigure, Double> gpu) {
         StringBuilder text = new StringBuilder(2_048);
         head(text, "phase", "1 for the phase the replica is in");
         for (ReplicaPhase phase : ReplicaPhase.values()) {
@@ -44,6 +46,10 @@ final class StatusMetrics {
                     (status.readyAtEpochMicros() - status.startedAtEpochMicros()) / 1e6);
         }
         counters(text, stats);
+        gpu.forEach((figure, value) -> {
+            head(text, "gpu_" + figure.metric(), figure.help());
+            sample(text, "gpu_" + figure.metric(), "model", status.model(), value);
+        });
         return text.toString();
     }
 

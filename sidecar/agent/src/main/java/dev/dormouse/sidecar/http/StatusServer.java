@@ -111,7 +111,7 @@ public final class StatusServer implements AutoCloseable {
                 case "/livez", "/healthz" -> answer(exchange, 200, "text/plain", "ok\n");
                 case "/readyz" -> readiness(exchange);
                 case "/metrics" -> answer(exchange, 200, "text/plain; version=0.0.4",
-                        StatusMetrics.text(feed.current(), replica.stats()));
+                        StatusMetrics.text(feed.current(), replica.stats(), replica.gpuFigures()));
                 default -> answer(exchange, 404, "text/plain",
                         "unknown path; try /status, /livez, /readyz, /metrics or /v1/snapshots\n");
             }

@@ -50,9 +50,10 @@ final class AgentProcess implements AutoCloseable {
                 "--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow", "-Xmx256m",
                 "-Djava.library.path=" + System.getProperty("java.library.path"), "-cp",
                 System.getProperty("java.class.path")));
-        String driver = System.getProperty("dormouse.cuda.driver");
-        if (driver != null) {
-            command.add("-Ddormouse.cuda.driver=" + driver);
+        for (String library : List.of("dormouse.cuda.driver", "dormouse.nvml.library")) {
+            if (System.getProperty(library) != null) {
+                command.add("-D" + library + "=" + System.getProperty(library));
+            }
         }
         command.add(main.getName());
         return command;
@@ -66,6 +67,12 @@ final class AgentProcess implements AutoCloseable {
     SidecarStatus status() throws IOException {
         try (var body = URI.create("http://127.0.0.1:" + httpPort + "/status").toURL().openStream()) {
             return new ObjectMapper().readValue(new String(body.readAllBytes(), UTF_8), SidecarStatus.class);
+        }
+    }
+
+    String metrics() throws IOException {
+        try (var body = URI.create("http://127.0.0.1:" + httpPort + "/metrics").toURL().openStream()) {
+            return new String(body.readAllBytes(), UTF_8);
         }
     }
 

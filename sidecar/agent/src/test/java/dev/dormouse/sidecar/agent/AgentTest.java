@@ -23,6 +23,7 @@ import dev.dormouse.sidecar.client.Attachment;
 import dev.dormouse.sidecar.client.EngineClient;
 import dev.dormouse.sidecar.client.SharedMemory;
 import dev.dormouse.sidecar.client.SnapshotRefusedException;
+import dev.dormouse.sidecar.device.DeviceMemory;
 import dev.dormouse.sidecar.device.HostDevice;
 import dev.dormouse.sidecar.store.FillingVolume;
 import dev.dormouse.sidecar.store.GatedVolume;
@@ -62,12 +63,17 @@ class AgentTest {
     @TempDir
     Path folder;
 
-    private final HostDevice device = new HostDevice(1L << 30);
+    private final DeviceMemory device = device();
     private FakeEngine engine;
     private Sidecars pod;
     /** Started by each test in its own way. */
     @SuppressWarnings("NullAway.Init")
     private Agent agent;
+
+    /** Whose memory all of this is about. */
+    DeviceMemory device() {
+        return new HostDevice(1L << 30);
+    }
 
     @BeforeEach
     void createFolders() throws IOException {
@@ -82,6 +88,7 @@ class AgentTest {
             agent.close();
         }
         engine.close();
+        device.close();
     }
 
     @Test

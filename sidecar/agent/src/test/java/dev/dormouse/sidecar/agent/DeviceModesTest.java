@@ -61,7 +61,7 @@ class DeviceModesTest {
     }
 
     private AgentProcess sidecar(Memory memory) throws IOException {
-        return AgentProcess.start(pod, Map.of("DORMOUSE_DEVICE", memory.name()));
+        return AgentProcess.start(pod, Map.of("DORMOUSE_DEVICE", memory.name(), "STANDIN_COPY_DELAY_MICROS", "300"));
     }
 
     private EngineProcess engine() throws IOException {
@@ -142,6 +142,8 @@ class DeviceModesTest {
             }
             awaitReady(sidecar);
             assertRight(engine, weights);
+            System.out.printf("soak: %s, %d rounds with either side killed, the last memory held %s%n", memory, ROUNDS,
+                    Held.by(sidecar.pid()));
         } finally {
             engine.close();
             sidecar.close();
@@ -173,6 +175,22 @@ class DeviceModesTest {
     }
 
     @Test
+    @DisplayName("A sidecar without a GPU loads nothing of CUDA")
+    void theHostPathKnowsNothingOfCuda() throws Exception {
+        Path classes = folder.resolve("classes");
+        try (AgentProcess sidecar = AgentProcess.start(pod,
+                Map.of("DORMOUSE_DEVICE", "Host", "JAVA_TOOL_OPTIONS", "-Xlog:class+load:file=" + classes))) {
+            await().ignoreExceptions()
+                    .atMost(Duration.ofSeconds(90))
+                    .until(sidecar::status, status -> status.phase() == ReplicaPhase.Starting);
+            assertThat(Files.readString(classes)).contains("dev.dormouse.sidecar.device.HostDevice")
+                    .doesNotContain("jcuda.")
+                    .doesNotContain("dev.dormouse.sidecar.cuda.CudaContext")
+                    .doesNotContain("dev.dormouse.sidecar.device.Cuda");
+        }
+    }
+
+    @Test
     @DisplayName("BR10, BR11: without a driver the sidecar says so in one line and ends")
     void noDriver() throws Exception {
         Path reason = Files.createFile(folder.resolve("termination-log"));
@@ -184,6 +202,23 @@ class DeviceModesTest {
                     .containsExactly("dormouse sidecar: not fit (driver): cuInit: CUDA_ERROR_NO_DEVICE (100): the"
                             + " container sees no GPU; check its resource claim and the NVIDIA container runtime");
             assertThat(Files.readString(reason)).startsWith("dormouse sidecar: not fit (driver): ");
+        }
+    }
+
+    @Test
+    @DisplayName("BL40: the GPU's figures are among the sidecar's metrics; what the device does not have is left out")
+    void figures() throws Exception {
+        try (AgentProcess sidecar = sidecar(Memory.Owned)) {
+            String metrics = await().ignoreExceptions()
+                    .atMost(Duration.ofSeconds(90))
+                    .until(sidecar::metrics, text -> text.contains("dormouse_sidecar_phase"));
+            if (System.getProperty("dormouse.nvml.library") != null) {
+                assertThat(metrics).contains("dormouse_sidecar_gpu_temperature_celsius{model=\"ns/m\"} 41\n")
+                        .contains("dormouse_sidecar_gpu_memory_used_bytes{model=\"ns/m\"} 1073741824\n")
+                        .contains("dormouse_sidecar_gpu_memory_temperature_celsius{model=\"ns/m\"} 52\n")
+                        .contains("dormouse_sidecar_gpu_power_watts{model=\"ns/m\"} 75.500000\n")
+                        .doesNotContain("gpu_fan");
+            }
         }
     }
 

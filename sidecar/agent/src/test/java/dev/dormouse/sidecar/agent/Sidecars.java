@@ -77,7 +77,8 @@ record Sidecars(Path folder, int enginePort, WarmupSettings warmup) {
     }
 
     static EngineMessage.Hello hello(String dtype) {
-        return new EngineMessage.Hello(EngineMessage.PROTOCOL, "fake", "1.0", Map.of("dtype", dtype));
+        return new EngineMessage.Hello(EngineMessage.PROTOCOL, "fake", "1.0", Map.of("dtype", dtype),
+                List.of(EngineMessage.Memory.Host, EngineMessage.Memory.Owned));
     }
 
     /** Loads the model from its "source": two buffers of weights, one cache that is not worth keeping, one file. */

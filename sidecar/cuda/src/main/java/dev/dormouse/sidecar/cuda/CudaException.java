@@ -30,6 +30,14 @@ public final class CudaException extends RuntimeException {
         return code;
     }
 
+    /** Whether no call of this process will succeed any more: only another process can use the device. */
+    public boolean contextLost() {
+        return switch (code) {
+            case ILLEGAL_ADDRESS, 4, 214, 215, 709, 710, 714, 715, 716, 717, 718, 719 -> true;
+            default -> false;
+        };
+    }
+
     /** Empty, or a colon and what a person can do. */
     private static String advice(int code) {
         return switch (code) {

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.dormouse.gpu;
+
+import org.jspecify.annotations.NullMarked;
