@@ -7,10 +7,22 @@ import org.jspecify.annotations.Nullable;
 /** The whole status: what the operator writes and the wake intent of the gateways. */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public class InferenceModelStatus extends ModelStatus {
-    @JsonPropertyDescription("Written by the gateways when a request needs the model awake.")
+    @JsonPropertyDescription("Written by the gateways when a request needs the model awake, or a person wants it asleep.")
     public @Nullable Demand demand;
 
-    /** @param requestedAt RFC 3339 with microseconds, field manager {@code dormouse-gateway} */
+    /**
+     * Times in RFC 3339 with microseconds.
+     *
+     * @param requestedAt field manager {@code dormouse-gateway}
+     * @param sleepRequestedAt field manager {@code dormouse-gateway-admin}, like the grace: an apply of the one keeps the other
+     */
     public record Demand(
-            @JsonPropertyDescription("The newest time at which a request needed the model awake.") String requestedAt) {}
+            @JsonPropertyDescription("The newest time at which a request needed the model awake.") @Nullable String requestedAt,
+            @JsonPropertyDescription("The newest time at which somebody told the model to sleep at once; a later request wakes it again.") @Nullable String sleepRequestedAt,
+            @JsonPropertyDescription("Running requests have so long to finish then; the gateways end those that take longer.") @Nullable Integer sleepGraceSeconds) {
+
+        public Demand(String requestedAt) {
+            this(requestedAt, null, null);
+        }
+    }
 }

@@ -47,7 +47,7 @@ public final class GatewayMain {
                 .orElse(Tracing.OFF);
         GatewayServer server;
         try {
-            server = GatewayServer.start(settings(config), demands, tracing, Clock.systemUTC());
+            server = GatewayServer.start(settings(config), demands, demands, tracing, Clock.systemUTC());
         } catch (IllegalStateException e) {
             System.err.println("dormouse gateway: " + e.getMessage());
             System.exit(1);

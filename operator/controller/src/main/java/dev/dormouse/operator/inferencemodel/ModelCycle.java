@@ -101,7 +101,8 @@ final class ModelCycle {
         InitialStart initialStart = before.next(replicas, memory.backoff.failures());
 
         ActivationDecision decision = ActivationRule.decide(new ActivationRule.Situation(policy(),
-                StatusReader.demand(model).orElse(null), lastActivation(), initialStart, load, replicas), now);
+                StatusReader.demand(model).orElse(null), StatusReader.sleepRequest(model).orElse(null),
+                lastActivation(), initialStart, load, replicas), now);
         Activation activation = activation(decision);
         Activation open = activation != null && activation.open() ? activation : null;
         ReplicaPlan plan = ReplicaPlanner.plan(

@@ -57,12 +57,13 @@ public final class ModelEventSources {
     }
 
     /**
-     * Whether a change of a model concerns us: its spec, a new demand, its finalizers, its deletion. Our own status writes
+     * Whether a change of a model concerns us: its spec, a new demand or order to sleep, its finalizers, its deletion. Our own status writes
      * do not.
      */
     public static boolean concerns(InferenceModel now, InferenceModel before) {
         return !Objects.equals(now.getMetadata().getGeneration(), before.getMetadata().getGeneration())
                 || !StatusReader.demand(now).equals(StatusReader.demand(before))
+                || !StatusReader.sleepRequest(now).equals(StatusReader.sleepRequest(before))
                 || !Objects.equals(now.getMetadata().getFinalizers(), before.getMetadata().getFinalizers())
                 || !Objects.equals(now.getMetadata().getDeletionTimestamp(),
                         before.getMetadata().getDeletionTimestamp())

@@ -48,6 +48,14 @@ public final class StatusReader {
                 : Timestamps.parse(status.demand.requestedAt());
     }
 
+    /** When somebody told the model to sleep. */
+    public static Optional<Instant> sleepRequest(InferenceModel model) {
+        InferenceModelStatus status = model.getStatus();
+        return status == null || status.demand == null
+                ? Optional.empty()
+                : Timestamps.parse(status.demand.sleepRequestedAt());
+    }
+
     private static Activation.Reason reason(String written) {
         for (Activation.Reason reason : Activation.Reason.values()) {
             if (reason.name().equals(written)) {

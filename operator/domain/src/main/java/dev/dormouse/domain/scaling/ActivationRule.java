@@ -6,6 +6,7 @@ import dev.dormouse.domain.scaling.ActivationDecision.Asleep;
 import dev.dormouse.domain.scaling.ActivationDecision.Awake;
 import dev.dormouse.domain.scaling.ActivationDecision.Sleep;
 import dev.dormouse.domain.scaling.ActivationDecision.Wake;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
@@ -14,21 +15,35 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Decides whether a model is awake. It wakes for demand newer than the end of its last activation, for requests that a
- * gateway holds, for a lower bound, and once to prove itself. It sleeps when it is certain that nobody used it for the
+ * gateway holds, for a lower bound, and once to prove itself. It sleeps when somebody told it to, and when it is certain that nobody used it for the
  * idle time; what is not known counts as use.
  */
 public final class ActivationRule {
 
     /**
      * @param demandAt when a gateway last asked for the model; absent if never
+     * @param sleepAt when somebody last told it to sleep; absent if never
      * @param last the present activation or the last one; absent if it never woke
      */
-    public record Situation(ScalingPolicy policy, @Nullable Instant demandAt, @Nullable Activation last,
-            InitialStart initialStart, Load load, List<Replica> replicas) {
+    public record Situation(ScalingPolicy policy, @Nullable Instant demandAt, @Nullable Instant sleepAt,
+            @Nullable Activation last, InitialStart initialStart, Load load, List<Replica> replicas) {
         public Situation {
             replicas = List.copyOf(replicas);
         }
+
+        /** Of a model that nobody told to sleep. */
+        public Situation(ScalingPolicy policy, @Nullable Instant demandAt, @Nullable Activation last,
+                InitialStart initialStart, Load load, List<Replica> replicas) {
+            this(policy, demandAt, null, last, initialStart, load, replicas);
+        }
+
+        /** Nobody has asked for it since somebody told it to sleep. */
+        boolean isToSleep() {
+            return sleepAt != null && (demandAt == null || !demandAt.isAfter(sleepAt));
+        }
     }
+
+    private static final Duration OLDEST_COUNT = Duration.ofSeconds(15);
 
     private ActivationRule() {}
 
@@ -44,7 +59,9 @@ public final class ActivationRule {
             return new Wake(new Activation(number, Reason.Demand, now, null),
                     "a request asked for it at " + s.demandAt());
         }
-        if (s.load().hasWaiting()) {
+        // A count of those who wait may be older than the order to sleep, which told them all.
+        if (s.load().hasWaiting() && !(s.isToSleep() && s.sleepAt() != null
+                && now.isBefore(s.sleepAt().plus(OLDEST_COUNT)))) {
             return new Wake(new Activation(number, Reason.Demand, now, null), "a gateway holds requests for it");
         }
         if (s.policy().replicas() > 0) {
@@ -69,6 +86,10 @@ public final class ActivationRule {
     private static ActivationDecision whileAwake(Situation s, Activation activation, Instant now) {
         if (!s.policy().maySleep()) {
             return new Awake(activation, "a lower bound of replicas holds it awake", Optional.empty());
+        }
+        if (s.isToSleep() && s.sleepAt() != null && s.sleepAt().isAfter(activation.startedAt())) {
+            // Its replicas drain: what runs may finish within the grace that the gateways give it.
+            return new Sleep(activation.endedAt(now), "it was told to sleep at " + s.sleepAt());
         }
         if (s.load().requests() > 0) {
             return new Awake(activation, s.load().requests() + " requests are in flight or held", Optional.empty());

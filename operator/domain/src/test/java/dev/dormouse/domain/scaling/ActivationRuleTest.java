@@ -190,6 +190,51 @@ class ActivationRuleTest {
         }
     }
 
+    @Nested
+    class ToldToSleep {
+        private static final Activation OPEN = new Activation(3, Reason.Demand, T0.minusSeconds(100), null);
+        private static final Load BUSY = known(3, 0, null, IDLE);
+
+        private ActivationDecision decide(@Nullable Instant demand, Instant sleep, Activation last, Load load) {
+            return ActivationRule.decide(
+                    new Situation(AUTOMATIC, demand, sleep, last, InitialStart.Done, load, List.of(ready(T0))), T0);
+        }
+
+        @Test
+        @DisplayName("L20: told to sleep, it sleeps, whatever runs: its replicas drain")
+        void sleepsAtOnce() {
+            assertThat(decide(T0.minusSeconds(9), T0.minusSeconds(1), OPEN, BUSY)).isInstanceOf(Sleep.class);
+            assertThat(decide(null, T0.minusSeconds(1), OPEN, BUSY)).isInstanceOf(Sleep.class);
+        }
+
+        @Test
+        @DisplayName("L20: a request that came after the order, and an order of an earlier time awake, count for nothing")
+        void laterDemand() {
+            assertThat(decide(T0.minusMillis(1), T0.minusSeconds(1), OPEN, BUSY)).isInstanceOf(Awake.class);
+            assertThat(decide(null, T0.minusSeconds(101), OPEN, BUSY)).isInstanceOf(Awake.class);
+        }
+
+        @Test
+        @DisplayName("A lower bound holds it awake")
+        void lowerBound() {
+            ScalingPolicy bound = new ScalingPolicy(0, 1, 1, 10, IDLE);
+
+            assertThat(ActivationRule.decide(
+                    new Situation(bound, null, T0, OPEN, InitialStart.Done, BUSY, List.of(ready(T0))), T0))
+                    .isInstanceOf(Awake.class);
+        }
+
+        @Test
+        @DisplayName("A count of waiting requests that is older than the order wakes nobody; one that lasts does")
+        void oldCounts() {
+            Load waiting = known(0, 1, null, IDLE);
+
+            assertThat(decide(null, T0.minusSeconds(14), FINISHED, waiting)).isInstanceOf(Asleep.class);
+            assertThat(decide(null, T0.minusSeconds(15), FINISHED, waiting)).isInstanceOf(Wake.class);
+            assertThat(decide(T0, T0.minusSeconds(1), FINISHED, waiting)).isInstanceOf(Wake.class);
+        }
+    }
+
     @Test
     @DisplayName("The first start is done once a replica is ready and its snapshot settled, failed after three attempts")
     void theFirstStartsCourse() {

@@ -15,6 +15,7 @@ import dev.dormouse.gateway.route.PodRoute;
 import dev.dormouse.gateway.route.ReplicaHealth;
 import dev.dormouse.gateway.route.RouteTable;
 import dev.dormouse.gateway.wake.DemandWriter;
+import dev.dormouse.gateway.wake.SleepWriter;
 import dev.dormouse.gateway.wake.WakeTimes;
 import dev.dormouse.sidecar.api.SidecarStatus;
 import java.time.Clock;
@@ -45,6 +46,7 @@ final class Dispatcher {
     private final WakeTimes wakes = new WakeTimes();
     private final Starting starting;
     private final Refusals refusals;
+    private final SleepOrders sleepOrders;
     private final GatewayView view;
     private final LoadLog load;
     private final TrafficLog traffic;
@@ -55,13 +57,15 @@ final class Dispatcher {
     private boolean applying;
     private long lastId;
 
-    Dispatcher(HoldLimits limits, int gateways, DemandWriter writer, SidecarWatches sidecars, LoadLog load,
+    Dispatcher(HoldLimits limits, int gateways, DemandWriter writer, SleepWriter sleepWriter, SidecarWatches sidecars,
+            LoadLog load,
             TrafficLog traffic, Clock clock, Executor loop) {
         this.core = new HoldCore(limits);
         core.gateways(gateways);
         this.demands = new DemandPump(writer, routes, model -> core.waiting(model) > 0, clock, loop);
         this.outlook = new WakeOutlook(routes, health, wakes, clock);
         this.starting = new Starting(core, routes, health, sidecars, wakes, outlook, open, this::sidecarSaid);
+        this.sleepOrders = new SleepOrders(routes, open, sleepWriter, clock, loop);
         this.refusals = new Refusals(core, outlook, clock);
         this.load = load;
         this.traffic = traffic;
@@ -167,8 +171,12 @@ final class Dispatcher {
         if (routes.model(model.key()).filter(before -> !before.traffic().equals(model.traffic())).isPresent()) {
             health.forget(model.key());
         }
+        boolean toSleep = sleepOrders.seen(routes.model(model.key()), model);
         routes.put(model);
         apply(core.model(model.key(), model.admission().limits(), model.traffic().strategy()));
+        if (toSleep) {
+            apply(core.unloaded(model.key(), model.presentWake()));
+        }
         model.failedWake().ifPresent(wake -> {
             wakes.abandoned(model.key());
             apply(core.wakeFailed(model.key(), wake, clock.instant()));
@@ -224,6 +232,7 @@ final class Dispatcher {
             routes.pod(uid).ifPresent(pod -> refresh(pod.model()));
         }
         starting.tick(now);
+        sleepOrders.tick(now);
         demands.pump();
     }
 
@@ -315,6 +324,10 @@ final class Dispatcher {
 
     GatewayMetrics metrics() {
         return metrics;
+    }
+
+    SleepOrders sleepOrders() {
+        return sleepOrders;
     }
 
     /** Whether there was such a request. */

@@ -11,6 +11,7 @@ import dev.dormouse.gateway.route.ModelRoute;
 import dev.dormouse.gateway.route.PodRoute;
 import dev.dormouse.gateway.trace.Tracing;
 import dev.dormouse.gateway.wake.DemandWriter;
+import dev.dormouse.gateway.wake.SleepWriter;
 import io.vertx.core.Context;
 import io.vertx.core.Future;
 import io.vertx.core.Promise;
@@ -24,6 +25,7 @@ import java.time.Instant;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -53,6 +55,7 @@ public final class GatewayServer implements AutoCloseable {
     private final HttpServer internalServer;
     private final Optional<HttpServer> adminServer;
     private final Promise<Void> drained = Promise.promise();
+    private boolean draining;
     private @Nullable Instant drainUntil;
 
     /**
@@ -61,17 +64,24 @@ public final class GatewayServer implements AutoCloseable {
      * @throws IllegalStateException when an address cannot be bound
      */
     public static GatewayServer start(ServerSettings settings, DemandWriter demands, Clock clock) {
-        return start(settings, demands, Tracing.OFF, clock);
+        SleepWriter nobody = (model, at, grace) -> CompletableFuture
+                .failedFuture(new UnsupportedOperationException("there is nobody to put a model to sleep"));
+        return start(settings, demands, nobody, Tracing.OFF, clock);
     }
 
-    /** The same, with traces of every request; whoever started it closes them behind it. */
-    public static GatewayServer start(ServerSettings settings, DemandWriter demands, Tracing tracing, Clock clock) {
+    /**
+     * The same, where models can be told to sleep.
+     *
+     * @param tracing of every request; whoever started it closes it behind the gateway
+     */
+    public static GatewayServer start(ServerSettings settings, DemandWriter demands, SleepWriter sleeps,
+            Tracing tracing, Clock clock) {
         // No file cache: Vert.x would leave a folder in the temporary directory.
         VertxOptions options = new VertxOptions().setEventLoopPoolSize(1)
                 .setFileSystemOptions(
                         new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false));
         Vertx vertx = Vertx.builder().with(options).withTransport(GuardedTransport.ofThisMachine()).build();
-        GatewayServer server = new GatewayServer(vertx, settings, demands, tracing, clock);
+        GatewayServer server = new GatewayServer(vertx, settings, demands, sleeps, tracing, clock);
         try {
             server.listen();
         } catch (Exception e) { // A BindException comes undeclared through the future.
@@ -82,12 +92,13 @@ public final class GatewayServer implements AutoCloseable {
         return server;
     }
 
-    private GatewayServer(Vertx vertx, ServerSettings settings, DemandWriter demands, Tracing tracing, Clock clock) {
+    private GatewayServer(Vertx vertx, ServerSettings settings, DemandWriter demands, SleepWriter sleeps,
+            Tracing tracing, Clock clock) {
         this.vertx = vertx;
         this.loop = vertx.getOrCreateContext();
         this.settings = settings;
         this.clock = clock;
-        this.dispatcher = new Dispatcher(settings.limits(), settings.gateways(), demands,
+        this.dispatcher = new Dispatcher(settings.limits(), settings.gateways(), demands, sleeps,
                 new SidecarWatches(vertx, settings.sidecarPort()),
                 new LoadLog(settings.name(), UUID.randomUUID().toString()),
                 new TrafficLog(settings.historyEntries()), clock, this::onLoop);
@@ -108,7 +119,7 @@ public final class GatewayServer implements AutoCloseable {
         this.adminServer = settings.admin()
                 .map(admin -> vertx
                         .createHttpServer(new HttpServerOptions().setHost(admin.bind()).setPort(admin.port()))
-                        .requestHandler(new AdminHandler(dispatcher)));
+                        .requestHandler(new AdminHandler(dispatcher, this::beginDrain)));
     }
 
     private HttpServerOptions options() {
@@ -214,7 +225,16 @@ public final class GatewayServer implements AutoCloseable {
      * are refused, held and running ones have the drain time to finish, then the held ones are told to go elsewhere. Returns when all that is done. The internal port answers meanwhile.
      */
     public void drain() {
-        onLoop(() -> {
+        onLoop(this::beginDrain);
+        drained.future().await();
+        // Answers that are decided and not yet on the wire.
+        publicServer.shutdown(LAST_BYTES_SECONDS, TimeUnit.SECONDS).await();
+    }
+
+    /** Said twice, it is under way already. */
+    private Future<Void> beginDrain() {
+        if (!draining) {
+            draining = true;
             internalHandler.close();
             publicHandler.leave();
             if (settings.drainDelay().isZero()) {
@@ -222,10 +242,8 @@ public final class GatewayServer implements AutoCloseable {
             } else {
                 vertx.setTimer(settings.drainDelay().toMillis(), timer -> refuseNew());
             }
-        });
-        drained.future().await();
-        // Answers that are decided and not yet on the wire.
-        publicServer.shutdown(LAST_BYTES_SECONDS, TimeUnit.SECONDS).await();
+        }
+        return drained.future();
     }
 
     private void refuseNew() {

@@ -3,6 +3,7 @@ package dev.dormouse.gateway.kube;
 import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.gateway.wake.DemandWriter;
+import dev.dormouse.gateway.wake.SleepWriter;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResourceBuilder;
 import io.fabric8.kubernetes.api.model.HasMetadata;
@@ -10,6 +11,7 @@ import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.dsl.base.PatchContext;
 import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import io.fabric8.kubernetes.client.dsl.base.ResourceDefinitionContext;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
@@ -20,11 +22,12 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 
 /**
- * Writes {@code status.demand.requestedAt} by one server-side apply. Applies a bare map: the typed status would bring
+ * Writes {@code status.demand} by server-side apply: {@code requestedAt} for a wake, and under a field manager of its own,
+ * so that neither takes the other away, {@code sleepRequestedAt} for an order to sleep. Applies a bare map: the typed status would bring
  * its defaults along and make the gateway an owner of fields that are the operator's. All gateways share one field
  * manager, so the newest demand simply replaces an older one.
  */
-public final class KubernetesDemandWriter implements DemandWriter, AutoCloseable {
+public final class KubernetesDemandWriter implements DemandWriter, SleepWriter, AutoCloseable {
     public static final String FIELD_MANAGER = "dormouse-gateway";
     /** So many writes at the same time; the others wait, at most one per model. */
     private static final int THREADS = 8;
@@ -32,10 +35,8 @@ public final class KubernetesDemandWriter implements DemandWriter, AutoCloseable
             .withZone(ZoneOffset.UTC);
     private static final ResourceDefinitionContext MODELS = ResourceDefinitionContext
             .fromResourceType(InferenceModel.class);
-    private static final PatchContext APPLY = new PatchContext.Builder().withPatchType(PatchType.SERVER_SIDE_APPLY)
-            .withFieldManager(FIELD_MANAGER)
-            .withForce(true)
-            .build();
+    private static final PatchContext APPLY = applyAs(FIELD_MANAGER);
+    private static final PatchContext APPLY_ORDER = applyAs(FIELD_MANAGER + "-admin");
 
     private final KubernetesClient client;
     private final ExecutorService writers = Executors.newFixedThreadPool(THREADS,
@@ -45,24 +46,45 @@ public final class KubernetesDemandWriter implements DemandWriter, AutoCloseable
         this.client = client;
     }
 
+    private static PatchContext applyAs(String manager) {
+        return new PatchContext.Builder().withPatchType(PatchType.SERVER_SIDE_APPLY)
+                .withFieldManager(manager)
+                .withForce(true)
+                .build();
+    }
+
     @Override
     public CompletionStage<?> write(ModelKey model, Instant requestedAt) {
+        return apply(demand(model, requestedAt), APPLY);
+    }
+
+    @Override
+    public CompletionStage<?> write(ModelKey model, Instant at, Duration grace) {
+        return apply(status(model,
+                Map.of("sleepRequestedAt", MICROS.format(at), "sleepGraceSeconds", (int) grace.toSeconds())),
+                APPLY_ORDER);
+    }
+
+    private CompletionStage<?> apply(GenericKubernetesResource what, PatchContext how) {
         return CompletableFuture.runAsync(() -> client.genericKubernetesResources(MODELS)
-                .inNamespace(model.namespace())
-                .resource(demand(model, requestedAt))
+                .inNamespace(what.getMetadata().getNamespace())
+                .resource(what)
                 .subresource("status")
-                .patch(APPLY), writers);
+                .patch(how), writers);
     }
 
     static GenericKubernetesResource demand(ModelKey model, Instant requestedAt) {
+        return status(model, Map.of("requestedAt", MICROS.format(requestedAt)));
+    }
+
+    private static GenericKubernetesResource status(ModelKey model, Map<String, Object> demand) {
         return new GenericKubernetesResourceBuilder().withApiVersion(HasMetadata.getApiVersion(InferenceModel.class))
                 .withKind(HasMetadata.getKind(InferenceModel.class))
                 .withNewMetadata()
                 .withName(model.name())
                 .withNamespace(model.namespace())
                 .endMetadata()
-                .addToAdditionalProperties("status",
-                        Map.of("demand", Map.of("requestedAt", MICROS.format(requestedAt))))
+                .addToAdditionalProperties("status", Map.of("demand", demand))
                 .build();
     }
 

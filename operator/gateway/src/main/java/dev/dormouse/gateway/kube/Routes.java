@@ -98,7 +98,14 @@ final class Routes {
         return new ModelRoute.State(problem(status), stalled, activation(status),
                 Optional.ofNullable(status.warmup).map(Routes::warmup),
                 Optional.ofNullable(status.lastWake)
-                        .map(wake -> new ModelRoute.LastWake(wake.rung(), Duration.ofMillis(wake.coldStartMs()))));
+                        .map(wake -> new ModelRoute.LastWake(wake.rung(), Duration.ofMillis(wake.coldStartMs()))),
+                Optional.ofNullable(status.demand).flatMap(Routes::sleepOrder));
+    }
+
+    private static Optional<ModelRoute.SleepOrder> sleepOrder(InferenceModelStatus.Demand demand) {
+        Integer grace = demand.sleepGraceSeconds();
+        return time(demand.sleepRequestedAt())
+                .map(at -> new ModelRoute.SleepOrder(at, Duration.ofSeconds(grace == null ? 0 : Math.max(0, grace))));
     }
 
     private static ModelRoute.Warmup warmup(ModelStatus.WarmupStatus warmup) {

@@ -69,12 +69,22 @@ public record ModelRoute(ModelKey key, String clientName, List<String> aliases, 
      * @param activation the present period of being awake or the last one
      * @param warmup the warmup under way, or the last one
      * @param lastWake how the last wake went
+     * @param sleepOrder the newest order to sleep, which some gateway wrote
      */
     public record State(Optional<Problem> problem, boolean stalled, Optional<Activation> activation,
-            Optional<Warmup> warmup, Optional<LastWake> lastWake) {
+            Optional<Warmup> warmup, Optional<LastWake> lastWake, Optional<SleepOrder> sleepOrder) {
         public static final State UNKNOWN = new State(Optional.empty(), false, Optional.empty(), Optional.empty(),
                 Optional.empty());
+
+        /** Of a model that nobody told to sleep. */
+        public State(Optional<Problem> problem, boolean stalled, Optional<Activation> activation,
+                Optional<Warmup> warmup, Optional<LastWake> lastWake) {
+            this(problem, stalled, activation, warmup, lastWake, Optional.empty());
+        }
     }
+
+    /** @param grace what ran by then has so long to finish */
+    public record SleepOrder(Instant at, Duration grace) {}
 
     /** Condition Ready is False. */
     public record Problem(String reason, String message) {}

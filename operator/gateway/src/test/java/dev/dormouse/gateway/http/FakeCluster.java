@@ -6,7 +6,9 @@ import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.domain.hold.HoldLimits;
 import dev.dormouse.domain.hold.ModelLimits;
 import dev.dormouse.gateway.route.ModelRoute;
+import dev.dormouse.gateway.route.ModelRoute.SleepOrder;
 import dev.dormouse.gateway.route.PodRoute;
+import dev.dormouse.gateway.trace.Tracing;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -31,6 +33,7 @@ final class FakeCluster implements AutoCloseable {
 
     final GatewayServer gateway;
     final List<ModelKey> demands = new CopyOnWriteArrayList<>();
+    final List<SleepOrder> sleepOrders = new CopyOnWriteArrayList<>();
     final HttpClient http = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
 
     FakeCluster(int sidecarPort) {
@@ -63,7 +66,10 @@ final class FakeCluster implements AutoCloseable {
         gateway = GatewayServer.start(settings, (model, at) -> {
             demands.add(model);
             return CompletableFuture.completedFuture(null);
-        }, Clock.systemUTC());
+        }, (model, at, grace) -> {
+            sleepOrders.add(new SleepOrder(at, grace));
+            return CompletableFuture.completedFuture(null);
+        }, Tracing.OFF, Clock.systemUTC());
         gateway.cluster().synced();
     }
 
@@ -131,9 +137,13 @@ final class FakeCluster implements AutoCloseable {
     }
 
     HttpResponse<String> admin(String method, String path) {
+        return adminLater(method, path).join();
+    }
+
+    CompletableFuture<HttpResponse<String>> adminLater(String method, String path) {
         URI uri = URI.create("http://127.0.0.1:" + gateway.adminPort().orElseThrow() + path);
         HttpRequest request = HttpRequest.newBuilder(uri).method(method, HttpRequest.BodyPublishers.noBody()).build();
-        return http.sendAsync(request, HttpResponse.BodyHandlers.ofString()).join();
+        return http.sendAsync(request, HttpResponse.BodyHandlers.ofString());
     }
 
     HttpResponse<String> internal(String path) {
