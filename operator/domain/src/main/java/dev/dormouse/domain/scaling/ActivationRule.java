@@ -6,6 +6,7 @@ import dev.dormouse.domain.scaling.ActivationDecision.Asleep;
 import dev.dormouse.domain.scaling.ActivationDecision.Awake;
 import dev.dormouse.domain.scaling.ActivationDecision.Sleep;
 import dev.dormouse.domain.scaling.ActivationDecision.Wake;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
@@ -21,14 +22,24 @@ public final class ActivationRule {
 
     /**
      * @param demandAt when a gateway last asked for the model; absent if never
+     * @param watching since when this operator watches the model, and for how long it must have
      * @param last the present activation or the last one; absent if it never woke
      */
     public record Situation(ScalingPolicy policy, @Nullable Instant demandAt, @Nullable Activation last,
-            InitialStart initialStart, Load load, List<Replica> replicas) {
+            InitialStart initialStart, Load load, List<Replica> replicas, Optional<Watching> watching) {
         public Situation {
             replicas = List.copyOf(replicas);
         }
+
+        /** For an operator that has watched for long. */
+        public Situation(ScalingPolicy policy, @Nullable Instant demandAt, @Nullable Activation last,
+                InitialStart initialStart, Load load, List<Replica> replicas) {
+            this(policy, demandAt, last, initialStart, load, replicas, Optional.empty());
+        }
     }
+
+    /** An operator that has just begun to lead puts nothing to sleep that another one woke before {@code window} is over. */
+    public record Watching(Instant since, Duration window) {}
 
     private ActivationRule() {}
 
@@ -98,6 +109,12 @@ public final class ActivationRule {
         if (s.load() instanceof Load.Known known && known.watched().compareTo(s.policy().idle()) < 0) {
             Instant trusted = now.plus(s.policy().idle()).minus(known.watched());
             quietUntil = trusted.isAfter(quietUntil) ? trusted : quietUntil;
+        }
+        Optional<Instant> watched = s.watching()
+                .filter(watching -> activation.startedAt().isBefore(watching.since()))
+                .map(watching -> watching.since().plus(watching.window()));
+        if (watched.isPresent() && watched.get().isAfter(quietUntil)) {
+            quietUntil = watched.get();
         }
         if (quietUntil.isAfter(now)) {
             return new Awake(activation, "it sleeps at " + quietUntil + " unless a request comes",
