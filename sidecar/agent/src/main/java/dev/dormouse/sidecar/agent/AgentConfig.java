@@ -1,7 +1,10 @@
 package dev.dormouse.sidecar.agent;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.dormouse.sidecar.api.PodConventions;
 import dev.dormouse.sidecar.api.SidecarEnvironment;
+import dev.dormouse.sidecar.api.WarmupPlan;
 import dev.dormouse.sidecar.pipeline.Compression;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -39,9 +42,15 @@ public record AgentConfig(Path socket, String podIp, int httpPort, int enginePor
      * @param batchSize items in one warmup request
      * @param iterations warmup requests
      * @param deadline a warmup that takes longer has failed
+     * @param plan what the user's spec asks for beyond that
      */
     public record WarmupSettings(boolean preloadWeights, boolean preallocatePools, boolean precompileKernels,
-            int batchSize, int iterations, Duration deadline) {}
+            int batchSize, int iterations, Duration deadline, WarmupPlan plan) {
+        public WarmupSettings(boolean preloadWeights, boolean preallocatePools, boolean precompileKernels,
+                int batchSize, int iterations, Duration deadline) {
+            this(preloadWeights, preallocatePools, precompileKernels, batchSize, iterations, deadline, WarmupPlan.NONE);
+        }
+    }
 
     /** @throws IllegalArgumentException naming the variable, its value and what is expected */
     public static AgentConfig fromEnvironment(Map<String, String> environment) {
@@ -57,7 +66,8 @@ public record AgentConfig(Path socket, String podIp, int httpPort, int enginePor
                         env.flag(SidecarEnvironment.PRECOMPILE_KERNELS, true),
                         env.number(SidecarEnvironment.BATCH_SIZE, 1, 1, 4_096),
                         env.number(SidecarEnvironment.ITERATIONS, 1, 1, 10_000),
-                        Duration.ofSeconds(env.number(SidecarEnvironment.DEADLINE_SECONDS, 600, 1, 86_400))),
+                        Duration.ofSeconds(env.number(SidecarEnvironment.DEADLINE_SECONDS, 600, 1, 86_400)),
+                        env.plan()),
                 env.value(SidecarEnvironment.API_TOKEN));
     }
 
@@ -133,6 +143,15 @@ public record AgentConfig(Path socket, String podIp, int httpPort, int enginePor
                 case "zstd" -> Compression.Zstd;
                 default -> throw wrong(SidecarEnvironment.COMPRESSION, "none or zstd");
             };
+        }
+
+        WarmupPlan plan() {
+            String value = value(SidecarEnvironment.WARMUP_PLAN);
+            try {
+                return value == null ? WarmupPlan.NONE : JsonMapper.builder().build().readValue(value, WarmupPlan.class);
+            } catch (JsonProcessingException e) {
+                throw wrong(SidecarEnvironment.WARMUP_PLAN, "a plan as the operator writes it");
+            }
         }
 
         IllegalArgumentException wrong(String key, String expected) {

@@ -45,6 +45,9 @@ public final class SidecarEnvironment {
     /** A warmup that takes longer fails. */
     public static final String DEADLINE_SECONDS = "DORMOUSE_WARMUP_DEADLINE_SECONDS";
 
+    /** A {@link WarmupPlan} as JSON; absent: only what switches and numbers say. */
+    public static final String WARMUP_PLAN = "DORMOUSE_WARMUP_PLAN";
+
     /** What requests to the sidecar that change snapshots must bear; absent: only this pod itself may. */
     public static final String API_TOKEN = "DORMOUSE_API_TOKEN";
 
