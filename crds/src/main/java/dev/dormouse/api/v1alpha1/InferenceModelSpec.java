@@ -247,9 +247,19 @@ public record InferenceModelSpec(
             @Default("true") @JsonPropertyDescription("Phase kernel_compile.") Boolean precompileKernels,
             @Default("1") @Min(1) @Max(4096) @JsonPropertyDescription("Inputs per warmup request.") Integer batchSize,
             @Default("2") @Min(1) @Max(1000) @JsonPropertyDescription("Warmup requests before the replica takes traffic.") Integer iterations,
-            @Default("600") @Min(1) @Max(86400) @JsonPropertyDescription("A warmup that takes longer fails.") Integer deadlineSeconds) {
+            @Default("600") @Min(1) @Max(86400) @JsonPropertyDescription("A warmup that takes longer fails.") Integer deadlineSeconds,
+            @Nullable @JsonPropertyDescription("Phase custom_init: your own step once the engine serves, before the first request.") CustomInit customInit,
+            @Nullable @JsonPropertyDescription("Phase warmup_inference: what is sent instead of the engine's own probe.") WarmupRequest request,
+            @Nullable @JsonPropertyDescription("A request whose answer is recorded with the snapshot and must be the same after every restore.") CanaryProbe canary) {
         public Warmup() {
             this(100, 5000, true, true, true, 1, 2, 600);
+        }
+
+        /** Without requests of the user's own. */
+        public Warmup(Integer targetColdStartMs, Integer maxWarmupMs, Boolean preloadWeights, Boolean preallocatePools,
+                Boolean precompileKernels, Integer batchSize, Integer iterations, Integer deadlineSeconds) {
+            this(targetColdStartMs, maxWarmupMs, preloadWeights, preallocatePools, precompileKernels, batchSize,
+                    iterations, deadlineSeconds, null, null, null);
         }
 
         public Warmup {
@@ -263,6 +273,25 @@ public record InferenceModelSpec(
             deadlineSeconds = deadlineSeconds == null ? 600 : deadlineSeconds;
         }
     }
+
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    @ValidationRule(value = "has(self.exec) != has(self.http)", message = "warmup.customInit needs exactly one of exec and http")
+    public record CustomInit(
+            @Nullable @Size(min = 1, max = 64) @JsonPropertyDescription("A command that runs in the sidecar's container.") List<String> exec,
+            @Nullable @JsonPropertyDescription("A request to the engine.") WarmupRequest http) {}
+
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record WarmupRequest(
+            @Required @Pattern("^/[!-~]*$") @JsonPropertyDescription("Path at the engine.") String path,
+            @Required @Size(max = 65536) @JsonPropertyDescription("JSON; the string \"@batch\" becomes an array of batchSize items.") String body,
+            @Nullable @Size(max = 65536) @JsonPropertyDescription("One item of the batch: JSON, or plain text.") String item) {}
+
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record CanaryProbe(
+            @Required @Pattern("^/[!-~]*$") @JsonPropertyDescription("Path at the engine.") String path,
+            @Required @Size(max = 65536) @JsonPropertyDescription("JSON. Ask for a deterministic answer: temperature 0, a fixed seed.") String body,
+            @Nullable @Pattern("^(/.*)?$") @JsonPropertyDescription("JSON pointer to what is compared, e.g. /choices/0/message/content. Default: the whole answer.") String pointer,
+            @Nullable @Pattern("^(0|0?\\.[0-9]{1,9}|1)$") @Default("\"0.001\"") @JsonPropertyDescription("By how much numbers may differ, relative to the recorded one.") String tolerance) {}
 
     public enum Compression {
         none, zstd

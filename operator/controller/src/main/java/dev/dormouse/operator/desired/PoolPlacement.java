@@ -11,10 +11,10 @@ import io.fabric8.kubernetes.api.model.GenericKubernetesResourceBuilder;
 import io.fabric8.kubernetes.api.model.OwnerReferenceBuilder;
 import io.fabric8.kubernetes.api.model.Quantity;
 import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 
 /**
  * How a pool shapes the pods of its models: node selector, tolerations, the chosen node, and for {@code allocation: DRA}
@@ -43,8 +43,9 @@ public record PoolPlacement(String name, GpuPoolSpec pool, Optional<String> host
         if (pool.allocation() != GpuPoolSpec.Allocation.DRA || gpus == 0) {
             return Optional.empty();
         }
-        Map<String, Object> request = Map.of("name", CLAIM, "exactly",
-                Map.of("deviceClassName", pool.deviceClassName(), "allocationMode", "ExactCount", "count", gpus));
+        // Sorted: Map.of has another order in every process.
+        Map<String, Object> request = new TreeMap<>(Map.of("name", CLAIM, "exactly", new TreeMap<>(Map
+                .of("deviceClassName", pool.deviceClassName(), "allocationMode", "ExactCount", "count", gpus))));
         return Optional.of(new GenericKubernetesResourceBuilder().withApiVersion("resource.k8s.io/v1")
                 .withKind("ResourceClaimTemplate")
                 .withNewMetadata()
@@ -73,7 +74,7 @@ public record PoolPlacement(String name, GpuPoolSpec pool, Optional<String> host
     /** Changes the pod that Dormouse builds; the user's template is laid over it afterwards. */
     void apply(ObjectNode pod, InferenceModel model) {
         ObjectNode spec = (ObjectNode) pod.get("spec");
-        Map<String, String> selector = new HashMap<>(pool.nodeSelector());
+        Map<String, String> selector = new TreeMap<>(pool.nodeSelector());
         hostname.ifPresent(node -> selector.put(HOSTNAME, node));
         if (!selector.isEmpty()) {
             spec.set("nodeSelector", JSON.convertValue(selector, ObjectNode.class));

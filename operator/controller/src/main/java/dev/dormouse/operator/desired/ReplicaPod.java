@@ -9,6 +9,7 @@ import dev.dormouse.operator.resolve.ResolvedModel;
 import dev.dormouse.operator.resolve.ResolvedModel.Resolved;
 import dev.dormouse.sidecar.api.PodConventions;
 import dev.dormouse.sidecar.api.SidecarEnvironment;
+import dev.dormouse.sidecar.api.WarmupPlan;
 import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.ContainerBuilder;
 import io.fabric8.kubernetes.api.model.EnvVar;
@@ -83,14 +84,18 @@ public final class ReplicaPod {
         InferenceModelSpec spec = model.getSpec();
         InferenceModelSpec.Warmup warmup = spec.warmup();
         InferenceModelSpec.Snapshot snapshot = spec.snapshot();
-        List<Object> parts = new ArrayList<>(Arrays.asList(spec.model().uri(), spec.model().name(), spec.model().revision(),
-                spec.engine(), spec.podTemplate(), resolved.snapshotClaim().orElse(""), snapshot.compression(),
-                snapshot.compressionLevel(), snapshot.verifyChecksum(), warmup.preloadWeights(),
-                warmup.preallocatePools(), warmup.precompileKernels(), warmup.batchSize(), warmup.iterations(),
-                warmup.deadlineSeconds()));
+        List<Object> parts = new ArrayList<>(
+                Arrays.asList(spec.model().uri(), spec.model().name(), spec.model().revision(),
+                        spec.engine(), spec.podTemplate(), resolved.snapshotClaim().orElse(""), snapshot.compression(),
+                        snapshot.compressionLevel(), snapshot.verifyChecksum(), warmup.preloadWeights(),
+                        warmup.preallocatePools(), warmup.precompileKernels(), warmup.batchSize(), warmup.iterations(),
+                        warmup.deadlineSeconds()));
         // Only where there is one: the hashes of all others stay what they were, and so do their replicas.
         if (spec.pool() != null) {
             parts.add(spec.pool());
+        }
+        if (warmup.customInit() != null || warmup.request() != null || warmup.canary() != null) {
+            parts.add(Arrays.asList(warmup.customInit(), warmup.request(), warmup.canary()));
         }
         return Hashes.sha256(JSON.asJson(parts)).substring(0, 16);
     }
@@ -269,7 +274,26 @@ public final class ReplicaPod {
         env.add(value(SidecarEnvironment.BATCH_SIZE, warmup.batchSize()));
         env.add(value(SidecarEnvironment.ITERATIONS, warmup.iterations()));
         env.add(value(SidecarEnvironment.DEADLINE_SECONDS, warmup.deadlineSeconds()));
+        WarmupPlan plan = plan(warmup);
+        if (!plan.equals(WarmupPlan.NONE)) {
+            env.add(value(SidecarEnvironment.WARMUP_PLAN, JSON.asJson(plan)));
+        }
         return env;
+    }
+
+    private static WarmupPlan plan(InferenceModelSpec.Warmup warmup) {
+        InferenceModelSpec.CustomInit hook = warmup.customInit();
+        InferenceModelSpec.CanaryProbe canary = warmup.canary();
+        return new WarmupPlan(hook == null ? null : new WarmupPlan.Hook(hook.exec(), request(hook.http())),
+                request(warmup.request()),
+                canary == null
+                        ? null
+                        : new WarmupPlan.Canary(canary.path(), canary.body(), canary.pointer(),
+                                canary.tolerance() == null ? 0.001 : Double.parseDouble(canary.tolerance())));
+    }
+
+    private static WarmupPlan.@Nullable Request request(InferenceModelSpec.@Nullable WarmupRequest request) {
+        return request == null ? null : new WarmupPlan.Request(request.path(), request.body(), request.item());
     }
 
     /** Ours first, so that the user's may refer to them, as in {@code $(POD_IP)}; theirs never replace ours. */

@@ -55,7 +55,10 @@ class GpuPoolReconcilerTest {
         assertThat(status().largestNode).isEqualTo(8);
         assertThat(ready()).isEqualTo("True/NodesReady");
 
-        cluster.client().nodes().withName("n2").edit(n -> new NodeBuilder(n).editSpec().withUnschedulable(true).endSpec().build());
+        cluster.client()
+                .nodes()
+                .withName("n2")
+                .edit(n -> new NodeBuilder(n).editSpec().withUnschedulable(true).endSpec().build());
 
         await().until(() -> status().gpus == 4);
     }
@@ -77,7 +80,8 @@ class GpuPoolReconcilerTest {
         cluster.demand("second", Instant.now());
 
         await().until(() -> cluster.condition("second", Conditions.READY)
-                .filter(c -> c.getMessage().contains("it needs 2 nvidia.com/gpu on one node; pool a100 has 2 on 1 node, 2 in use"))
+                .filter(c -> c.getMessage()
+                        .contains("it needs 2 nvidia.com/gpu on one node; pool a100 has 2 on 1 node, 2 in use"))
                 .isPresent());
         assertThat(cluster.pods("second")).isEmpty();
         await().until(() -> status().gpusInUse == 2 && status().queued == 1);
@@ -162,7 +166,8 @@ class GpuPoolReconcilerTest {
     private void pool(String spec) {
         cluster.client()
                 .resources(GpuPool.class)
-                .load(yaml("apiVersion: dormouse.dev/v1alpha1\nkind: GpuPool\nmetadata: {name: a100}\nspec: " + spec + "\n"))
+                .load(yaml("apiVersion: dormouse.dev/v1alpha1\nkind: GpuPool\nmetadata: {name: a100}\nspec: " + spec
+                        + "\n"))
                 .create();
     }
 
@@ -178,14 +183,17 @@ class GpuPoolReconcilerTest {
             node.editSpec().addNewTaint("NoSchedule", taint, null, "yes").endSpec();
         }
         Node created = cluster.client().resource(node.build()).create();
-        cluster.client().nodes().withName(created.getMetadata().getName()).editStatus(n -> new NodeBuilder(n).editOrNewStatus()
-                .addToAllocatable("nvidia.com/gpu", new Quantity(Integer.toString(gpus)))
-                .addNewCondition()
-                .withType("Ready")
-                .withStatus("True")
-                .endCondition()
-                .endStatus()
-                .build());
+        cluster.client()
+                .nodes()
+                .withName(created.getMetadata().getName())
+                .editStatus(n -> new NodeBuilder(n).editOrNewStatus()
+                        .addToAllocatable("nvidia.com/gpu", new Quantity(Integer.toString(gpus)))
+                        .addNewCondition()
+                        .withType("Ready")
+                        .withStatus("True")
+                        .endCondition()
+                        .endStatus()
+                        .build());
     }
 
     private static ByteArrayInputStream yaml(String text) {

@@ -257,9 +257,10 @@ class TroubleshootingTest {
             List<ObservedReplica> replicas = podStatus == null && report == null
                     ? List.of()
                     : List.of(ObservedPods.of(podStatus == null ? "phase: Running" : podStatus, report, NOW));
-            return ModelStatusFactory.of(new ModelView(model, previous, ResolvedModel.of(model, claim -> false, pool -> false),
-                    activation, "a request asked for it", initialStart, replicas, 1, queue, 0,
-                    SnapshotKey.of(model.getSpec()), "", rejection, NOW));
+            return ModelStatusFactory
+                    .of(new ModelView(model, previous, ResolvedModel.of(model, claim -> false, pool -> false),
+                            activation, "a request asked for it", initialStart, replicas, 1, queue, 0,
+                            SnapshotKey.of(model.getSpec()), "", rejection, NOW));
         }
     }
 }

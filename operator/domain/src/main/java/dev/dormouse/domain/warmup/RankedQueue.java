@@ -21,8 +21,10 @@ final class RankedQueue<T> {
         final T value;
         final int weight;
         int size = 1;
-        @Nullable Node<T> left;
-        @Nullable Node<T> right;
+        @Nullable
+        Node<T> left;
+        @Nullable
+        Node<T> right;
 
         Node(T value, int weight) {
             this.value = value;
@@ -51,7 +53,8 @@ final class RankedQueue<T> {
     }
 
     /** The first; absent when there is none. */
-    @Nullable T first() {
+    @Nullable
+    T first() {
         Node<T> node = root;
         if (node == null) {
             return null;

@@ -79,16 +79,18 @@ final class Room {
         // Replicas that are not bound to a node yet will take theirs somewhere.
         int unbound = used - usedByNode.values().stream().mapToInt(Integer::intValue).sum();
         int free = limits.gpusByNode().entrySet().stream().mapToInt(this::free).sum() - unbound;
-        Optional<Place> onNode = free < gpus ? Optional.empty() : limits.gpusByNode()
-                .entrySet()
-                .stream()
-                .filter(node -> free(node) >= gpus
-                        && (perNode == 0 || warming.getOrDefault(node.getKey(), 0) < perNode))
-                .min(Comparator
-                        .<Map.Entry<String, Integer>>comparingInt(node -> warming.getOrDefault(node.getKey(), 0))
-                        .thenComparingInt(this::free)
-                        .thenComparing(Map.Entry::getKey))
-                .map(node -> new Place(node.getKey()));
+        Optional<Place> onNode = free < gpus
+                ? Optional.empty()
+                : limits.gpusByNode()
+                        .entrySet()
+                        .stream()
+                        .filter(node -> free(node) >= gpus
+                                && (perNode == 0 || warming.getOrDefault(node.getKey(), 0) < perNode))
+                        .min(Comparator.<Map.Entry<String, Integer>>comparingInt(
+                                node -> warming.getOrDefault(node.getKey(), 0))
+                                .thenComparingInt(this::free)
+                                .thenComparing(Map.Entry::getKey))
+                        .map(node -> new Place(node.getKey()));
         if (onNode.isPresent()) {
             return onNode;
         }

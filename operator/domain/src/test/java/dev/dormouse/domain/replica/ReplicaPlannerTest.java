@@ -271,7 +271,8 @@ class ReplicaPlannerTest {
     private static Situation situation(ScalingPolicy policy, @Nullable Activation activation, Load load,
             OptionalInt peak,
             Backoff backoff, Replica... replicas) {
-        return new Situation("m", "model-uid", policy, activation, "t", List.of(replicas), load, advice(load, peak), backoff,
+        return new Situation("m", "model-uid", policy, activation, "t", List.of(replicas), load, advice(load, peak),
+                backoff,
                 Urgency.Demand, Rollout.WhenIdle);
     }
 

@@ -51,10 +51,12 @@ class AutoscalerTest {
         // panic: 80 → 8; stable: (5·54 + 80·6)/60 = 12.5 → 2
         assertThat(advise(5, 126).wanted()).isEqualTo(8);
         autoscaler.record(load(0), TEN, T0.plusSeconds(127));
-        assertThat(advise(8, 140)).as("nothing is taken away in panic").isEqualTo(new ScaleAdvice(8, OptionalInt.of(8), true));
+        assertThat(advise(8, 140)).as("nothing is taken away in panic")
+                .isEqualTo(new ScaleAdvice(8, OptionalInt.of(8), true));
         // the last burst was seen at 123: 5/1 ≥ 2; at 126 8/5 < 2
         assertThat(advise(8, 183).panicking()).isTrue();
-        assertThat(advise(8, 184)).as("half of eight stay at least").isEqualTo(new ScaleAdvice(4, OptionalInt.of(4), false));
+        assertThat(advise(8, 184)).as("half of eight stay at least")
+                .isEqualTo(new ScaleAdvice(4, OptionalInt.of(4), false));
     }
 
     @Test
@@ -113,7 +115,8 @@ class AutoscalerTest {
 
     @Test
     void impossibleSettingsAreRefused() {
-        assertThatIllegalArgumentException().isThrownBy(() -> Settings.of(0, Duration.ZERO)).withMessageContaining("target 0");
+        assertThatIllegalArgumentException().isThrownBy(() -> Settings.of(0, Duration.ZERO))
+                .withMessageContaining("target 0");
     }
 
     @ParameterizedTest
@@ -139,7 +142,8 @@ class AutoscalerTest {
                 ready = Math.max(0, ready + random.nextInt(5) - 2);
                 Optional<ScaleAdvice> advice = autoscaler.advise(ready, settings, at(step));
 
-                assertThat(advice.orElseThrow()).as("seed %s, step %s", seed, step).isEqualTo(plain.advise(ready, step));
+                assertThat(advice.orElseThrow()).as("seed %s, step %s", seed, step)
+                        .isEqualTo(plain.advise(ready, step));
             }
         }
     }
