@@ -70,6 +70,9 @@ capabilities: {drop: [ALL]}
 - apiGroups: [dormouse.dev]
   resources: [modelsnapshots/status]
   verbs: [patch]
+- apiGroups: [resource.k8s.io]
+  resources: [resourceclaimtemplates]
+  verbs: [create]                      # pools with allocation DRA
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   verbs: [get, create, update, delete]   # who works on a snapshot volume

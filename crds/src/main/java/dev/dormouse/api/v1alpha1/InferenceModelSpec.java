@@ -27,6 +27,7 @@ public record InferenceModelSpec(
         @Required @JsonPropertyDescription("What to serve.") Model model,
         @Required @JsonPropertyDescription("The inference server that serves it.") Engine engine,
         @Nullable @SchemaFrom(type = Object.class) @PreserveUnknownFields @JsonPropertyDescription("A pod template laid over the one Dormouse builds: tolerations, node selector, pull secrets, volumes, extra containers. Lists are merged by name.") PodTemplateSpec podTemplate,
+        @Nullable @Pattern("^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$") @JsonPropertyDescription("GpuPool whose nodes the replicas run on. Unset: wherever the cluster puts them.") String pool,
         @SpecReplicas @Default("0") @Min(0) @Max(1000) @JsonPropertyDescription("0 (default): Dormouse decides between scaling.minReplicas and scaling.maxReplicas. n > 0: exactly n, the autoscaler stands back.") Integer replicas,
         @Default("{}") @JsonPropertyDescription("Bounds and pace of automatic scaling.") Scaling scaling,
         @Default("{}") @JsonPropertyDescription("How requests are admitted and held.") Requests requests,
@@ -42,7 +43,7 @@ public record InferenceModelSpec(
     /** With the defaults of what only the gateway looks at. */
     public InferenceModelSpec(Model model, Engine engine, @Nullable PodTemplateSpec podTemplate, Integer replicas,
             Scaling scaling, Requests requests, Warmup warmup, Snapshot snapshot) {
-        this(model, engine, podTemplate, replicas, scaling, requests, new LoadBalancing(), null, new Cache(),
+        this(model, engine, podTemplate, null, replicas, scaling, requests, new LoadBalancing(), null, new Cache(),
                 Rollout.WhenIdle, warmup,
                 snapshot);
     }
@@ -111,17 +112,20 @@ public record InferenceModelSpec(
             @Default("0") @Min(0) @Max(1000) @JsonPropertyDescription("Replicas kept awake even without requests.") Integer minReplicas,
             @Default("1") @Min(1) @Max(1000) @JsonPropertyDescription("Most replicas at any load.") Integer maxReplicas,
             @Default("0") @Min(0) @Max(1000) @JsonPropertyDescription("Warm replicas beyond what requests need, within maxReplicas; with one or more the model never sleeps.") Integer standbyReplicas,
-            @Nullable @Min(1) @Max(100000) @JsonPropertyDescription("Requests per replica that scaling aims at. Default: requests.concurrencyLimit.") Integer targetConcurrency,
+            @Nullable @Min(1) @Max(100000) @JsonPropertyDescription("Requests at a time per replica that scaling aims at. Default: 70 % of requests.concurrencyLimit.") Integer targetConcurrency,
             @Default("30") @Min(0) @Max(86400) @JsonPropertyDescription("Replicas are taken away only when so many seconds needed fewer.") Integer scaleDownDelaySeconds,
             @Default("300") @Min(1) @Max(604800) @JsonPropertyDescription("Seconds without a request before the model sleeps.") Integer idleSeconds,
-            @Default("\"Once\"") @JsonPropertyDescription("Once: start after creation, snapshot, sleep. Never: wait for the first request.") InitialStart initialStart) {
+            @Default("\"Once\"") @JsonPropertyDescription("Once: start after creation, snapshot, sleep. Never: wait for the first request.") InitialStart initialStart,
+            @Default("60") @Min(6) @Max(3600) @JsonPropertyDescription("The average of so many seconds decides how many replicas there are.") Integer stableWindowSeconds,
+            @Default("10") @Min(1) @Max(100) @JsonPropertyDescription("Percentage of the stable window whose average may show a burst.") Integer panicWindowPercentage,
+            @Default("200") @Min(110) @Max(1000) @JsonPropertyDescription("A burst that needs this percentage of the ready replicas scales up at once, and holds the number up for a stable window.") Integer panicThresholdPercentage) {
         public Scaling() {
             this(0, 1, 300, InitialStart.Once);
         }
 
         /** With the default pace. */
         public Scaling(Integer minReplicas, Integer maxReplicas, Integer idleSeconds, InitialStart initialStart) {
-            this(minReplicas, maxReplicas, 0, null, 30, idleSeconds, initialStart);
+            this(minReplicas, maxReplicas, 0, null, 30, idleSeconds, initialStart, 60, 10, 200);
         }
 
         public Scaling {
@@ -131,6 +135,9 @@ public record InferenceModelSpec(
             maxReplicas = maxReplicas == null ? 1 : maxReplicas;
             idleSeconds = idleSeconds == null ? 300 : idleSeconds;
             initialStart = initialStart == null ? InitialStart.Once : initialStart;
+            stableWindowSeconds = stableWindowSeconds == null ? 60 : stableWindowSeconds;
+            panicWindowPercentage = panicWindowPercentage == null ? 10 : panicWindowPercentage;
+            panicThresholdPercentage = panicThresholdPercentage == null ? 200 : panicThresholdPercentage;
         }
     }
 
@@ -240,9 +247,19 @@ public record InferenceModelSpec(
             @Default("true") @JsonPropertyDescription("Phase kernel_compile.") Boolean precompileKernels,
             @Default("1") @Min(1) @Max(4096) @JsonPropertyDescription("Inputs per warmup request.") Integer batchSize,
             @Default("2") @Min(1) @Max(1000) @JsonPropertyDescription("Warmup requests before the replica takes traffic.") Integer iterations,
-            @Default("600") @Min(1) @Max(86400) @JsonPropertyDescription("A warmup that takes longer fails.") Integer deadlineSeconds) {
+            @Default("600") @Min(1) @Max(86400) @JsonPropertyDescription("A warmup that takes longer fails.") Integer deadlineSeconds,
+            @Nullable @JsonPropertyDescription("Phase custom_init: your own step once the engine serves, before the first request.") CustomInit customInit,
+            @Nullable @JsonPropertyDescription("Phase warmup_inference: what is sent instead of the engine's own probe.") WarmupRequest request,
+            @Nullable @JsonPropertyDescription("A request whose answer is recorded with the snapshot and must be the same after every restore.") CanaryProbe canary) {
         public Warmup() {
             this(100, 5000, true, true, true, 1, 2, 600);
+        }
+
+        /** Without requests of the user's own. */
+        public Warmup(Integer targetColdStartMs, Integer maxWarmupMs, Boolean preloadWeights, Boolean preallocatePools,
+                Boolean precompileKernels, Integer batchSize, Integer iterations, Integer deadlineSeconds) {
+            this(targetColdStartMs, maxWarmupMs, preloadWeights, preallocatePools, precompileKernels, batchSize,
+                    iterations, deadlineSeconds, null, null, null);
         }
 
         public Warmup {
@@ -256,6 +273,25 @@ public record InferenceModelSpec(
             deadlineSeconds = deadlineSeconds == null ? 600 : deadlineSeconds;
         }
     }
+
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    @ValidationRule(value = "has(self.exec) != has(self.http)", message = "warmup.customInit needs exactly one of exec and http")
+    public record CustomInit(
+            @Nullable @Size(min = 1, max = 64) @JsonPropertyDescription("A command that runs in the sidecar's container.") List<String> exec,
+            @Nullable @JsonPropertyDescription("A request to the engine.") WarmupRequest http) {}
+
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record WarmupRequest(
+            @Required @Pattern("^/[!-~]*$") @JsonPropertyDescription("Path at the engine.") String path,
+            @Required @Size(max = 65536) @JsonPropertyDescription("JSON; the string \"@batch\" becomes an array of batchSize items.") String body,
+            @Nullable @Size(max = 65536) @JsonPropertyDescription("One item of the batch: JSON, or plain text.") String item) {}
+
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record CanaryProbe(
+            @Required @Pattern("^/[!-~]*$") @JsonPropertyDescription("Path at the engine.") String path,
+            @Required @Size(max = 65536) @JsonPropertyDescription("JSON. Ask for a deterministic answer: temperature 0, a fixed seed.") String body,
+            @Nullable @Pattern("^(/.*)?$") @JsonPropertyDescription("JSON pointer to what is compared, e.g. /choices/0/message/content. Default: the whole answer.") String pointer,
+            @Nullable @Pattern("^(0|0?\\.[0-9]{1,9}|1)$") @Default("\"0.001\"") @JsonPropertyDescription("By how much numbers may differ, relative to the recorded one.") String tolerance) {}
 
     public enum Compression {
         none, zstd

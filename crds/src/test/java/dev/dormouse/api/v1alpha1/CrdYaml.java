@@ -30,7 +30,8 @@ final class CrdYaml {
 
     /** Resource types by the name of their CRD. */
     static final Map<String, Class<? extends CustomResource<?, ?>>> TYPES = Map.of("inferencemodels.dormouse.dev",
-            InferenceModel.class, "modelsnapshots.dormouse.dev", ModelSnapshot.class);
+            InferenceModel.class, "modelsnapshots.dormouse.dev", ModelSnapshot.class,
+            "gpupools.dormouse.dev", GpuPool.class);
 
     static String generate(String name, Path scratch) throws IOException {
         Class<? extends CustomResource<?, ?>> type = Objects.requireNonNull(TYPES.get(name));

@@ -4,6 +4,7 @@ import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.domain.warmup.WarmupLimits;
 import dev.dormouse.operator.demand.GatewayAddresses;
 import dev.dormouse.operator.demand.GatewayScraper;
+import dev.dormouse.operator.gpupool.GpuPoolReconciler;
 import dev.dormouse.operator.inferencemodel.InferenceModelReconciler;
 import dev.dormouse.operator.inferencemodel.ModelEventSources;
 import dev.dormouse.operator.inferencemodel.ModelSignals;
@@ -24,6 +25,7 @@ import io.fabric8.kubernetes.client.KubernetesClient;
 import io.javaoperatorsdk.operator.Operator;
 import io.javaoperatorsdk.operator.api.reconciler.Reconciler;
 import io.javaoperatorsdk.operator.processing.event.source.filter.OnUpdateFilter;
+import io.javaoperatorsdk.operator.processing.event.rate.LinearRateLimiter;
 import io.javaoperatorsdk.operator.processing.retry.GenericRetry;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -38,6 +40,11 @@ public final class DormouseOperator implements AutoCloseable {
     /** A resync against what no event told; the informers' own may stop silently (fabric8 issue 7435, fixed in 7.8). */
     private static final Duration RESYNC = Duration.ofMinutes(5);
     private static final Duration RECONCILES_END_WITHIN = Duration.ofSeconds(10);
+
+    private static final GenericRetry RETRY = new GenericRetry().setInitialInterval(100)
+            .setIntervalMultiplier(2)
+            .setMaxInterval(30_000)
+            .withoutMaxAttempts();
 
     private final OperatorConfig config;
     private final ModelSignals signals = new ModelSignals();
@@ -73,6 +80,7 @@ public final class DormouseOperator implements AutoCloseable {
         this.operator = operator(client);
         register(new InferenceModelReconciler(services, signals), "inferencemodel", ModelEventSources::concerns);
         register(snapshots, "modelsnapshot", ModelSnapshotReconciler::concerns);
+        registerPools(new GpuPoolReconciler(client, warmups, clock), warmups);
         this.probes = new ProbeServer(new InetSocketAddress(config.bind(), config.httpPort()), () -> true, this::ready,
                 metrics::scrape);
     }
@@ -122,6 +130,18 @@ public final class DormouseOperator implements AutoCloseable {
         });
     }
 
+    /** Cluster-scoped, whatever namespaces are watched; what many models change at once is written once a second. */
+    private void registerPools(GpuPoolReconciler pools, WarmupQueue warmups) {
+        warmups.onPoolChange(pools::signal);
+        operator.register(pools, controller -> controller.withName("gpupool")
+                .withGenerationAware(false)
+                .withOnUpdateFilter(GpuPoolReconciler::concerns)
+                .withTriggerReconcilerOnAllEvents(true)
+                .withRateLimiter(new LinearRateLimiter(Duration.ofSeconds(1), 2))
+                .withReconciliationMaxInterval(RESYNC)
+                .withRetry(RETRY));
+    }
+
     private <P extends HasMetadata> void register(Reconciler<P> reconciler, String name,
             OnUpdateFilter<P> concerns) {
         operator.register(reconciler, controller -> {
@@ -130,10 +150,7 @@ public final class DormouseOperator implements AutoCloseable {
                     .withOnUpdateFilter(concerns)
                     .withTriggerReconcilerOnAllEvents(true)
                     .withReconciliationMaxInterval(RESYNC)
-                    .withRetry(new GenericRetry().setInitialInterval(100)
-                            .setIntervalMultiplier(2)
-                            .setMaxInterval(30_000)
-                            .withoutMaxAttempts());
+                    .withRetry(RETRY);
             if (!config.watchNamespaces().isEmpty()) {
                 controller.settingNamespaces(config.watchNamespaces());
             }

@@ -54,7 +54,7 @@ public final class TestCluster implements AutoCloseable {
 
     public TestCluster() throws IOException {
         server = new ApiServer(0, Clock.systemUTC());
-        for (String type : List.of("inferencemodels", "modelsnapshots")) {
+        for (String type : List.of("inferencemodels", "modelsnapshots", "gpupools")) {
             try (InputStream crd = Objects.requireNonNull(
                     InferenceModel.class.getResourceAsStream("/crds/" + type + ".dormouse.dev.yaml"))) {
                 server.apply(new String(crd.readAllBytes(), StandardCharsets.UTF_8));

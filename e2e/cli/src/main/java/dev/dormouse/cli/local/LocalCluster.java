@@ -137,7 +137,7 @@ public final class LocalCluster implements AutoCloseable {
                     controlPlaneStart.toMillis()));
             client = client(controlPlane.kubeconfig());
             open.push(client);
-            for (String type : List.of("inferencemodels", "modelsnapshots")) {
+            for (String type : List.of("inferencemodels", "modelsnapshots", "gpupools")) {
                 applyResource("/crds/" + type + ".dormouse.dev.yaml");
             }
             applyResource("rbac.yaml");

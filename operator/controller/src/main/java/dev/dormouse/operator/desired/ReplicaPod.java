@@ -9,6 +9,7 @@ import dev.dormouse.operator.resolve.ResolvedModel;
 import dev.dormouse.operator.resolve.ResolvedModel.Resolved;
 import dev.dormouse.sidecar.api.PodConventions;
 import dev.dormouse.sidecar.api.SidecarEnvironment;
+import dev.dormouse.sidecar.api.WarmupPlan;
 import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.ContainerBuilder;
 import io.fabric8.kubernetes.api.model.EnvVar;
@@ -29,6 +30,7 @@ import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -52,8 +54,11 @@ public final class ReplicaPod {
     private final InferenceModelSpec spec;
     private final Resolved resolved;
     private final String sidecarImage;
+    private final Optional<PoolPlacement> placement;
 
-    private ReplicaPod(InferenceModel model, Resolved resolved, String sidecarImage) {
+    private ReplicaPod(InferenceModel model, Resolved resolved, String sidecarImage,
+            Optional<PoolPlacement> placement) {
+        this.placement = placement;
         this.model = model;
         this.spec = model.getSpec();
         this.resolved = resolved;
@@ -63,9 +68,11 @@ public final class ReplicaPod {
     /**
      * @param name the pod's name, see {@code ReplicaNames}
      * @param activation id of the wake it is created for
+     * @param placement absent when the model names no pool
      */
-    public static Pod of(InferenceModel model, Resolved resolved, String sidecarImage, String name, String activation) {
-        ReplicaPod pod = new ReplicaPod(model, resolved, sidecarImage);
+    public static Pod of(InferenceModel model, Resolved resolved, String sidecarImage, String name, String activation,
+            Optional<PoolPlacement> placement) {
+        ReplicaPod pod = new ReplicaPod(model, resolved, sidecarImage, placement);
         return pod.build(name, activation, template(model, resolved));
     }
 
@@ -77,11 +84,19 @@ public final class ReplicaPod {
         InferenceModelSpec spec = model.getSpec();
         InferenceModelSpec.Warmup warmup = spec.warmup();
         InferenceModelSpec.Snapshot snapshot = spec.snapshot();
-        List<Object> parts = Arrays.asList(spec.model().uri(), spec.model().name(), spec.model().revision(),
-                spec.engine(), spec.podTemplate(), resolved.snapshotClaim().orElse(""), snapshot.compression(),
-                snapshot.compressionLevel(), snapshot.verifyChecksum(), warmup.preloadWeights(),
-                warmup.preallocatePools(), warmup.precompileKernels(), warmup.batchSize(), warmup.iterations(),
-                warmup.deadlineSeconds());
+        List<Object> parts = new ArrayList<>(
+                Arrays.asList(spec.model().uri(), spec.model().name(), spec.model().revision(),
+                        spec.engine(), spec.podTemplate(), resolved.snapshotClaim().orElse(""), snapshot.compression(),
+                        snapshot.compressionLevel(), snapshot.verifyChecksum(), warmup.preloadWeights(),
+                        warmup.preallocatePools(), warmup.precompileKernels(), warmup.batchSize(), warmup.iterations(),
+                        warmup.deadlineSeconds()));
+        // Only where there is one: the hashes of all others stay what they were, and so do their replicas.
+        if (spec.pool() != null) {
+            parts.add(spec.pool());
+        }
+        if (warmup.customInit() != null || warmup.request() != null || warmup.canary() != null) {
+            parts.add(Arrays.asList(warmup.customInit(), warmup.request(), warmup.canary()));
+        }
         return Hashes.sha256(JSON.asJson(parts)).substring(0, 16);
     }
 
@@ -102,7 +117,21 @@ public final class ReplicaPod {
                 .endSpec()
                 .build();
         coLocate(pod);
-        return identified(overlaid(pod, spec.podTemplate()), name, activation, template);
+        return identified(overlaid(pooled(pod), spec.podTemplate()), name, activation, template);
+    }
+
+    private Pod pooled(Pod pod) {
+        if (placement.isEmpty()) {
+            return pod;
+        }
+        ObjectNode tree = JSON.convertValue(pod, ObjectNode.class);
+        placement.get().apply(tree, model);
+        return new PodBuilder(JSON.convertValue(tree, Pod.class)).editMetadata()
+                .addToAnnotations(PodConventions.ANNOTATION_POOL, placement.get().name())
+                .addToAnnotations(PodConventions.ANNOTATION_GPUS,
+                        Integer.toString(PoolPlacement.gpus(model, placement.get().pool())))
+                .endMetadata()
+                .build();
     }
 
     private static Pod overlaid(Pod pod, @Nullable PodTemplateSpec podTemplate) {
@@ -245,7 +274,26 @@ public final class ReplicaPod {
         env.add(value(SidecarEnvironment.BATCH_SIZE, warmup.batchSize()));
         env.add(value(SidecarEnvironment.ITERATIONS, warmup.iterations()));
         env.add(value(SidecarEnvironment.DEADLINE_SECONDS, warmup.deadlineSeconds()));
+        WarmupPlan plan = plan(warmup);
+        if (!plan.equals(WarmupPlan.NONE)) {
+            env.add(value(SidecarEnvironment.WARMUP_PLAN, JSON.asJson(plan)));
+        }
         return env;
+    }
+
+    private static WarmupPlan plan(InferenceModelSpec.Warmup warmup) {
+        InferenceModelSpec.CustomInit hook = warmup.customInit();
+        InferenceModelSpec.CanaryProbe canary = warmup.canary();
+        return new WarmupPlan(hook == null ? null : new WarmupPlan.Hook(hook.exec(), request(hook.http())),
+                request(warmup.request()),
+                canary == null
+                        ? null
+                        : new WarmupPlan.Canary(canary.path(), canary.body(), canary.pointer(),
+                                canary.tolerance() == null ? 0.001 : Double.parseDouble(canary.tolerance())));
+    }
+
+    private static WarmupPlan.@Nullable Request request(InferenceModelSpec.@Nullable WarmupRequest request) {
+        return request == null ? null : new WarmupPlan.Request(request.path(), request.body(), request.item());
     }
 
     /** Ours first, so that the user's may refer to them, as in {@code $(POD_IP)}; theirs never replace ours. */

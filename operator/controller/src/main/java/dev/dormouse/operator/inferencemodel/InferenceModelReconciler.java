@@ -1,5 +1,6 @@
 package dev.dormouse.operator.inferencemodel;
 
+import dev.dormouse.api.v1alpha1.GpuPool;
 import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.api.v1alpha1.ModelStatus;
 import dev.dormouse.domain.fleet.ModelKey;
@@ -63,7 +64,8 @@ public final class InferenceModelReconciler implements Reconciler<InferenceModel
     @Override
     public List<EventSource<?, InferenceModel>> prepareEventSources(EventSourceContext<InferenceModel> context) {
         podCache = ModelEventSources.pods(context);
-        return List.of(podCache, ModelEventSources.claims(context), signals.source());
+        return List.of(podCache, ModelEventSources.claims(context), ModelEventSources.pools(context),
+                signals.source());
     }
 
     @Override
@@ -90,32 +92,36 @@ public final class InferenceModelReconciler implements Reconciler<InferenceModel
                 .stream()
                 .map(claim -> claim.getMetadata().getName())
                 .collect(Collectors.toUnmodifiableSet());
-        ResolvedModel references = ResolvedModel.of(model, claims::contains);
+        Map<String, GpuPool> pools = context.getSecondaryResources(GpuPool.class)
+                .stream()
+                .collect(Collectors.toUnmodifiableMap(pool -> pool.getMetadata().getName(), pool -> pool));
+        ResolvedModel references = ResolvedModel.of(model, claims::contains, pools::containsKey);
         List<ObservedReplica> observed = observe(model, context, now);
-        Optional<Instant> recheckAt = maintain(model, references, observed, claims, now);
+        Optional<Instant> recheckAt = maintain(model, references, observed, claims, pools, now);
         // Last: no wake waits for the resources of snapshots.
         volume.tend(model, context.getSecondaryResources(Pod.class), observed);
         return recheckAt;
     }
 
     private Optional<Instant> maintain(InferenceModel model, ResolvedModel references, List<ObservedReplica> observed,
-            Set<String> claims, Instant now) {
+            Set<String> claims, Map<String, GpuPool> pools, Instant now) {
         return switch (references) {
             case Impossible impossible -> {
                 explain(model, impossible, observed, now);
                 yield Optional.empty();
             }
-            case Missing missing -> cycle(model, missing, missing.target(), observed, claims, now);
-            case Resolved resolved -> cycle(model, resolved, resolved, observed, claims, now);
+            case Missing missing -> cycle(model, missing, missing.target(), observed, claims, pools, now);
+            case Resolved resolved -> cycle(model, resolved, resolved, observed, claims, pools, now);
         };
     }
 
     private Optional<Instant> cycle(InferenceModel model, ResolvedModel references, Resolved resolved,
-            List<ObservedReplica> observed, Set<String> claims, Instant now) {
+            List<ObservedReplica> observed, Set<String> claims, Map<String, GpuPool> pools, Instant now) {
         String template = ReplicaPod.template(model, resolved);
         ModelMemory memory = memories.computeIfAbsent(model.getMetadata().getUid(),
-                uid -> new ModelMemory(services.statuses().latest(model), template));
-        return new ModelCycle(services, model, memory, references, resolved, template, observed, claims, now).run();
+                uid -> new ModelMemory(services.statuses().latest(model), template, now));
+        return new ModelCycle(services, model, memory, references, resolved, template, observed, claims,
+                pools, now).run();
     }
 
     /** Nothing can be done for a model that nobody can serve; its pods, if it had any before the change, stay. */
@@ -163,10 +169,15 @@ public final class InferenceModelReconciler implements Reconciler<InferenceModel
         podCache.list()
                 .filter(pod -> pod.getMetadata().getLabels().containsKey(PodConventions.LABEL_MODEL))
                 .forEach(pod -> {
-                    Replica replica = observer.observe(pod, Optional.empty()).replica();
+                    ObservedReplica observed = observer.observe(pod, Optional.empty());
+                    Replica replica = observed.replica();
+                    ModelKey model = new ModelKey(pod.getMetadata().getNamespace(),
+                            pod.getMetadata().getLabels().get(PodConventions.LABEL_MODEL));
+                    services.warmups().assign(model, observed.place().pool());
+                    services.warmups()
+                            .occupy(new ReplicaId(model, replica.pod()), observed.place().gpus(),
+                                    observed.place().node());
                     if (replica.holdsWarmupSlot()) {
-                        ModelKey model = new ModelKey(pod.getMetadata().getNamespace(),
-                                pod.getMetadata().getLabels().get(PodConventions.LABEL_MODEL));
                         services.warmups().adopt(new ReplicaId(model, replica.pod()), now, ModelCycle.LEASE_SLACK);
                     }
                 });
@@ -177,7 +188,7 @@ public final class InferenceModelReconciler implements Reconciler<InferenceModel
         ModelKey key = keyOf(model);
         memories.remove(model.getMetadata().getUid());
         services.statuses().forget(model.getMetadata().getUid());
-        services.warmups().retain(key, Set.of());
+        services.warmups().leave(key);
         services.sidecars().retain(key, Set.of());
         services.gateways().setAwake(key, false);
     }

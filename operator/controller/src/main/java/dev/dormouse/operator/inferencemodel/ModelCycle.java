@@ -1,5 +1,7 @@
 package dev.dormouse.operator.inferencemodel;
 
+import dev.dormouse.api.v1alpha1.GpuPool;
+import dev.dormouse.api.v1alpha1.GpuPoolSpec;
 import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.api.v1alpha1.InferenceModelSpec;
 import dev.dormouse.api.v1alpha1.ModelStatus;
@@ -21,12 +23,16 @@ import dev.dormouse.domain.scaling.ActivationDecision.Awake;
 import dev.dormouse.domain.scaling.ActivationDecision.Sleep;
 import dev.dormouse.domain.scaling.ActivationDecision.Wake;
 import dev.dormouse.domain.scaling.ActivationRule;
+import dev.dormouse.domain.scaling.ActivationRule.Watching;
+import dev.dormouse.domain.scaling.Autoscaler;
 import dev.dormouse.domain.scaling.InitialStart;
 import dev.dormouse.domain.scaling.Load;
+import dev.dormouse.domain.scaling.ScaleAdvice;
 import dev.dormouse.domain.scaling.ScalingPolicy;
 import dev.dormouse.domain.warmup.QueuePosition;
 import dev.dormouse.domain.warmup.WarmupRequest;
 import dev.dormouse.domain.warmup.WarmupRequest.Urgency;
+import dev.dormouse.operator.desired.PoolPlacement;
 import dev.dormouse.operator.desired.ReplicaPod;
 import dev.dormouse.operator.desired.SnapshotClaim;
 import dev.dormouse.operator.desired.SnapshotKey;
@@ -38,11 +44,14 @@ import dev.dormouse.operator.status.ModelView;
 import dev.dormouse.operator.status.ModelView.Rejection;
 import dev.dormouse.operator.status.ObservedReplica;
 import dev.dormouse.operator.status.StatusReader;
+import dev.dormouse.operator.warmup.WarmupQueue;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Stream;
@@ -58,6 +67,9 @@ final class ModelCycle {
     /** A slot is held no longer than a warmup may take, plus the time to start the containers. */
     static final Duration LEASE_SLACK = Duration.ofSeconds(120);
 
+    /** Share of the concurrency limit that scaling aims at where the user names no target, as in Knative. */
+    private static final double UTILIZATION = 0.7;
+
     private final Services services;
     private final Pods pods;
     private final InferenceModel model;
@@ -69,11 +81,13 @@ final class ModelCycle {
     private final String template;
     private final List<ObservedReplica> observed;
     private final Set<String> claims;
+    private final Optional<GpuPool> pool;
     private final ModelStatus previous;
     private final Instant now;
 
     ModelCycle(Services services, InferenceModel model, ModelMemory memory, ResolvedModel references, Resolved resolved,
-            String template, List<ObservedReplica> observed, Set<String> claims, Instant now) {
+            String template, List<ObservedReplica> observed, Set<String> claims,
+            Map<String, GpuPool> pools, Instant now) {
         this.services = services;
         this.pods = new Pods(services.client());
         this.model = model;
@@ -85,6 +99,7 @@ final class ModelCycle {
         this.template = template;
         this.observed = memory.reconsider(observed);
         this.claims = claims;
+        this.pool = spec.pool() == null ? Optional.empty() : Optional.ofNullable(pools.get(spec.pool()));
         this.previous = services.statuses().latest(model);
         this.now = now;
     }
@@ -93,7 +108,6 @@ final class ModelCycle {
     Optional<Instant> run() {
         List<Replica> replicas = observed.stream().map(ObservedReplica::replica).toList();
         Load load = services.gateways().load(key);
-        memory.load.record(load, Duration.ofSeconds(spec.scaling().scaleDownDelaySeconds()), now);
         InitialStart before = StatusReader.initialStart(model, previous);
         boolean triedAnew = before == InitialStart.Pending && previous.initialStart != null
                 && previous.initialStart.state().equals(InitialStart.Failed.name());
@@ -102,13 +116,15 @@ final class ModelCycle {
 
         ActivationDecision decision = ActivationRule.decide(new ActivationRule.Situation(policy(),
                 StatusReader.demand(model).orElse(null), StatusReader.sleepRequest(model).orElse(null),
-                lastActivation(), initialStart, load, replicas), now);
+                lastActivation(), initialStart, load, replicas,
+                Optional.of(new Watching(memory.since, Duration.ofSeconds(spec.scaling().stableWindowSeconds())))),
+                now);
         Activation activation = activation(decision);
         Activation open = activation != null && activation.open() ? activation : null;
         ReplicaPlan plan = ReplicaPlanner.plan(
                 new ReplicaPlanner.Situation(key.name(), model.getMetadata().getUid(), policy(), open, template,
                         replicas,
-                        load, memory.load.peak(now), memory.backoff,
+                        load, advice(open, load, replicas), memory.backoff,
                         open == null ? Urgency.PreWarm : urgency(open, load), Rollout.valueOf(spec.rollout().name())),
                 now);
 
@@ -124,6 +140,24 @@ final class ModelCycle {
             tell(write(view(decision, activation, initialStart, plan)));
         }
         return recheckAt(decision, plan, open != null || !replicas.isEmpty());
+    }
+
+    private Optional<ScaleAdvice> advice(@Nullable Activation open, Load load, List<Replica> replicas) {
+        if (open == null) {
+            memory.autoscaler.forget();
+            return Optional.empty();
+        }
+        InferenceModelSpec.Scaling scaling = spec.scaling();
+        Duration stable = Duration.ofSeconds(scaling.stableWindowSeconds());
+        Integer target = scaling.targetConcurrency();
+        Autoscaler.Settings settings = new Autoscaler.Settings(
+                target == null ? UTILIZATION * spec.requests().concurrencyLimit() : target, stable,
+                stable.multipliedBy(scaling.panicWindowPercentage()).dividedBy(100),
+                scaling.panicThresholdPercentage() / 100.0, 1000, 2,
+                Duration.ofSeconds(scaling.scaleDownDelaySeconds()));
+        memory.autoscaler.record(load, settings, now);
+        int ready = (int) replicas.stream().filter(r -> r.phase() == Replica.Phase.Ready && !r.draining()).count();
+        return memory.autoscaler.advise(ready, settings, now);
     }
 
     private ScalingPolicy policy() {
@@ -169,6 +203,7 @@ final class ModelCycle {
     private List<Create> admitted(ReplicaPlan plan, List<Replica> replicas, boolean mayCreate) {
         Duration lease = Duration.ofSeconds(spec.warmup().deadlineSeconds()).plus(LEASE_SLACK);
         Set<ReplicaId> wanted = new HashSet<>();
+        Set<ReplicaId> live = occupied();
         for (Replica replica : replicas) {
             if (replica.holdsWarmupSlot() && !replica.draining()) {
                 ReplicaId id = new ReplicaId(key, replica.pod());
@@ -183,13 +218,41 @@ final class ModelCycle {
         }
         List<Create> creations = mayCreate ? plan.creations().toList() : List.of();
         creations.forEach(create -> wanted.add(new ReplicaId(key, create.pod())));
-        services.warmups().retain(key, wanted);
+        services.warmups().retain(key, wanted, live);
         return creations.stream()
                 .filter(create -> services.warmups()
                         .admit(
                                 new WarmupRequest(new ReplicaId(key, create.pod()), create.urgency(),
-                                        spec.requests().priority(), lease)))
+                                        spec.requests().priority(), lease, gpus())))
                 .toList();
+    }
+
+    /** Every pod that exists has its GPUs, whatever it does. */
+    private Set<ReplicaId> occupied() {
+        services.warmups().assign(key, Objects.requireNonNullElse(spec.pool(), WarmupQueue.NO_POOL));
+        Set<ReplicaId> live = new HashSet<>();
+        for (ObservedReplica pod : observed) {
+            ReplicaId id = new ReplicaId(key, pod.replica().pod());
+            live.add(id);
+            if (pod.place().pool().equals(Objects.requireNonNullElse(spec.pool(), WarmupQueue.NO_POOL))) {
+                services.warmups().occupy(id, pod.place().gpus(), pod.place().node());
+            }
+        }
+        return live;
+    }
+
+    private int gpus() {
+        return pool.map(GpuPool::getSpec).map(s -> PoolPlacement.gpus(model, s)).orElse(0);
+    }
+
+    /** With a limit per node the queue's choice is binding, except beside a replica that must share its node. */
+    private Optional<PoolPlacement> placement(String pod) {
+        boolean binding = pool.map(GpuPool::getSpec)
+                .filter(s -> s.warmup().maxConcurrentPerNode() != null)
+                .isPresent() && observed.isEmpty();
+        Optional<String> node = binding ? services.warmups().node(new ReplicaId(key, pod)) : Optional.empty();
+        return pool.map(p -> new PoolPlacement(p.getMetadata().getName(),
+                p.getSpec() == null ? GpuPoolSpec.DEFAULT : p.getSpec(), node));
     }
 
     private ModelView view(ActivationDecision decision, @Nullable Activation activation, InitialStart initialStart,
@@ -254,8 +317,10 @@ final class ModelCycle {
         if (ResolvedModel.ownsSnapshotClaim(model) && !claims.contains(ResolvedModel.ownClaim(model))) {
             pods.create(SnapshotClaim.of(model));
         }
+        Optional<PoolPlacement> placement = placement(create.pod());
+        placement.flatMap(p -> p.claimTemplate(model)).ifPresent(pods::create);
         Optional<Rejection> rejection = pods.create(ReplicaPod.of(model, resolved, services.settings().sidecarImage(),
-                create.pod(), Long.toString(activation.number())));
+                create.pod(), Long.toString(activation.number()), placement));
         rejection.ifPresent(refused -> memory.refuse(refused, template, now));
     }
 

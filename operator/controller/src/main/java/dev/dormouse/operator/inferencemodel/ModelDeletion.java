@@ -5,6 +5,7 @@ import dev.dormouse.api.v1alpha1.InferenceModelSpec.DeletionPolicy;
 import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.domain.fleet.Replica;
 import dev.dormouse.domain.fleet.Replica.Phase;
+import dev.dormouse.domain.fleet.ReplicaId;
 import dev.dormouse.domain.scaling.Load;
 import dev.dormouse.operator.resolve.ResolvedModel;
 import dev.dormouse.operator.status.ObservedReplica;
@@ -15,6 +16,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -40,7 +42,11 @@ final class ModelDeletion {
     /** @return when to look again; nothing once the model may go */
     Optional<Instant> proceed(InferenceModel model, List<ObservedReplica> observed, Instant now) {
         ModelKey key = new ModelKey(model.getMetadata().getNamespace(), model.getMetadata().getName());
-        services.warmups().retain(key, Set.of());
+        services.warmups()
+                .retain(key, Set.of(),
+                        observed.stream()
+                                .map(pod -> new ReplicaId(key, pod.replica().pod()))
+                                .collect(Collectors.toUnmodifiableSet()));
         if (!model.hasFinalizer(ModelFinalizer.NAME)) {
             return Optional.empty();
         }

@@ -1,5 +1,6 @@
 package dev.dormouse.operator.inferencemodel;
 
+import dev.dormouse.api.v1alpha1.GpuPool;
 import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.operator.resolve.ResolvedModel;
 import dev.dormouse.operator.status.StatusReader;
@@ -10,6 +11,7 @@ import io.javaoperatorsdk.operator.api.config.informer.InformerEventSourceConfig
 import io.javaoperatorsdk.operator.api.reconciler.EventSourceContext;
 import io.javaoperatorsdk.operator.processing.event.ResourceID;
 import io.javaoperatorsdk.operator.processing.event.source.informer.InformerEventSource;
+import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -17,6 +19,7 @@ import java.util.stream.Collectors;
 /** What is watched, and which model an event concerns. */
 public final class ModelEventSources {
     private static final String BY_CLAIM = "claims";
+    private static final String BY_POOL = "pools";
 
     private ModelEventSources() {}
 
@@ -54,6 +57,26 @@ public final class ModelEventSources {
                                 .collect(Collectors.toUnmodifiableSet()))
                         .build(),
                 context);
+    }
+
+    /** A pool's models are concerned when it comes, goes or is changed; what its nodes have the queue knows. */
+    static InformerEventSource<GpuPool, InferenceModel> pools(EventSourceContext<InferenceModel> context) {
+        context.getPrimaryCache()
+                .addIndexer(BY_POOL,
+                        model -> model.getSpec().pool() == null ? List.of() : List.of(model.getSpec().pool()));
+        return new InformerEventSource<>(InformerEventSourceConfiguration.from(GpuPool.class, InferenceModel.class)
+                .withName("pools")
+                .withOnUpdateFilter((now, before) -> !Objects.equals(now.getMetadata().getGeneration(),
+                        before.getMetadata().getGeneration()))
+                .withSecondaryToPrimaryMapper(pool -> context.getPrimaryCache()
+                        .byIndex(BY_POOL, pool.getMetadata().getName())
+                        .stream()
+                        .map(ResourceID::fromResource)
+                        .collect(Collectors.toUnmodifiableSet()))
+                .<InferenceModel>withPrimaryToSecondaryMapper(model -> model.getSpec().pool() == null
+                        ? Set.of()
+                        : Set.of(new ResourceID(model.getSpec().pool())))
+                .build(), context);
     }
 
     /**

@@ -5,7 +5,7 @@ import dev.dormouse.domain.fleet.Replica;
 import dev.dormouse.domain.fleet.Replica.Phase;
 import dev.dormouse.domain.replica.Backoff;
 import dev.dormouse.domain.replica.ReplicaLifecycle;
-import dev.dormouse.domain.scaling.LoadWindow;
+import dev.dormouse.domain.scaling.Autoscaler;
 import dev.dormouse.operator.status.ModelView.Rejection;
 import dev.dormouse.operator.status.ObservedReplica;
 import java.time.Duration;
@@ -24,7 +24,9 @@ import org.jspecify.annotations.Nullable;
 final class ModelMemory {
     private static final Duration REJECTION_PAUSE = Duration.ofSeconds(10);
 
-    final LoadWindow load = new LoadWindow();
+    final Autoscaler autoscaler = new Autoscaler();
+    /** When this process began to watch the model. */
+    final Instant since;
     Backoff backoff;
     private @Nullable Refused refused;
 
@@ -34,7 +36,8 @@ final class ModelMemory {
     private record Refused(Rejection rejection, String template, Instant retryAt) {}
 
     /** After a restart the row of failures goes on from the attempt that status tells. */
-    ModelMemory(ModelStatus previous, String template) {
+    ModelMemory(ModelStatus previous, String template, Instant now) {
+        since = now;
         int attempt = previous.warmup == null || previous.warmup.attempt() == null ? 1 : previous.warmup.attempt();
         boolean failing = previous.warmup != null && !"Ready".equals(previous.warmup.phase());
         backoff = new Backoff(template, failing ? Math.max(0, attempt - 1) : 0, Set.of(), Instant.MIN);

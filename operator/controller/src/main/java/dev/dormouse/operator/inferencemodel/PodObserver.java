@@ -4,6 +4,7 @@ import dev.dormouse.domain.fleet.Replica;
 import dev.dormouse.domain.fleet.Replica.Phase;
 import dev.dormouse.domain.fleet.Replica.Problem;
 import dev.dormouse.operator.status.ObservedReplica;
+import dev.dormouse.operator.status.ObservedReplica.PodPlace;
 import dev.dormouse.operator.status.Timestamps;
 import dev.dormouse.sidecar.api.PhaseTiming;
 import dev.dormouse.sidecar.api.PodConventions;
@@ -52,7 +53,14 @@ final class PodObserver {
                 Boolean.parseBoolean(annotations.get(PodConventions.ANNOTATION_DRAINING)),
                 Instant.parse(pod.getMetadata().getCreationTimestamp()), readyAt, settled(report, readyAt),
                 phase == Phase.Ready ? null : failure == null ? hindrance : failure), report,
-                Objects.requireNonNullElse(pod.getMetadata().getResourceVersion(), ""));
+                Objects.requireNonNullElse(pod.getMetadata().getResourceVersion(), ""), place(pod, annotations));
+    }
+
+    private static PodPlace place(Pod pod, Map<String, String> annotations) {
+        String gpus = annotations.getOrDefault(PodConventions.ANNOTATION_GPUS, "0");
+        return new PodPlace(annotations.getOrDefault(PodConventions.ANNOTATION_POOL, ""),
+                gpus.matches("[0-9]{1,6}") ? Integer.parseInt(gpus) : 0,
+                pod.getSpec() == null ? null : pod.getSpec().getNodeName());
     }
 
     private static Phase phase(Pod pod, Optional<SidecarStatus> report, @Nullable Problem failure) {

@@ -3,6 +3,7 @@ package dev.dormouse.operator.inferencemodel;
 import dev.dormouse.domain.fleet.Replica.Problem;
 import dev.dormouse.operator.status.ModelView.Rejection;
 import dev.dormouse.sidecar.api.PodConventions;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.PersistentVolumeClaim;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.KubernetesClient;
@@ -76,6 +77,17 @@ final class Pods {
             LOG.info("deleted pod {}/{}", namespace, name);
         } catch (KubernetesClientException e) {
             rethrowUnlessGone(e);
+        }
+    }
+
+    /** Something the pod refers to, and that never changes. */
+    void create(GenericKubernetesResource object) {
+        try {
+            client.resource(object).create();
+        } catch (KubernetesClientException e) {
+            if (e.getCode() != HttpURLConnection.HTTP_CONFLICT) {
+                throw e;
+            }
         }
     }
 

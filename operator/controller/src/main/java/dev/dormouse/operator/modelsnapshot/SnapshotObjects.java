@@ -1,26 +1,21 @@
 package dev.dormouse.operator.modelsnapshot;
 
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.dormouse.api.v1alpha1.ModelSnapshot;
 import dev.dormouse.api.v1alpha1.ModelSnapshotSpec;
 import dev.dormouse.api.v1alpha1.ModelSnapshotStatus;
 import dev.dormouse.operator.desired.StorePod;
+import dev.dormouse.operator.status.PlainStatus;
 import dev.dormouse.sidecar.api.PodConventions;
 import dev.dormouse.sidecar.api.VolumeListing;
-import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
-import io.fabric8.kubernetes.api.model.GenericKubernetesResourceBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.base.PatchContext;
 import io.fabric8.kubernetes.client.dsl.base.PatchType;
-import io.fabric8.kubernetes.client.dsl.base.ResourceDefinitionContext;
 import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
 import java.net.HttpURLConnection;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
-import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -34,22 +29,16 @@ final class SnapshotObjects {
     private static final int LONGEST_NAME = 253;
     private static final String MANAGER = "dormouse-operator";
     private static final KubernetesSerialization JSON = new KubernetesSerialization();
-    private static final ResourceDefinitionContext TYPE = ResourceDefinitionContext
-            .fromResourceType(ModelSnapshot.class);
-    private static final PatchContext APPLY = new PatchContext.Builder().withPatchType(PatchType.SERVER_SIDE_APPLY)
-            .withFieldManager(MANAGER)
-            .withForce(true)
-            .build();
     private static final PatchContext MERGE = new PatchContext.Builder().withPatchType(PatchType.JSON_MERGE)
             .withFieldManager(MANAGER)
             .build();
 
     private final KubernetesClient client;
-    /** What was written last, by UID: the cache may be behind. */
-    private final Map<String, ObjectNode> written = new ConcurrentHashMap<>();
+    private final PlainStatus<ModelSnapshotStatus> statuses;
 
     SnapshotObjects(KubernetesClient client) {
         this.client = client;
+        this.statuses = new PlainStatus<>(client, ModelSnapshot.class);
     }
 
     /** The claim's name keeps snapshots of one id on two volumes apart, as when a volume was cloned. */
@@ -83,32 +72,7 @@ final class SnapshotObjects {
     }
 
     void writeStatus(ModelSnapshot cached, ModelSnapshotStatus next) {
-        ObjectNode tree = JSON.convertValue(next, ObjectNode.class);
-        String uid = cached.getMetadata().getUid();
-        ObjectNode last = Optional.ofNullable(written.get(uid))
-                .orElseGet(() -> JSON.convertValue(
-                        cached.getStatus() == null ? new ModelSnapshotStatus() : cached.getStatus(), ObjectNode.class));
-        if (tree.equals(last)) {
-            return;
-        }
-        GenericKubernetesResource fresh = new GenericKubernetesResourceBuilder().withApiVersion(cached.getApiVersion())
-                .withKind(cached.getKind())
-                .withNewMetadata()
-                .withName(cached.getMetadata().getName())
-                .withNamespace(cached.getMetadata().getNamespace())
-                .endMetadata()
-                .addToAdditionalProperties("status", tree)
-                .build();
-        try {
-            client.genericKubernetesResources(TYPE)
-                    .inNamespace(cached.getMetadata().getNamespace())
-                    .resource(fresh)
-                    .subresource("status")
-                    .patch(APPLY);
-            written.put(uid, tree);
-        } catch (KubernetesClientException e) {
-            rethrowUnlessGone(e);
-        }
+        statuses.write(cached, next);
     }
 
     void delete(ModelSnapshot snapshot) {
@@ -141,7 +105,7 @@ final class SnapshotObjects {
     }
 
     void forget(ModelSnapshot snapshot) {
-        written.remove(snapshot.getMetadata().getUid());
+        statuses.forget(snapshot);
     }
 
     private static void rethrowUnlessGone(KubernetesClientException e) {

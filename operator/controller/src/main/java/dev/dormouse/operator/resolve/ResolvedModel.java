@@ -23,8 +23,11 @@ public sealed interface ResolvedModel {
     /** Only another spec helps. */
     record Impossible(String reason, String message) implements ResolvedModel {}
 
-    /** @param claimExists whether a claim of that name exists in the model's namespace */
-    static ResolvedModel of(InferenceModel model, Predicate<String> claimExists) {
+    /**
+     * @param claimExists whether a claim of that name exists in the model's namespace
+     * @param poolExists whether there is a GpuPool of that name
+     */
+    static ResolvedModel of(InferenceModel model, Predicate<String> claimExists, Predicate<String> poolExists) {
         String name = model.getMetadata().getName();
         if (name.length() > ReplicaNames.LONGEST_MODEL) {
             return new Impossible("NameTooLong", "the name has " + name.length() + " characters; with more than "
@@ -35,6 +38,10 @@ public sealed interface ResolvedModel {
             return new Impossible(unsupported.reason(), unsupported.message());
         }
         Resolved resolved = new Resolved(source, snapshotClaim(model));
+        String pool = model.getSpec().pool();
+        if (pool != null && !poolExists.test(pool)) {
+            return new Missing(resolved, "PoolMissing", "GpuPool " + pool + " does not exist");
+        }
         List<String> missing = claimsOfOthers(model).stream().filter(claimExists.negate()).toList();
         return missing.isEmpty()
                 ? resolved

@@ -2,6 +2,8 @@ package dev.dormouse.operator.desired;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.dormouse.api.v1alpha1.GpuPool;
+import dev.dormouse.api.v1alpha1.GpuPoolSpec;
 import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.operator.resolve.ResolvedModel;
 import dev.dormouse.operator.resolve.ResolvedModel.Resolved;
@@ -12,6 +14,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
@@ -59,8 +62,8 @@ class ReplicaPodTest {
     void anUpgradeOfTheSidecarReplacesNoLiveReplica() {
         InferenceModel model = read(FOLDER.resolve("in-minimal.yaml"));
 
-        Pod before = ReplicaPod.of(model, resolved(model), "sidecar:1", "p", "1");
-        Pod after = ReplicaPod.of(model, resolved(model), "sidecar:2", "p", "1");
+        Pod before = ReplicaPod.of(model, resolved(model), "sidecar:1", "p", "1", Optional.empty());
+        Pod after = ReplicaPod.of(model, resolved(model), "sidecar:2", "p", "1", Optional.empty());
 
         assertThat(after.getMetadata().getAnnotations()).isEqualTo(before.getMetadata().getAnnotations());
         assertThat(after.getSpec().getInitContainers().getFirst().getImage()).isEqualTo("sidecar:2");
@@ -90,7 +93,10 @@ class ReplicaPodTest {
     private static void check(Path in) throws IOException {
         InferenceModel model = read(in);
         Resolved resolved = resolved(model);
-        String actual = YAML.asYaml(ReplicaPod.of(model, resolved, IMAGE, model.getMetadata().getName() + "-pod", "3"));
+        Optional<PoolPlacement> placement = placement(in, model);
+        String actual = YAML.asYaml(ReplicaPod.of(model, resolved, IMAGE, model.getMetadata().getName() + "-pod", "3",
+                placement));
+        actual += placement.flatMap(p -> p.claimTemplate(model)).map(YAML::asYaml).orElse("");
         if (ResolvedModel.ownsSnapshotClaim(model)) {
             actual += YAML.asYaml(SnapshotClaim.of(model));
         }
@@ -102,8 +108,20 @@ class ReplicaPodTest {
         assertThat(actual).isEqualTo(Files.readString(out));
     }
 
+    /** The pool of a model lies beside it, as {@code pool-<name>.yaml}; node-1 was chosen if it has a limit per node. */
+    private static Optional<PoolPlacement> placement(Path in, InferenceModel model) throws IOException {
+        String pool = model.getSpec().pool();
+        if (pool == null) {
+            return Optional.empty();
+        }
+        GpuPoolSpec spec = YAML.unmarshal(Files.readString(in.resolveSibling("pool-" + pool + ".yaml")), GpuPool.class)
+                .getSpec();
+        return Optional.of(new PoolPlacement(pool, spec,
+                Optional.ofNullable(spec.warmup().maxConcurrentPerNode()).map(limit -> "node-1")));
+    }
+
     private static Resolved resolved(InferenceModel model) {
-        return (Resolved) ResolvedModel.of(model, claim -> true);
+        return (Resolved) ResolvedModel.of(model, claim -> true, pool -> true);
     }
 
     private static InferenceModel read(Path file) {

@@ -130,7 +130,7 @@ class PodObserverTest {
 
     @Test
     void aFailureIsNotTakenBackBetweenTwoCrashesButWhenItServesAfterAll() {
-        ModelMemory memory = new ModelMemory(new ModelStatus(), "");
+        ModelMemory memory = new ModelMemory(new ModelStatus(), "", NOW);
         PodObserver observer = new PodObserver(false, Duration.ofSeconds(60), NOW);
         Pod crashed = pod(
                 "containerStatuses: [{name: engine, restartCount: 3, state: {waiting: {reason: CrashLoopBackOff}}}]");

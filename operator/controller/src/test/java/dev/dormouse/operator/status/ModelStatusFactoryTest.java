@@ -130,7 +130,7 @@ class ModelStatusFactoryTest {
 
     private ModelStatus status(ModelStatus previous, @Nullable Activation activation, Instant now,
             ObservedReplica... replicas) {
-        Resolved resolved = (Resolved) ResolvedModel.of(model, claim -> true);
+        Resolved resolved = (Resolved) ResolvedModel.of(model, claim -> true, pool -> true);
         return ModelStatusFactory.of(new ModelView(model, previous, resolved, activation, "because", InitialStart.Never,
                 List.of(replicas), 1, Optional.empty(), 0, SnapshotKey.of(model.getSpec()), TEMPLATE, Optional.empty(),
                 now));

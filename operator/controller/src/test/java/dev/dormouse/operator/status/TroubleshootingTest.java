@@ -83,6 +83,13 @@ class TroubleshootingTest {
                 fault -> fault.after(fault.pod(NOT_FOUND).status(AWAKE, null)).pod(null).status(SLEPT, null));
         faults.put("a claim named in the spec does not exist",
                 fault -> fault.uri("pvc://weights/m").status(AWAKE, null));
+        faults.put("a GpuPool named in the spec does not exist",
+                fault -> fault.pool("a100").status(AWAKE, null));
+        faults.put("no node of the pool has as many GPUs free",
+                fault -> fault.after(wokenBefore())
+                        .queued(new QueuePosition(1,
+                                "it needs 2 nvidia.com/gpu on one node; pool a100 has 2 on 1 node, 2 in use"))
+                        .status(AWAKE, null));
         faults.put("the model's address has a scheme that nobody knows",
                 fault -> fault.uri("s3://bucket/m").status(null, null));
         faults.put("the model's path leaves its claim", fault -> fault.uri("pvc://weights/../m").status(null, null));
@@ -181,6 +188,7 @@ class TroubleshootingTest {
     private static final class Fault {
         private String name = "m";
         private String uri = "file:///m";
+        private String pool = "null";
         private boolean snapshots = true;
         private @Nullable String podStatus;
         private ModelStatus previous = new ModelStatus();
@@ -195,6 +203,11 @@ class TroubleshootingTest {
 
         Fault uri(String value) {
             uri = value;
+            return this;
+        }
+
+        Fault pool(String value) {
+            pool = value;
             return this;
         }
 
@@ -235,17 +248,19 @@ class TroubleshootingTest {
                                kind: InferenceModel
                                metadata: {name: %s, namespace: demo, uid: u, generation: 1}
                                spec:
+                                 pool: %s
                                  model: {uri: "%s"}
                                  engine: {image: "i"}
                                  snapshot: {enabled: %s}
                                  warmup: {deadlineSeconds: 60}
-                               """.formatted(name, uri, snapshots), InferenceModel.class);
+                               """.formatted(name, pool, uri, snapshots), InferenceModel.class);
             List<ObservedReplica> replicas = podStatus == null && report == null
                     ? List.of()
                     : List.of(ObservedPods.of(podStatus == null ? "phase: Running" : podStatus, report, NOW));
-            return ModelStatusFactory.of(new ModelView(model, previous, ResolvedModel.of(model, claim -> false),
-                    activation, "a request asked for it", initialStart, replicas, 1, queue, 0,
-                    SnapshotKey.of(model.getSpec()), "", rejection, NOW));
+            return ModelStatusFactory
+                    .of(new ModelView(model, previous, ResolvedModel.of(model, claim -> false, pool -> false),
+                            activation, "a request asked for it", initialStart, replicas, 1, queue, 0,
+                            SnapshotKey.of(model.getSpec()), "", rejection, NOW));
         }
     }
 }

@@ -9,6 +9,7 @@ import dev.dormouse.domain.replica.ReplicaAction.Drain;
 import dev.dormouse.domain.replica.ReplicaLifecycle.Step;
 import dev.dormouse.domain.scaling.Activation;
 import dev.dormouse.domain.scaling.Load;
+import dev.dormouse.domain.scaling.ScaleAdvice;
 import dev.dormouse.domain.scaling.ScalingPolicy;
 import dev.dormouse.domain.warmup.WarmupRequest.Urgency;
 import java.time.Instant;
@@ -32,10 +33,10 @@ public final class ReplicaPlanner {
      * @param template hash of the template that new pods are made from
      * @param urgency whether a client waits
      * @param rollout how replicas of an older template go
-     * @param recentPeak most requests at a time lately; absent until a full window has been watched
+     * @param advice what the load of the last windows asks for; absent while it is not known
      */
     public record Situation(String model, String modelUid, ScalingPolicy policy, @Nullable Activation activation,
-            String template, List<Replica> replicas, Load load, OptionalInt recentPeak, Backoff backoff,
+            String template, List<Replica> replicas, Load load, Optional<ScaleAdvice> advice, Backoff backoff,
             Urgency urgency, Rollout rollout) {
         public Situation {
             replicas = List.copyOf(replicas);
@@ -57,7 +58,7 @@ public final class ReplicaPlanner {
     }
 
     private ReplicaPlan plan() {
-        int desired = s.activation() == null ? 0 : s.policy().replicasFor(s.load().requests());
+        int desired = s.activation() == null ? 0 : needed();
         List<Replica> kept = new ArrayList<>();
         for (Replica replica : s.replicas()) {
             if (apply(replica, reasonToGo(replica)) == Step.Keep) {
@@ -70,6 +71,12 @@ public final class ReplicaPlanner {
             shrink(kept, wanted);
         }
         return new ReplicaPlan(desired, actions, Optional.ofNullable(recheckAt));
+    }
+
+    private int needed() {
+        return s.advice()
+                .map(advice -> s.policy().within(advice.wanted()))
+                .orElseGet(() -> s.policy().replicasFor(s.load().requests()));
     }
 
     /** Why a replica has no place in the plan; absent while it has one. */
@@ -142,7 +149,8 @@ public final class ReplicaPlanner {
         if (s.load() instanceof Load.NoGateway) {
             return Math.max(1, s.policy().minReplicas());
         }
-        return s.recentPeak().isPresent() ? s.policy().replicasFor(s.recentPeak().getAsInt()) : kept.size();
+        OptionalInt keep = s.advice().map(ScaleAdvice::keep).orElse(OptionalInt.empty());
+        return keep.isPresent() ? s.policy().within(keep.getAsInt()) : kept.size();
     }
 
     private Comparator<Replica> worstFirst() {
@@ -181,7 +189,7 @@ public final class ReplicaPlanner {
 
     private long readyBeyondWanted() {
         long ready = s.replicas().stream().filter(r -> r.phase() == Phase.Ready && !r.draining()).count();
-        return ready - s.policy().replicasFor(s.load().requests());
+        return ready - needed();
     }
 
     private List<Replica> oldestFirst() {

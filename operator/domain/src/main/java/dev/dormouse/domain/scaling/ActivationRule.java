@@ -23,18 +23,20 @@ public final class ActivationRule {
     /**
      * @param demandAt when a gateway last asked for the model; absent if never
      * @param sleepAt when somebody last told it to sleep; absent if never
+     * @param watching since when this operator watches the model, and for how long it must have
      * @param last the present activation or the last one; absent if it never woke
      */
     public record Situation(ScalingPolicy policy, @Nullable Instant demandAt, @Nullable Instant sleepAt,
-            @Nullable Activation last, InitialStart initialStart, Load load, List<Replica> replicas) {
+            @Nullable Activation last, InitialStart initialStart, Load load, List<Replica> replicas,
+            Optional<Watching> watching) {
         public Situation {
             replicas = List.copyOf(replicas);
         }
 
-        /** Of a model that nobody told to sleep. */
+        /** Of a model that nobody told to sleep, and an operator that has watched for long. */
         public Situation(ScalingPolicy policy, @Nullable Instant demandAt, @Nullable Activation last,
                 InitialStart initialStart, Load load, List<Replica> replicas) {
-            this(policy, demandAt, null, last, initialStart, load, replicas);
+            this(policy, demandAt, null, last, initialStart, load, replicas, Optional.empty());
         }
 
         /** Nobody has asked for it since somebody told it to sleep. */
@@ -44,6 +46,9 @@ public final class ActivationRule {
     }
 
     private static final Duration OLDEST_COUNT = Duration.ofSeconds(15);
+
+    /** An operator that has just begun to lead puts nothing to sleep that another one woke before {@code window} is over. */
+    public record Watching(Instant since, Duration window) {}
 
     private ActivationRule() {}
 
@@ -119,6 +124,12 @@ public final class ActivationRule {
         if (s.load() instanceof Load.Known known && known.watched().compareTo(s.policy().idle()) < 0) {
             Instant trusted = now.plus(s.policy().idle()).minus(known.watched());
             quietUntil = trusted.isAfter(quietUntil) ? trusted : quietUntil;
+        }
+        Optional<Instant> watched = s.watching()
+                .filter(watching -> activation.startedAt().isBefore(watching.since()))
+                .map(watching -> watching.since().plus(watching.window()));
+        if (watched.isPresent() && watched.get().isAfter(quietUntil)) {
+            quietUntil = watched.get();
         }
         if (quietUntil.isAfter(now)) {
             return new Awake(activation, "it sleeps at " + quietUntil + " unless a request comes",

@@ -37,10 +37,11 @@ public record ScalingPolicy(int replicas, int minReplicas, int maxReplicas, int 
 
     /** Replicas for so many requests, given that the model is awake: at least one. */
     public int replicasFor(int requests) {
-        if (replicas > 0) {
-            return replicas;
-        }
-        int needed = Math.ceilDiv(requests, targetConcurrency) + standby;
-        return Math.clamp(needed, Math.max(1, minReplicas), maxReplicas);
+        return within(Math.ceilDiv(requests, targetConcurrency));
+    }
+
+    /** What the load asks for, plus standby, within the user's bounds; at least one. */
+    public int within(int needed) {
+        return replicas > 0 ? replicas : Math.clamp((long) needed + standby, Math.max(1, minReplicas), maxReplicas);
     }
 }

@@ -6,24 +6,28 @@ import dev.dormouse.domain.warmup.WarmupRequest.Urgency;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Hands out warmup slots: waiting clients before pre-warming, then higher priority, then arrival, with ageing; never
  * more slots than the limit. Owns the queue and the set of active replicas, and nothing else: it neither creates pods
  * nor reads a clock.
  *
- * <p>Single-writer: not thread-safe (H50). Every operation is O(log n) in the number of waiting replicas, except
- * {@link #position}, which counts (H75).
+ * <p>Single-writer: not thread-safe (H50). Every operation is O(log n) in the number of waiting replicas, and linear in the
+ * slots, in the nodes of the pool and in the different sizes that wait (H75).
  *
  * <p>INVARIANT: a replica is either waiting or active, never both, and never twice (H68).
  */
@@ -34,8 +38,13 @@ public final class WarmupScheduler {
             .thenComparing(Comparator.comparingLong(Waiting::rank).reversed())
             .thenComparingLong(Waiting::sequence);
 
-    private final WarmupLimits limits;
-    private final NavigableSet<Waiting> queue = new TreeSet<>(ORDER);
+    private WarmupLimits limits;
+    private final Room room = new Room();
+    private final RankedQueue<Waiting> queue = new RankedQueue<>(ORDER);
+    /** The same, by the GPUs they need: one that fits is found without asking all that do not. */
+    private final NavigableMap<Integer, NavigableSet<Waiting>> queueBySize = new TreeMap<>();
+    private final Map<ModelKey, Set<ReplicaId>> byModel = new HashMap<>();
+    private final Map<String, Integer> warmingByNode = new HashMap<>();
     private final Map<ReplicaId, Waiting> waiting = new HashMap<>();
     private final Map<ReplicaId, Active> active = new LinkedHashMap<>();
     /** The waiting ones that no client waits for, oldest first. */
@@ -47,6 +56,12 @@ public final class WarmupScheduler {
 
     public WarmupScheduler(WarmupLimits limits) {
         this.limits = limits;
+    }
+
+    /** What a pool allows and has now; whoever warms up already goes on. */
+    public void observe(WarmupLimits allowed, RoomLimits has) {
+        limits = allowed;
+        room.observe(has);
     }
 
     /**
@@ -72,11 +87,63 @@ public final class WarmupScheduler {
         if (active.size() >= limits.maxConcurrent() || queue.isEmpty()) {
             return Optional.empty();
         }
-        Waiting best = queue.first();
-        remove(best.replica());
-        active.put(best.replica(), new Active(now, now.plus(best.request().lease()), best.since(),
-                best.urgency() == Urgency.PreWarm));
-        return Optional.of(best.replica());
+        for (Waiting best : heads()) {
+            Optional<Room.Place> place = room.place(best.request().gpus(), warmingByNode,
+                    limits.maxConcurrentPerNode());
+            if (place.isPresent()) {
+                return Optional.of(admit(best, place.get(), now));
+            }
+            boolean waitedLong = !best.since().plus(limits.preWarmPatience()).isAfter(now);
+            if (waitedLong && room.everFits(best.request().gpus())) {
+                // Smaller ones have passed it for long enough: what comes free now is kept for it.
+                return Optional.empty();
+            }
+        }
+        return Optional.empty();
+    }
+
+    /** The best of each size, best first. */
+    private List<Waiting> heads() {
+        return queueBySize.values().stream().map(NavigableSet::first).sorted(ORDER).toList();
+    }
+
+    private ReplicaId admit(Waiting best, Room.Place place, Instant now) {
+        ReplicaId replica = best.replica();
+        remove(replica);
+        room.occupy(replica, best.request().gpus(), place.node());
+        activate(replica, new Active(now, now.plus(best.request().lease()), best.since(),
+                best.urgency() == Urgency.PreWarm, place.node()));
+        return replica;
+    }
+
+    /** The node chosen for a replica that was admitted, or where it was seen; absent: the cluster chooses. */
+    public Optional<String> node(ReplicaId replica) {
+        return room.node(replica);
+    }
+
+    /** GPUs that replicas of this pool have, those admitted and not yet created included. */
+    public int gpusInUse() {
+        return room.used();
+    }
+
+    /**
+     * Counts the GPUs of a live replica, whatever it does.
+     *
+     * @param node absent while the cluster has not chosen: then the one chosen here, if any, still counts
+     */
+    public void occupy(ReplicaId replica, int gpus, @Nullable String node) {
+        room.occupy(replica, gpus, node == null ? room.node(replica).orElse(null) : node);
+        index(replica);
+    }
+
+    /** Forgets the GPUs of every replica of a model except these. */
+    public void vacate(ModelKey model, Set<ReplicaId> live) {
+        for (ReplicaId replica : List.copyOf(byModel.getOrDefault(model, Set.of()))) {
+            if (!live.contains(replica) && !active.containsKey(replica)) {
+                room.vacate(replica);
+                unindex(replica);
+            }
+        }
     }
 
     /**
@@ -87,7 +154,8 @@ public final class WarmupScheduler {
     public Optional<ReplicaId> replacePreWarming(Instant now) {
         expire(now);
         promotePatient(now);
-        boolean clientWaits = !queue.isEmpty() && queue.first().urgency() == Urgency.Demand;
+        Waiting first = queue.first();
+        boolean clientWaits = first != null && first.urgency() == Urgency.Demand;
         if (!clientWaits || active.size() < limits.maxConcurrent()) {
             return Optional.empty();
         }
@@ -97,7 +165,8 @@ public final class WarmupScheduler {
                 .max(Map.Entry.comparingByValue(Comparator.comparing(Active::since)))
                 .map(Map.Entry::copyOf);
         victim.ifPresent(entry -> {
-            active.remove(entry.getKey());
+            deactivate(entry.getKey());
+            room.vacate(entry.getKey());
             replaced.put(entry.getKey().model(), entry.getValue().arrived());
         });
         return victim.map(Map.Entry::getKey);
@@ -121,23 +190,24 @@ public final class WarmupScheduler {
             return;
         }
         remove(replica);
-        active.put(replica, new Active(since, end, since, false));
+        activate(replica, new Active(since, end, since, false, room.node(replica).orElse(null)));
     }
 
     /** Gives back the slot of a replica, whatever became of it, or takes it out of the queue. Idempotent (H47, H69). */
     public void complete(ReplicaId replica, Instant now) {
-        Active slot = active.remove(replica);
+        Active slot = deactivate(replica);
         if (slot != null) {
             slotTimes.held(Duration.between(slot.since(), now));
         }
         remove(replica);
+        unindex(replica);
     }
 
     /** Forgets every replica of a model except these (H70): what nobody wants any more holds neither slot nor place. */
     public void retain(ModelKey model, Set<ReplicaId> wanted, Instant now) {
-        Stream.concat(waiting.keySet().stream(), active.keySet().stream())
-                .filter(id -> id.model().equals(model) && !wanted.contains(id))
-                .toList()
+        List.copyOf(byModel.getOrDefault(model, Set.of()))
+                .stream()
+                .filter(id -> !wanted.contains(id))
                 .forEach(id -> complete(id, now));
         if (wanted.isEmpty()) {
             replaced.remove(model);
@@ -154,15 +224,22 @@ public final class WarmupScheduler {
         if (entry == null) {
             return Optional.empty();
         }
-        int ahead = queue.headSet(entry).size();
+        int ahead = queue.rank(entry);
+        String before = ahead == 0 ? "" : ", " + ahead + (ahead == 1 ? " replica" : " replicas") + " first";
+        boolean fits = room.place(entry.request().gpus(), warmingByNode, limits.maxConcurrentPerNode()).isPresent();
+        if (!fits && active.size() < limits.maxConcurrent()) {
+            return Optional.of(new QueuePosition(ahead + 1,
+                    room.shortage(entry.request().gpus(), warmingByNode, limits.maxConcurrentPerNode()) + before));
+        }
         String slots = "%d of %d warmup slots are in use".formatted(active.size(), limits.maxConcurrent());
-        return Optional.of(new QueuePosition(ahead + 1,
-                ahead == 0 ? slots : slots + ", " + ahead + (ahead == 1 ? " replica" : " replicas") + " first",
+        return Optional.of(new QueuePosition(ahead + 1, slots + before,
                 slotTimes.until(ahead + 1, limits.maxConcurrent())));
     }
 
     public List<ReplicaId> queued() {
-        return queue.stream().map(Waiting::replica).toList();
+        List<ReplicaId> replicas = new ArrayList<>();
+        queue.forEach(entry -> replicas.add(entry.replica()));
+        return List.copyOf(replicas);
     }
 
     /** H48. */
@@ -176,7 +253,12 @@ public final class WarmupScheduler {
     }
 
     private void expire(Instant now) {
-        active.values().removeIf(slot -> !slot.leaseEnd().isAfter(now));
+        List<ReplicaId> over = active.entrySet()
+                .stream()
+                .filter(slot -> !slot.getValue().leaseEnd().isAfter(now))
+                .map(Map.Entry::getKey)
+                .toList();
+        over.forEach(this::deactivate);
     }
 
     private void promotePatient(Instant now) {
@@ -191,7 +273,9 @@ public final class WarmupScheduler {
 
     private void add(Waiting entry) {
         waiting.put(entry.replica(), entry);
+        index(entry.replica());
         queue.add(entry);
+        queueBySize.computeIfAbsent(entry.request().gpus(), size -> new TreeSet<>(ORDER)).add(entry);
         if (entry.urgency() == Urgency.PreWarm) {
             preWarming.add(entry);
         }
@@ -201,18 +285,55 @@ public final class WarmupScheduler {
         Waiting entry = waiting.remove(replica);
         if (entry != null) {
             queue.remove(entry);
+            queueBySize.computeIfPresent(entry.request().gpus(), (size, same) -> {
+                same.remove(entry);
+                return same.isEmpty() ? null : same;
+            });
             preWarming.remove(entry);
         }
+    }
+
+    private void activate(ReplicaId replica, Active slot) {
+        active.put(replica, slot);
+        index(replica);
+        if (slot.node() != null) {
+            warmingByNode.merge(slot.node(), 1, Integer::sum);
+        }
+    }
+
+    private @Nullable Active deactivate(ReplicaId replica) {
+        Active slot = active.remove(replica);
+        if (slot != null && slot.node() != null) {
+            warmingByNode.computeIfPresent(slot.node(), (node, count) -> count == 1 ? null : count - 1);
+        }
+        return slot;
+    }
+
+    private void index(ReplicaId replica) {
+        byModel.computeIfAbsent(replica.model(), model -> new HashSet<>()).add(replica);
+    }
+
+    /** Once nothing is known of it any more. */
+    private void unindex(ReplicaId replica) {
+        if (active.containsKey(replica) || waiting.containsKey(replica) || room.occupies(replica)) {
+            return;
+        }
+        byModel.computeIfPresent(replica.model(), (model, ids) -> {
+            ids.remove(replica);
+            return ids.isEmpty() ? null : ids;
+        });
     }
 
     /**
      * @param since when it got its slot
      * @param arrived when it came into the queue
      * @param replaceable whether nobody waits for it and it has not begun
+     * @param node chosen for it, or where it was seen; absent when nobody knows
      */
-    private record Active(Instant since, Instant leaseEnd, Instant arrived, boolean replaceable) {
+    private record Active(Instant since, Instant leaseEnd, Instant arrived, boolean replaceable,
+            @Nullable String node) {
         Active begun() {
-            return new Active(since, leaseEnd, arrived, false);
+            return new Active(since, leaseEnd, arrived, false, node);
         }
     }
 

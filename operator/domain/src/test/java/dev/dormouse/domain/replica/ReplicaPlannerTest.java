@@ -11,6 +11,7 @@ import dev.dormouse.domain.replica.ReplicaAction.Drain;
 import dev.dormouse.domain.replica.ReplicaPlanner.Situation;
 import dev.dormouse.domain.scaling.Activation;
 import dev.dormouse.domain.scaling.Load;
+import dev.dormouse.domain.scaling.ScaleAdvice;
 import dev.dormouse.domain.scaling.ScalingPolicy;
 import dev.dormouse.domain.warmup.WarmupRequest.Urgency;
 import java.time.Duration;
@@ -18,6 +19,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Random;
 import java.util.Set;
@@ -269,13 +271,20 @@ class ReplicaPlannerTest {
     private static Situation situation(ScalingPolicy policy, @Nullable Activation activation, Load load,
             OptionalInt peak,
             Backoff backoff, Replica... replicas) {
-        return new Situation("m", "model-uid", policy, activation, "t", List.of(replicas), load, peak, backoff,
+        return new Situation("m", "model-uid", policy, activation, "t", List.of(replicas), load, advice(load, peak),
+                backoff,
                 Urgency.Demand, Rollout.WhenIdle);
     }
 
     private static ReplicaPlan roll(Rollout rollout, ScalingPolicy policy, Load load, Replica... replicas) {
         return ReplicaPlanner.plan(new Situation("m", "model-uid", policy, AWAKE, "t", List.of(replicas), load,
-                OptionalInt.empty(), Backoff.none("t"), Urgency.Demand, rollout), T0);
+                advice(load, OptionalInt.empty()), Backoff.none("t"), Urgency.Demand, rollout), T0);
+    }
+
+    /** @param peak most requests of the last window */
+    private static Optional<ScaleAdvice> advice(Load load, OptionalInt peak) {
+        return Optional.of(new ScaleAdvice(Math.ceilDiv(load.requests(), 10),
+                peak.isPresent() ? OptionalInt.of(Math.ceilDiv(peak.getAsInt(), 10)) : OptionalInt.empty(), false));
     }
 
     private static Replica old(String name) {

@@ -26,7 +26,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.OptionalInt;
+import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -180,7 +180,7 @@ class ReplicaWorldTest {
             ReplicaPlan plan = ReplicaPlanner.plan(new ReplicaPlanner.Situation("m", "uid",
                     new ScalingPolicy(replicas, 0, 4, 10, Duration.ofSeconds(30)),
                     awake ? new Activation(activation, Activation.Reason.Demand, T0, null) : null, "t", view, load,
-                    OptionalInt.empty(), backoff, Urgency.Demand, Rollout.WhenIdle), now);
+                    Optional.empty(), backoff, Urgency.Demand, Rollout.WhenIdle), now);
             assertThat(present).hasSameSizeAs(view);
             admit(plan);
             plan.actions().forEach(this::act);

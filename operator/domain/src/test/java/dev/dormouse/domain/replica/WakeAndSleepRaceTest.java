@@ -19,7 +19,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
-import java.util.OptionalInt;
+import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.DisplayName;
@@ -74,7 +74,7 @@ class WakeAndSleepRaceTest {
         assertThat(third).isInstanceOfSatisfying(Wake.class,
                 wake -> assertThat(wake.activation().number()).isEqualTo(OPEN.number() + 1));
         ReplicaPlan plan = ReplicaPlanner.plan(new ReplicaPlanner.Situation("m", "uid", POLICY,
-                ((Wake) third).activation(), "t", List.of(draining), known(1), OptionalInt.empty(), Backoff.none("t"),
+                ((Wake) third).activation(), "t", List.of(draining), known(1), Optional.empty(), Backoff.none("t"),
                 Urgency.Demand, Rollout.WhenIdle), renewed);
         assertThat(plan.creations()).as("a new replica comes; the draining one is not taken back").hasSize(1);
         assertThat(plan.actions()).as("no gateway has let go of the old one").noneMatch(Delete.class::isInstance);
@@ -89,6 +89,27 @@ class WakeAndSleepRaceTest {
         assertThat(decide(OPEN, null, young, T0, SERVING)).isInstanceOf(Awake.class);
         assertThat(decide(OPEN, null, new Load.Unknown("no gateway has been found yet"), T0, SERVING))
                 .isInstanceOf(Awake.class);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"0,true", "59,true", "60,false"})
+    @DisplayName("Design §5: what another leader woke is not put to sleep before this one has watched a full window")
+    void whatAnotherLeaderWokeSleepsAfterAFullWindow(long watchedSeconds, boolean awake) {
+        Instant since = T0.minusSeconds(watchedSeconds);
+        Optional<ActivationRule.Watching> watching = Optional
+                .of(new ActivationRule.Watching(since, Duration.ofSeconds(60)));
+
+        for (Load load : List.of(QUIET, new Load.NoGateway())) {
+            ActivationDecision decision = ActivationRule.decide(new ActivationRule.Situation(POLICY, null, null, OPEN,
+                    InitialStart.Done, load, List.of(SERVING), watching), T0);
+            assertThat(decision).isInstanceOf(awake ? Awake.class : Sleep.class);
+        }
+        Activation ours = new Activation(OPEN.number(), OPEN.reason(), since.plusMillis(1), null);
+        if (!since.plusMillis(1).plus(IDLE).isAfter(T0)) {
+            assertThat(ActivationRule.decide(new ActivationRule.Situation(POLICY, null, null, ours, InitialStart.Done, QUIET,
+                    List.of(SERVING), watching), T0)).as("what it woke itself it has watched")
+                    .isInstanceOf(Sleep.class);
+        }
     }
 
     private static ActivationDecision decide(Activation last, @Nullable Instant demand, Load load, Instant now,

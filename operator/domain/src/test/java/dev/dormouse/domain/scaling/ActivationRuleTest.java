@@ -14,6 +14,7 @@ import dev.dormouse.domain.scaling.ActivationRule.Situation;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Optional;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -197,7 +198,8 @@ class ActivationRuleTest {
 
         private ActivationDecision decide(@Nullable Instant demand, Instant sleep, Activation last, Load load) {
             return ActivationRule.decide(
-                    new Situation(AUTOMATIC, demand, sleep, last, InitialStart.Done, load, List.of(ready(T0))), T0);
+                    new Situation(AUTOMATIC, demand, sleep, last, InitialStart.Done, load, List.of(ready(T0)),
+                            Optional.empty()), T0);
         }
 
         @Test
@@ -220,7 +222,8 @@ class ActivationRuleTest {
             ScalingPolicy bound = new ScalingPolicy(0, 1, 1, 10, IDLE);
 
             assertThat(ActivationRule.decide(
-                    new Situation(bound, null, T0, OPEN, InitialStart.Done, BUSY, List.of(ready(T0))), T0))
+                    new Situation(bound, null, T0, OPEN, InitialStart.Done, BUSY, List.of(ready(T0)),
+                            Optional.empty()), T0))
                     .isInstanceOf(Awake.class);
         }
 

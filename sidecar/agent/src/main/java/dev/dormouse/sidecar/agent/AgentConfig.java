@@ -1,8 +1,11 @@
 package dev.dormouse.sidecar.agent;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.dormouse.sidecar.api.EngineMessage.Memory;
 import dev.dormouse.sidecar.api.PodConventions;
 import dev.dormouse.sidecar.api.SidecarEnvironment;
+import dev.dormouse.sidecar.api.WarmupPlan;
 import dev.dormouse.sidecar.pipeline.Compression;
 import dev.dormouse.sidecar.pipeline.Verification;
 import dev.dormouse.sidecar.trust.TrustSettings;
@@ -56,9 +59,15 @@ public record AgentConfig(Path socket, String podIp, int httpPort, int enginePor
      * @param batchSize items in one warmup request
      * @param iterations warmup requests
      * @param deadline a warmup that takes longer has failed
+     * @param plan what the user's spec asks for beyond that
      */
     public record WarmupSettings(boolean preloadWeights, boolean preallocatePools, boolean precompileKernels,
-            int batchSize, int iterations, Duration deadline) {}
+            int batchSize, int iterations, Duration deadline, WarmupPlan plan) {
+        public WarmupSettings(boolean preloadWeights, boolean preallocatePools, boolean precompileKernels,
+                int batchSize, int iterations, Duration deadline) {
+            this(preloadWeights, preallocatePools, precompileKernels, batchSize, iterations, deadline, WarmupPlan.NONE);
+        }
+    }
 
     /** @param gpu which of those this process sees, from 0 */
     public record DeviceSettings(Memory memory, int gpu) {}
@@ -86,7 +95,8 @@ public record AgentConfig(Path socket, String podIp, int httpPort, int enginePor
                         env.flag(SidecarEnvironment.PRECOMPILE_KERNELS, true),
                         env.number(SidecarEnvironment.BATCH_SIZE, 1, 1, 4_096),
                         env.number(SidecarEnvironment.ITERATIONS, 1, 1, 10_000),
-                        Duration.ofSeconds(env.number(SidecarEnvironment.DEADLINE_SECONDS, 600, 1, 86_400))),
+                        Duration.ofSeconds(env.number(SidecarEnvironment.DEADLINE_SECONDS, 600, 1, 86_400)),
+                        env.plan()),
                 env.path(SidecarEnvironment.TLS), env.value(SidecarEnvironment.API_TOKEN),
                 new DeviceSettings(env.memory(), env.number(SidecarEnvironment.GPU, 0, 0, 63)), fitness(env));
     }
@@ -219,6 +229,15 @@ public record AgentConfig(Path socket, String podIp, int httpPort, int enginePor
                 }
             }
             throw wrong(SidecarEnvironment.DEVICE, "one of " + List.of(Memory.values()));
+        }
+
+        WarmupPlan plan() {
+            String value = value(SidecarEnvironment.WARMUP_PLAN);
+            try {
+                return value == null ? WarmupPlan.NONE : JsonMapper.builder().build().readValue(value, WarmupPlan.class);
+            } catch (JsonProcessingException e) {
+                throw wrong(SidecarEnvironment.WARMUP_PLAN, "a plan as the operator writes it");
+            }
         }
 
         IllegalArgumentException wrong(String key, String expected) {

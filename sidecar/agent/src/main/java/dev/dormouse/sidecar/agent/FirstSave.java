@@ -4,6 +4,7 @@ import dev.dormouse.sidecar.api.ReplicaPhase;
 import dev.dormouse.sidecar.api.SnapshotReport;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -17,6 +18,8 @@ final class FirstSave {
     private final CommittedGeneration memory;
     private final SnapshotKeeper keeper;
     private final StatusBoard board;
+    /** The engine's answer that every restore must give again. */
+    private volatile byte @Nullable [] canary;
     private final AtomicBoolean begun = new AtomicBoolean();
     private final CompletableFuture<SnapshotReport> ended = new CompletableFuture<>();
 
@@ -27,6 +30,11 @@ final class FirstSave {
     }
 
     /** Saves; who comes second finds the save under way or done, and only waits for its end. */
+    SnapshotReport run(byte @Nullable [] canary) {
+        this.canary = canary;
+        return run();
+    }
+
     SnapshotReport run() {
         if (!begun.compareAndSet(false, true)) {
             return ended.join();
@@ -35,7 +43,7 @@ final class FirstSave {
             status.percent = 0;
             status.snapshot = new SnapshotReport(null, SnapshotReport.State.Saving, 0, 0, 0, null, null);
         });
-        SnapshotReport report = keeper.save(memory, (bytes, total) -> board.update(status -> {
+        SnapshotReport report = keeper.save(memory, canary, (bytes, total) -> board.update(status -> {
             if (status.phase == ReplicaPhase.Warming) {
                 status.percent = StatusBoard.percent(bytes, total);
             }

@@ -327,13 +327,27 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
             unsaved = save;
             board.update(status -> {
                 status.phase(ReplicaPhase.Warming, null, null);
-                status.phases = phases.with(WarmupPhases.running(PhaseTiming.WARMUP_INFERENCE));
+                status.phases = phases.with(WarmupPhases.running(attempt.firstPhase()));
             });
         }
-        return () -> Thread.ofPlatform().daemon().name("warmup").start(() -> warm(attempt, unsaved));
+        RestoredGeneration fromVolume = memory instanceof RestoredGeneration restored ? restored : null;
+        return () -> Thread.ofPlatform().daemon().name("warmup").start(() -> warm(attempt, unsaved, fromVolume));
     }
 
-    private void warm(Warmup attempt, @Nullable FirstSave unsaved) {
+    private void warm(Warmup attempt, @Nullable FirstSave unsaved, @Nullable RestoredGeneration fromVolume) {
+        PhaseTiming hook = attempt.customInit();
+        synchronized (this) {
+            if (warmup != attempt || board.current().phase() == ReplicaPhase.Failed) {
+                return;
+            }
+            board.update(status -> status.phases = status.phases.with(hook));
+            if (hook.state() == PhaseTiming.State.Failed) {
+                fail("WarmupFailed", PhaseTiming.CUSTOM_INIT, String.valueOf(hook.error()));
+                return;
+            }
+            board.update(
+                    status -> status.phases = status.phases.with(WarmupPhases.running(PhaseTiming.WARMUP_INFERENCE)));
+        }
         PhaseTiming inference = attempt.infer();
         boolean failed = inference.state() == PhaseTiming.State.Failed;
         if (failed && attempt.engineLeaves(ENGINE_EXIT)) {
@@ -349,10 +363,29 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
                 return;
             }
         }
+        Optional<String> differs = fromVolume == null ? Optional.empty() : attempt.canaryDiffers(fromVolume.canary());
+        if (differs.isPresent() && fromVolume != null) {
+            canaryFailed(attempt, fromVolume, differs.get());
+            return;
+        }
         if (unsaved != null) {
-            unsaved.run();
+            unsaved.run(attempt.canary());
         }
         becomeReady(attempt);
+    }
+
+    /** The engine holds memory that answers otherwise: another process must come up, and will find no such snapshot. */
+    private void canaryFailed(Warmup attempt, RestoredGeneration restored, String differs) {
+        if (keeper != null) {
+            keeper.quarantine(restored.snapshot(), "CanaryMismatch", differs);
+        }
+        synchronized (this) {
+            if (warmup == attempt && board.current().phase() != ReplicaPhase.Failed) {
+                board.update(status -> status.snapshot = report(restored.snapshot(),
+                        SnapshotReport.State.Quarantined, 0, "CanaryMismatch", differs));
+                fail("CanaryMismatch", PhaseTiming.WARMUP_INFERENCE, "the canary: " + differs);
+            }
+        }
     }
 
     private synchronized void becomeReady(Warmup attempt) {

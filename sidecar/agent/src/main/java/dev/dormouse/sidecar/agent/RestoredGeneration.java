@@ -9,6 +9,9 @@ import dev.dormouse.sidecar.pipeline.RestoreException;
 import dev.dormouse.sidecar.pipeline.RestoreProgress;
 import dev.dormouse.sidecar.pipeline.RestoreTask;
 import dev.dormouse.sidecar.store.Snapshot;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -149,8 +152,23 @@ final class RestoredGeneration implements Generation {
     public List<Part> files() {
         return task.files()
                 .stream()
+                .filter(file -> !file.name().equals(Canary.FILE))
                 .map(file -> new Part(file.name(), 0, file.length(), BufferType.Other, file.fd()))
                 .toList();
+    }
+
+    /** The answer recorded when the snapshot was taken; absent when none was, or it cannot be read. */
+    byte @Nullable [] canary() {
+        for (var file : task.files()) {
+            if (file.name().equals(Canary.FILE)) {
+                try {
+                    return Files.readAllBytes(Path.of("/proc/self/fd/" + file.fd()));
+                } catch (IOException e) {
+                    LOG.warn("the recorded canary of snapshot {} cannot be read: {}", snapshot.id(), e.getMessage());
+                }
+            }
+        }
+        return null;
     }
 
     @Override

@@ -20,11 +20,13 @@ import dev.dormouse.sidecar.store.SnapshotStore;
 import dev.dormouse.sidecar.store.TrustFailedException;
 import dev.dormouse.sidecar.store.VolumeFullException;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -85,10 +87,14 @@ final class SnapshotKeeper {
      * Writes the weights and the file set of a generation; everything else an engine makes again (S17). An older
      * snapshot is left alone whatever happens.
      */
-    SnapshotReport save(CommittedGeneration generation, ProgressListener progress) {
+    SnapshotReport save(CommittedGeneration generation, byte @Nullable [] canary, ProgressListener progress) {
         long start = System.nanoTime();
+        Path recorded = null;
         try {
-            Snapshot saved = store.save(request(generation), device,
+            if (canary != null) {
+                recorded = Files.write(Files.createTempFile("canary", ".answer"), canary);
+            }
+            Snapshot saved = store.save(request(generation, recorded), device,
                     SaveOptions.of(settings.compression(), settings.level()), progress);
             long micros = micros(start);
             stats.saved(saved.rawBytes(), saved.storedBytes(), micros);
@@ -107,10 +113,22 @@ final class SnapshotKeeper {
         } catch (RuntimeException e) {
             LOG.error("saving the snapshot failed for a reason of our own", e);
             return failed("InternalError", e, start);
+        } finally {
+            if (recorded != null) {
+                delete(recorded);
+            }
         }
     }
 
-    private SaveRequest request(CommittedGeneration generation) {
+    private static void delete(Path file) {
+        try {
+            Files.deleteIfExists(file);
+        } catch (IOException e) {
+            LOG.debug("{} stays behind", file, e);
+        }
+    }
+
+    private SaveRequest request(CommittedGeneration generation, @Nullable Path canary) {
         List<SaveRequest.SavedBuffer> buffers = new ArrayList<>();
         for (BufferMeta buffer : generation.buffers()) {
             var allocation = generation.memory().get(buffer.allocation());
@@ -122,6 +140,9 @@ final class SnapshotKeeper {
         generation.fileSet()
                 .forEach((name, file) -> files.add(new SaveRequest.SavedFile(name,
                         Path.of("/proc/self/fd/" + file.descriptor().number()))));
+        if (canary != null) {
+            files.add(new SaveRequest.SavedFile(Canary.FILE, canary));
+        }
         return new SaveRequest(settings.key(), generation.compatibility(), clock.instant(), buffers, files);
     }
 

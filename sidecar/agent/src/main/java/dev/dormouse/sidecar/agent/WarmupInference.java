@@ -3,12 +3,15 @@ package dev.dormouse.sidecar.agent;
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.time.Duration;
+import java.util.Arrays;
+import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -23,6 +26,8 @@ import org.jspecify.annotations.Nullable;
 final class WarmupInference {
     private static final int SHOWN = 300;
     private static final int HEAD = 16 << 10;
+    /** More of an answer is read and not kept. */
+    private static final int KEPT = 4 << 20;
     private static final Pattern STATUS = Pattern.compile("HTTP/1\\.[01] ([1-5][0-9]{2})\\b.*");
 
     private final String host;
@@ -46,6 +51,12 @@ final class WarmupInference {
      */
     long send(WarmupRequest request) throws IOException {
         long start = System.nanoTime();
+        ask(request);
+        return (System.nanoTime() - start) / 1_000;
+    }
+
+    /** The same, for whoever wants the body of the answer; without its head, as it came. */
+    byte[] ask(WarmupRequest request) throws IOException {
         try (Socket socket = open()) {
             socket.connect(new InetSocketAddress(host, port), timeoutMillis);
             socket.setSoTimeout(timeoutMillis);
@@ -54,8 +65,7 @@ final class WarmupInference {
             out.write(head(request));
             out.write(request.body());
             out.flush();
-            check(request, socket.getInputStream());
-            return (System.nanoTime() - start) / 1_000;
+            return check(request, socket.getInputStream());
         }
     }
 
@@ -65,9 +75,10 @@ final class WarmupInference {
                 + "Content-Length: " + request.body().length + "\r\nConnection: close\r\n\r\n").getBytes(ISO_8859_1);
     }
 
-    private static void check(WarmupRequest request, InputStream answer) throws IOException {
-        String beginning = new String(answer.readNBytes(HEAD), UTF_8);
+    private static byte[] check(WarmupRequest request, InputStream answer) throws IOException {
+        byte[] all = answer.readNBytes(KEPT);
         answer.transferTo(OutputStream.nullOutputStream());
+        String beginning = new String(all, 0, Math.min(HEAD, all.length), UTF_8);
         Matcher status = STATUS.matcher(beginning.lines().findFirst().orElse(""));
         if (!status.matches()) {
             throw new IOException("the engine answered POST " + request.path() + " with something that is not HTTP");
@@ -77,6 +88,37 @@ final class WarmupInference {
             throw new IOException("the engine answered POST " + request.path() + " with " + status.group(1) + ": "
                     + body.substring(0, Math.min(SHOWN, body.length())));
         }
+        int head = beginning.indexOf("\r\n\r\n");
+        byte[] body = Arrays.copyOfRange(all, head < 0 ? all.length : head + 4, all.length);
+        return beginning.substring(0, Math.max(0, head)).toLowerCase(Locale.ROOT).contains("transfer-encoding: chunked")
+                ? unchunked(body)
+                : body;
+    }
+
+    /** Sizes in hex, each on a line before its bytes. */
+    private static byte[] unchunked(byte[] body) throws IOException {
+        ByteArrayOutputStream whole = new ByteArrayOutputStream();
+        int at = 0;
+        while (at < body.length) {
+            int end = at;
+            while (end < body.length && body[end] != '\r' && body[end] != ';') {
+                end++;
+            }
+            int size;
+            try {
+                size = Integer.parseInt(new String(body, at, end - at, ISO_8859_1).strip(), 16);
+            } catch (NumberFormatException e) {
+                throw new IOException("the engine's answer is not chunked as it says", e);
+            }
+            while (end < body.length && body[end] != '\n') {
+                end++;
+            }
+            int begin = Math.min(body.length, end + 1);
+            int length = Math.min(size, body.length - begin);
+            whole.write(body, begin, length);
+            at = size == 0 ? body.length : begin + length + 2;
+        }
+        return whole.toByteArray();
     }
 
     private synchronized Socket open() throws IOException {

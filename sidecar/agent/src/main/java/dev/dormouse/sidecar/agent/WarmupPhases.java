@@ -47,7 +47,7 @@ record WarmupPhases(List<PhaseTiming> timings) {
         phases.add(settings.precompileKernels()
                 ? find(PhaseTiming.KERNEL_COMPILE, reported)
                 : PhaseTiming.skipped(PhaseTiming.KERNEL_COMPILE));
-        // No hook can be configured yet, so there is nothing to run (H27).
+        // Runs after the engine's own phases and takes its place then, if there is one (H27).
         phases.add(PhaseTiming.skipped(PhaseTiming.CUSTOM_INIT));
         return new WarmupPhases(phases).upToFailure();
     }

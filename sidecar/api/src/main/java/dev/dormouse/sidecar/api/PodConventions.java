@@ -17,6 +17,10 @@ public final class PodConventions {
     /** Annotation: hash of the desired template; a pod with another one is out of date. */
     public static final String ANNOTATION_TEMPLATE = "dormouse.dev/template";
 
+    /** Annotation: the GpuPool whose nodes the pod runs on; absent without one. */
+    public static final String ANNOTATION_POOL = "dormouse.dev/pool";
+    /** Annotation: GPUs of its pool that the pod has. */
+    public static final String ANNOTATION_GPUS = "dormouse.dev/gpus";
     /** Label on a store pod: a hash of the claim whose volume it works on. */
     public static final String LABEL_STORE = "dormouse.dev/store";
 

@@ -57,6 +57,8 @@ public final class SidecarEnvironment {
     /** A warmup that takes longer fails. */
     public static final String DEADLINE_SECONDS = "DORMOUSE_WARMUP_DEADLINE_SECONDS";
 
+    /** A {@link WarmupPlan} as JSON; absent: only what switches and numbers say. */
+    public static final String WARMUP_PLAN = "DORMOUSE_WARMUP_PLAN";
     /** Whose memory snapshots are of: {@code Host|Owned|Ipc|Staged}, as {@link EngineMessage.Memory}; {@code Host} when absent. */
     public static final String DEVICE = "DORMOUSE_DEVICE";
     /** Which of the GPUs that the container sees, from 0. */
