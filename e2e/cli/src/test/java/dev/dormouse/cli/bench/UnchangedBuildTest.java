@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.function.IntPredicate;
 import java.util.stream.Collectors;
@@ -30,7 +31,7 @@ class UnchangedBuildTest {
     @BeforeAll
     static void read() throws Exception {
         recorded = ResultFolder.read(Path.of("src/test/resources/recorded-starts.json"));
-        starts = recorded.measurements().get("restore.total").samples().size();
+        starts = Objects.requireNonNull(recorded.measurements().get("restore.total")).samples().size();
     }
 
     @ParameterizedTest(name = "{0} starts against {0}")

@@ -104,7 +104,8 @@ public final class PerformanceTables {
             String key = kind + "." + step.getKey();
             if (results.stream().anyMatch(result -> summary(result, key).isPresent())) {
                 text.append(row(step.getValue(), results.stream()
-                        .map(result -> middle(result, kind, key).map(mean -> format("%.0f (%.0f %%)", mean, 100 * mean / total(result, kind)))
+                        .map(result -> middle(result, kind, key)
+                                .map(mean -> format("%.0f (%.0f %%)", mean, 100 * mean / total(result, kind)))
                                 .orElse("–"))
                         .toList()));
             }
@@ -131,11 +132,12 @@ public final class PerformanceTables {
             return Optional.of(step.summary().mean()); // a phase that some starts skipped
         }
         int n = totals.samples().size();
+        int cut = Math.min((n + 2) / 4, (n - 1) / 2);
         return Optional.of(IntStream.range(0, n)
                 .boxed()
                 .sorted(Comparator.comparing(start -> totals.samples().get(start)))
-                .skip(n / 4)
-                .limit(n - 2 * (n / 4))
+                .skip(cut)
+                .limit(n - 2L * cut)
                 .mapToDouble(start -> step.samples().get(start))
                 .average()
                 .orElseThrow());

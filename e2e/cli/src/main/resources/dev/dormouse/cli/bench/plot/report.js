@@ -50,7 +50,7 @@ function axis(svg, scale, max, most, top, bottom, unit) {
 function middle(kind, key) {
   const totals = of(kind + '.total').samples, samples = of(`${kind}.${key}`).samples, n = totals.length;
   if (samples.length !== n) return of(`${kind}.${key}`).summary.mean;
-  const cut = Math.floor(n / 4), kept = totals.map((_, i) => i).sort((a, b) => totals[a] - totals[b]).slice(cut, n - cut);
+  const cut = Math.min(Math.floor((n + 2) / 4), Math.floor((n - 1) / 2)), kept = totals.map((_, i) => i).sort((a, b) => totals[a] - totals[b]).slice(cut, n - cut);
   return kept.reduce((sum, i) => sum + samples[i], 0) / kept.length;
 }
 
