@@ -32,7 +32,7 @@ function add(parent, ...made) { const node = el(...made); parent.append(node); r
 function tip(text) { return {'data-tip': text, tabindex: 0, 'aria-label': text.replaceAll('\n', ', ')}; }
 function canvas(id, height) {
   const host = $(id); host.replaceChildren();
-  const width = Math.max(340, host.clientWidth || 1000);
+  const width = Math.max(260, host.clientWidth || 1000);
   return [add(host, 'svg', {width, height, role: 'img'}), width];
 }
 function ticks(max, most) {
@@ -128,7 +128,7 @@ function distribution() {
       fill: `var(--${kind})`, 'fill-opacity': .22, stroke: `var(--${kind})`, 'stroke-opacity': .7, 'data-shape': kind});
     add(svg, 'line', {x1: scale(s.median), x2: scale(s.median), y1: base - 54, y2: base + 24, stroke: `var(--${kind})`, 'stroke-width': 2});
     measured.samples.forEach((sample, n) => add(svg, 'circle', {cx: scale(sample), cy: base + 8 + (n * 7) % 15, r: 4, fill: `var(--${kind})`, 'fill-opacity': .8, 'data-sample': kind, ...tip(`${name}, start ${n + 1}\n${millis(sample)}`)}));
-    add(svg, 'text', {class: 'kind', x: 0, y: base - 18}, name);
+    add(svg, 'text', {class: 'kind', x: 0, y: base - 18}, width < 620 ? name.replace('Restore, ', '') : name);
     add(svg, 'text', {class: 'quiet', x: 0, y: base + 1}, `median ${millis(s.median)}`);
     add(svg, 'text', {class: 'quiet', x: 0, y: base + 18}, `${millis(s.min)} – ${millis(s.max)}`);
   });
