@@ -28,9 +28,12 @@ final class BenchCheckCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         try {
             BenchResult result = ResultFolder.read(file == null ? new ResultFolder(results).latest() : file);
-            List<Targets.Line> lines = Targets.read(targets).check(result);
+            Targets held = Targets.read(targets);
+            List<Targets.Line> lines = held.check(result);
             lines.forEach(System.out::println);
-            return lines.stream().anyMatch(line -> line.standing() == Targets.Standing.Failed)
+            List<String> eager = held.eager(result);
+            eager.forEach(key -> System.out.println(key + " was loaded and must be lazy: failed"));
+            return !eager.isEmpty() || lines.stream().anyMatch(line -> line.standing() == Targets.Standing.Failed)
                     ? BenchCommand.REGRESSION
                     : BenchCommand.FINE;
         } catch (UnusableInputException e) {

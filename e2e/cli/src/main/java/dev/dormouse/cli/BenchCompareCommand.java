@@ -36,7 +36,7 @@ final class BenchCompareCommand implements Callable<Integer> {
                     .anyMatch(subject -> subject.endsWith(".json") || Files.exists(Path.of(subject)));
             return files ? files() : new BenchTurns(measuring, comparing).revisions(subjects);
         } catch (IOException e) {
-            System.err.println("dormouse bench compare: " + e.getMessage());
+            System.err.println("dormouse bench compare: " + (e.getMessage() == null ? e : e.getMessage()));
             return BenchCommand.UNUSABLE;
         }
     }

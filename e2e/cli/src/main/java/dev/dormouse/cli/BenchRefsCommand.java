@@ -23,7 +23,7 @@ final class BenchRefsCommand implements Callable<Integer> {
         try {
             return new BenchTurns(measuring, comparing).revisions(refs.isEmpty() ? List.of("HEAD") : refs);
         } catch (IOException e) {
-            System.err.println("dormouse bench refs: " + e.getMessage());
+            System.err.println("dormouse bench refs: " + (e.getMessage() == null ? e : e.getMessage()));
             return BenchCommand.UNUSABLE;
         }
     }

@@ -26,7 +26,7 @@ final class BenchRunCommand implements Callable<Integer> {
             result = options.measure(List.of(new BenchOptions.Candidate(name, Dormouse.home(), null)), teardown)
                     .getFirst();
         } catch (IOException e) {
-            System.err.println("dormouse bench run: " + e.getMessage());
+            System.err.println("dormouse bench run: " + (e.getMessage() == null ? e : e.getMessage()));
             return BenchCommand.UNUSABLE;
         }
         options.save(result);

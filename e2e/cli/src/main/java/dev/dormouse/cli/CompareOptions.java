@@ -8,8 +8,12 @@ import dev.dormouse.cli.bench.ComparisonReport;
 import dev.dormouse.cli.bench.Paint;
 import dev.dormouse.cli.bench.UnusableInputException;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** When a change is one, and how comparisons are printed. */
@@ -26,6 +30,9 @@ final class CompareOptions {
 
     @Option(names = "--alpha", defaultValue = "0.05", paramLabel = "P", description = "How often an unchanged build may be called changed. Default: ${DEFAULT-VALUE}.")
     private double alpha;
+
+    @Option(names = "--report", paramLabel = "FILE", description = "Write the comparison there, in the format; the terminal gets text.")
+    private @Nullable Path report;
 
     @Option(names = "--no-color", description = "No colours; $NO_COLOR does the same.")
     private boolean plain;
@@ -54,15 +61,30 @@ final class CompareOptions {
     }
 
     private void print(List<Comparison> comparisons) throws IOException {
+        if (report == null) {
+            System.out.print(rendered(comparisons, format, paint()));
+        } else {
+            Files.writeString(report, rendered(comparisons, format, Paint.Plain));
+            System.out.print(rendered(comparisons, Format.text, paint()));
+        }
+    }
+
+    private Paint paint() {
         boolean colours = !plain && System.getenv("NO_COLOR") == null && System.console() != null
                 && System.console().isTerminal();
-        switch (format) {
-            case text -> comparisons.forEach(comparison -> System.out
-                    .println(ComparisonReport.text(comparison, colours ? Paint.Ansi : Paint.Plain)));
-            case markdown -> comparisons.forEach(comparison -> System.out
-                    .println(ComparisonReport.markdown(comparison)));
-            case json -> System.out.println(new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT)
-                    .writeValueAsString(comparisons));
-        }
+        return colours ? Paint.Ansi : Paint.Plain;
+    }
+
+    private static String rendered(List<Comparison> comparisons, Format format, Paint paint) throws IOException {
+        return switch (format) {
+            case text -> comparisons.stream()
+                    .map(comparison -> ComparisonReport.text(comparison, paint) + "\n")
+                    .collect(Collectors.joining());
+            case markdown -> comparisons.stream()
+                    .map(comparison -> ComparisonReport.markdown(comparison) + "\n")
+                    .collect(Collectors.joining());
+            case json -> new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT)
+                    .writeValueAsString(comparisons) + "\n";
+        };
     }
 }

@@ -45,12 +45,32 @@ public final class ComparisonReport {
         return text.append('\n').append(summary(comparison)).append('\n').toString();
     }
 
-    /** One line: how many keys changed, and which way. */
+    /** A line per total (R21), then how many keys changed, and which way. */
     public static String summary(Comparison comparison) {
-        return String.format(Locale.ROOT, "%d better, %d worse, %d the same, %d not comparable",
+        StringBuilder text = new StringBuilder();
+        for (Change change : comparison.changes()) {
+            if (change.key().endsWith("total") && change.delta() != null) {
+                text.append(String.format(Locale.ROOT, "%s: %s -> %s %s, %s%n", change.key(), number(change.baseline()),
+                        number(change.candidate()), change.unit(), switch (change.verdict()) {
+                            case Better -> "improved by " + by(change);
+                            case Worse -> "worse by " + by(change);
+                            case Same -> "no change";
+                            case Unclear, OnlyBaseline, OnlyCandidate -> "too few samples to tell";
+                        }));
+            }
+        }
+        return text.append(String.format(Locale.ROOT, "%d better, %d worse, %d the same, %d not comparable",
                 count(comparison, Verdict.Better), count(comparison, Verdict.Worse), count(comparison, Verdict.Same),
                 count(comparison, Verdict.Unclear) + count(comparison, Verdict.OnlyBaseline)
-                        + count(comparison, Verdict.OnlyCandidate));
+                        + count(comparison, Verdict.OnlyCandidate)))
+                .toString();
+    }
+
+    private static String by(Change change) {
+        Double delta = change.delta();
+        Double percent = change.percent();
+        return String.format(Locale.ROOT, "%.2f %s (%s %%)", delta == null ? 0 : Math.abs(delta), change.unit(),
+                percent == null ? "n/a" : String.format(Locale.ROOT, "%.2f", Math.abs(percent)));
     }
 
     private static long count(Comparison comparison, Verdict verdict) {

@@ -18,8 +18,9 @@ import org.jspecify.annotations.Nullable;
  * What medians are held against, in one file (R43).
  *
  * @param targets key of a measurement → its target
+ * @param lazy what must not be loaded, by its key among a result's lazy facts (R27); absent for nothing
  */
-public record Targets(Map<String, Target> targets) {
+public record Targets(Map<String, Target> targets, List<String> lazy) {
     private static final ObjectMapper YAML = new ObjectMapper(new YAMLFactory())
             .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES);
 
@@ -48,8 +49,14 @@ public record Targets(Map<String, Target> targets) {
         }
     }
 
-    public Targets {
-        targets = new TreeMap<>(targets);
+    public Targets(Map<String, Target> targets, @Nullable List<String> lazy) {
+        this.targets = new TreeMap<>(targets);
+        this.lazy = lazy == null ? List.of() : List.copyOf(lazy);
+    }
+
+    /** Of those that must be lazy, the ones that a result says were loaded; what it does not know is not held against it. */
+    public List<String> eager(BenchResult result) {
+        return lazy.stream().filter(key -> Boolean.FALSE.equals(result.lazy().get(key))).toList();
     }
 
     /** @throws UnusableInputException when the file cannot be read as targets */

@@ -17,42 +17,34 @@ public final class PlainRead {
 
     private PlainRead() {}
 
-    /** What happens before each pass, outside of what is timed. */
-    @FunctionalInterface
-    public interface Before {
-        void pass() throws IOException, InterruptedException;
-    }
-
     /**
      * The median of five passes over the packs below a folder, in bytes per second.
      *
      * @throws IOException when there is no pack
      */
-    public static double rate(Path volume) throws IOException, InterruptedException {
-        return rate(volume, ".pack", () -> {
-        });
-    }
-
-    /** The same over files with this ending, each pass after {@code before}. */
-    public static double rate(Path folder, String ending, Before before) throws IOException, InterruptedException {
-        List<Path> files = files(folder, ending);
+    public static double rate(Path volume) throws IOException {
         double[] rates = new double[READS];
-        ByteBuffer buffer = ByteBuffer.allocateDirect(BLOCK);
         for (int i = 0; i < READS; i++) {
-            before.pass();
-            long bytes = 0;
-            long start = System.nanoTime();
-            for (Path file : files) {
-                try (FileChannel channel = FileChannel.open(file)) {
-                    for (int read; (read = channel.read(buffer.clear())) >= 0;) {
-                        bytes += read;
-                    }
-                }
-            }
-            rates[i] = bytes * 1e9 / (System.nanoTime() - start);
+            rates[i] = once(volume, ".pack");
         }
         Arrays.sort(rates);
         return rates[READS / 2];
+    }
+
+    /** One pass over the files with this ending, in bytes per second. */
+    public static double once(Path folder, String ending) throws IOException {
+        List<Path> files = files(folder, ending);
+        ByteBuffer buffer = ByteBuffer.allocateDirect(BLOCK);
+        long bytes = 0;
+        long start = System.nanoTime();
+        for (Path file : files) {
+            try (FileChannel channel = FileChannel.open(file)) {
+                for (int read; (read = channel.read(buffer.clear())) >= 0;) {
+                    bytes += read;
+                }
+            }
+        }
+        return bytes * 1e9 / (System.nanoTime() - start);
     }
 
     /** Bytes of the files with this ending. */

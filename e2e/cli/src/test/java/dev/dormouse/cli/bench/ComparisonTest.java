@@ -115,6 +115,33 @@ class ComparisonTest {
     }
 
     @Test
+    @DisplayName("R8, R17, R20, R21: title, measurements, counts, lazy loading, summary, in this order")
+    void reportsInTheOrderOfTheSource() throws Exception {
+        BenchResult before = lazy("a", 100, Map.of("x", true, "y", false, "z", true));
+        BenchResult after = lazy("b", 80, Map.of("x", false, "y", true, "z", true, "new", true));
+
+        String text = ComparisonReport.text(Comparison.of(before, after, RULES), Paint.Plain);
+
+        assertThat(text).containsSubsequence("COLD START BENCHMARK: ref-a -> ref-b", "MEASUREMENTS", "↓ better",
+                "COUNTS",
+                "LAZY LOADING", "SUMMARY");
+        assertThat(text).containsPattern("x +loaded +now eager")
+                .containsPattern("y +not loaded +now lazy")
+                .containsPattern("z +not loaded +no change")
+                .containsPattern("new +not loaded +n/a in the baseline")
+                .containsPattern(
+                        "total: 1\\d\\d?\\.\\d+ -> 8\\d\\.\\d+ ms, improved by \\d+\\.\\d+ ms \\(\\d+\\.\\d+ %\\)|total: 9\\d\\.\\d+ -> ");
+        assertThat(ComparisonReport.markdown(Comparison.of(before, after, RULES))).contains("improved by");
+    }
+
+    private static BenchResult lazy(String run, double millis, Map<String, Boolean> lazy) {
+        BenchResult result = Results.of(run, Map.of("total", Results.around(millis, 5)));
+        return new BenchResult(result.schemaVersion(), result.runId(), result.timestamp(), result.ref(),
+                result.command(), result.environment(), result.measurements(), Map.of("classes", 9L), lazy,
+                List.of());
+    }
+
+    @Test
     @DisplayName("R39: of an unchanged build with twelve keys, at most five in a hundred comparisons find a change")
     void unchangedBuildsSeldomChange() throws Exception {
         Random random = new Random(20261121);

@@ -51,6 +51,20 @@ class ResultFolderTest {
     }
 
     @Test
+    @DisplayName("R12: a result of the source document's tool is refused by name, not misread")
+    void refusesTheSourcesOwnFormat() throws Exception {
+        Path file = Files.writeString(folder.resolve("cold_start_latest.json"),
+                """
+                {"timestamp": 1700000000.0, "python_version": "3.12", "measurements": {"runpod_total": {"min": 375.97,
+                 "max": 527.9, "mean": 393.91, "median": 380.4, "iterations": 10}},
+                 "module_counts": {"total": 698, "filtered": 48}, "paramiko_eagerly_loaded": true, "ssh_cli_loaded": true}
+                """);
+
+        assertThatThrownBy(() -> ResultFolder.read(file)).isInstanceOf(UnusableInputException.class)
+                .hasMessageContaining("no schemaVersion");
+    }
+
+    @Test
     void refusesWhatIsNoResult() throws Exception {
         Path text = Files.writeString(folder.resolve("text.json"), "mean 3 ms");
         Path part = Files.writeString(folder.resolve("part.json"), "{\"schemaVersion\": 1}");

@@ -7,6 +7,7 @@ import dev.dormouse.cli.bench.Targets.Line;
 import dev.dormouse.cli.bench.Targets.Standing;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -31,6 +32,16 @@ class TargetsTest {
 
         assertThat(Targets.read(file).check(result)).extracting(Line::standing)
                 .containsExactly(Standing.Met, Standing.Missed, Standing.Failed, Standing.Failed);
+    }
+
+    @Test
+    @DisplayName("R5, R27: what must be lazy and was loaded is named")
+    void eagerIsNamed() throws Exception {
+        Path file = Files.writeString(folder.resolve("targets.yaml"), "targets: {a: {target: 3}}\nlazy: [x, y, z]\n");
+        BenchResult result = new BenchResult(BenchResult.SCHEMA, "r", "2026-01-02T03:04:05Z", "r", "c", Map.of(),
+                Map.of(), Map.of(), Map.of("x", true, "y", false), List.of());
+
+        assertThat(Targets.read(file).eager(result)).containsExactly("y");
     }
 
     @Test

@@ -124,17 +124,24 @@ public final class BenchSession implements AutoCloseable {
     /** @param command what to type to measure again */
     public BenchResult result(String command) {
         Map<String, Measurement> measured = bench.measurements();
+        notes.addAll(noise(measured));
+        environment.with(bench.pageCache());
+        return new BenchResult(BenchResult.SCHEMA, run, site.clock().instant().toString(), subject.ref(), command,
+                environment.facts(), measured, jvms.counts(), jvms.lazy(), notes);
+    }
+
+    /** A sentence for each total whose samples lie too far apart. */
+    static List<String> noise(Map<String, Measurement> measured) {
+        List<String> sentences = new ArrayList<>();
         measured.forEach((key, measurement) -> {
             Summary summary = measurement.summary();
             if (key.endsWith(".total") && summary.variation() > NOISY) {
-                notes.add(String.format(Locale.ROOT,
+                sentences.add(String.format(Locale.ROOT,
                         "%s varies by %.0f %% of its mean (%.0f to %.0f %s): the machine was not quiet", key,
                         summary.variation() * 100, summary.min(), summary.max(), measurement.unit()));
             }
         });
-        environment.with(bench.pageCache());
-        return new BenchResult(BenchResult.SCHEMA, run, site.clock().instant().toString(), subject.ref(), command,
-                environment.facts(), measured, jvms.counts(), jvms.lazy(), notes);
+        return List.copyOf(sentences);
     }
 
     /** Deletes its copies; the cluster stays. */

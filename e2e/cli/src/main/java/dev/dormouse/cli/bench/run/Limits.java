@@ -10,7 +10,6 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -19,11 +18,10 @@ import java.util.OptionalDouble;
 import java.util.TreeMap;
 
 /**
- * What this machine can do at best with the bytes of a start, measured in the same run, and the page cache that the starts
- * found.
+ * What this machine can do at best with the bytes of a start, measured right before each start, so that what disturbs the
+ * machine disturbs both; and the page cache that the starts found.
  */
 final class Limits {
-    private static final int COPIES = 5;
     private static final int BLOCK = 64 << 20;
     /** Shares of this and more, or of the rest and less, count as all and as nothing. */
     private static final double NEARLY_ALL = 0.95;
@@ -32,6 +30,8 @@ final class Limits {
     private final BenchPlan plan;
     private final Samples samples;
     private final Optional<Path> source;
+    private final ByteBuffer from = touched();
+    private final ByteBuffer to = touched();
     private final List<Double> sourceShares = new ArrayList<>();
     private final List<Double> snapshotShares = new ArrayList<>();
 
@@ -42,17 +42,31 @@ final class Limits {
         this.source = SourceFiles.of(site, model);
     }
 
-    void beforeCold() throws IOException, InterruptedException {
+    void beforeCold(boolean counts) throws IOException, InterruptedException {
         if (source.isPresent()) {
+            plainRead("cold", counts, source.get(), "");
             prepare(source.get(), sourceShares);
         }
     }
 
-    void beforeRestore(ModelCopy copy) throws IOException, InterruptedException {
+    void beforeRestore(Kind kind, boolean counts, ModelCopy copy) throws IOException, InterruptedException {
         Optional<Path> volume = volume(copy);
         if (volume.isPresent()) {
+            if (kind == Kind.Restore) {
+                plainRead("restore", counts, volume.get(), ".pack");
+                samples.add("restore.memory_copy", "GB/s", Better.Higher, counts, memoryCopy() / 1e9);
+            }
             prepare(volume.get(), snapshotShares);
         }
+    }
+
+    /** With a page cache that is kept this also brings it into the state that it says: all resident. */
+    private void plainRead(String kind, boolean counts, Path folder, String ending)
+            throws IOException, InterruptedException {
+        if (plan.pageCache() == PageCache.Drop) {
+            FileCache.drop(folder);
+        }
+        samples.add(kind + ".plain_read", "GB/s", Better.Higher, counts, PlainRead.once(folder, ending) / 1e9);
     }
 
     private void prepare(Path folder, List<Double> shares) throws IOException, InterruptedException {
@@ -60,14 +74,6 @@ final class Limits {
             FileCache.drop(folder);
         }
         FileCache.share(folder).ifPresent(shares::add);
-    }
-
-    private PlainRead.Before before(Path folder) {
-        return () -> {
-            if (plan.pageCache() == PageCache.Drop) {
-                FileCache.drop(folder);
-            }
-        };
     }
 
     private Optional<Path> volume(ModelCopy copy) {
@@ -95,52 +101,51 @@ final class Limits {
         }
     }
 
-    /** @param copy whose restores were measured; empty when none were */
-    void measure(Optional<ModelCopy> copy) throws IOException, InterruptedException {
-        if (plan.has(Kind.Cold) && source.isPresent()) {
-            cold(source.get());
+    /** Each start over its own limit, and kinds over each other. */
+    void ratios() throws IOException {
+        if (source.isPresent()) {
+            double bytes = PlainRead.bytes(source.get(), "") / 1e6;
+            pairs("cold." + PhaseTiming.WEIGHT_LOAD, "cold.plain_read", (millis, read) -> samples
+                    .add("cold.of_plain_read", "ratio", Better.Higher, true, bytes / millis / read));
         }
-        Optional<Path> volume = copy.flatMap(this::volume);
-        if (plan.has(Kind.Restore) && volume.isPresent()) {
-            double read = PlainRead.rate(volume.get(), ".pack", before(volume.get()));
-            double memory = memoryCopy();
-            samples.add("restore.plain_read", "GB/s", Better.Higher, true, read / 1e9);
-            samples.add("restore.memory_copy", "GB/s", Better.Higher, true, memory / 1e9);
-            samples.ratio("restore.of_plain_read", Better.Higher, "restore.rate", read / 1e9);
-            samples.ratio("restore.of_memory_copy", Better.Higher, "restore.rate", memory / 1e9);
-        }
+        pairs("restore.rate", "restore.plain_read", (rate, read) -> samples.add("restore.of_plain_read", "ratio",
+                Better.Higher, true, rate / read));
+        pairs("restore.rate", "restore.memory_copy", (rate, copy) -> samples.add("restore.of_memory_copy", "ratio",
+                Better.Higher, true, rate / copy));
+        pairs("restore.total", "bare.total", (watched, bare) -> samples.add("restore.to_bare", "ratio", Better.Lower,
+                true, watched / bare));
         samples.ratio("restore.to_cold", Better.Lower, "restore.total", samples.median("cold.total").orElse(0));
         samples.ratio("load.to_restore", Better.Lower, "load.total", samples.median("restore.total").orElse(0));
-        samples.ratio("restore.to_bare", Better.Lower, "restore.total", samples.median("bare.total").orElse(0));
     }
 
-    private void cold(Path folder) throws IOException, InterruptedException {
-        double read = PlainRead.rate(folder, "", before(folder));
-        samples.add("cold.plain_read", "GB/s", Better.Higher, true, read / 1e9);
-        Measurement load = samples.measurements().get("cold." + PhaseTiming.WEIGHT_LOAD);
-        if (load != null) {
-            double bytes = PlainRead.bytes(folder, "");
-            load.samples()
-                    .forEach(millis -> samples.add("cold.of_plain_read", "ratio", Better.Higher, true,
-                            bytes / (millis / 1e3) / read));
+    @FunctionalInterface
+    private interface Pair {
+        void of(double figure, double limit);
+    }
+
+    private void pairs(String figure, String limit, Pair pair) {
+        Measurement figures = samples.measurements().get(figure);
+        Measurement limits = samples.measurements().get(limit);
+        if (figures != null && limits != null) {
+            for (int i = 0; i < Math.min(figures.samples().size(), limits.samples().size()); i++) {
+                pair.of(figures.samples().get(i), limits.samples().get(i));
+            }
         }
     }
 
-    /** Bytes per second of one thread that copies memory into memory it wrote before; the median of five passes. */
-    private static double memoryCopy() {
-        ByteBuffer from = ByteBuffer.allocateDirect(BLOCK);
-        ByteBuffer to = ByteBuffer.allocateDirect(BLOCK);
+    /** Bytes per second of one thread that copies memory into memory, both of which it wrote before. */
+    private double memoryCopy() {
+        from.put(0, (byte) (from.get(0) + 1));
+        long start = System.nanoTime();
+        to.clear().put(from.clear());
+        return BLOCK * 1e9 / (System.nanoTime() - start);
+    }
+
+    private static ByteBuffer touched() {
+        ByteBuffer buffer = ByteBuffer.allocateDirect(BLOCK);
         for (int i = 0; i < BLOCK; i += 4096) {
-            from.put(i, (byte) 1);
-            to.put(i, (byte) 1);
+            buffer.put(i, (byte) 1);
         }
-        double[] rates = new double[COPIES];
-        for (int i = 0; i < COPIES; i++) {
-            long start = System.nanoTime();
-            to.clear().put(from.clear());
-            rates[i] = BLOCK * 1e9 / (System.nanoTime() - start);
-        }
-        Arrays.sort(rates);
-        return rates[COPIES / 2];
+        return buffer;
     }
 }

@@ -15,7 +15,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -31,7 +30,6 @@ import org.jspecify.annotations.Nullable;
 public final class ModelBench implements AutoCloseable {
     /** How long a copy may take to fall asleep; a start has the plan's timeout. */
     private static final Duration PATIENCE = Duration.ofMinutes(15);
-    private static final int LOOKS = 3;
 
     private final Site site;
     private final String run;
@@ -116,7 +114,7 @@ public final class ModelBench implements AutoCloseable {
 
     private void cold(int start) throws IOException, InterruptedException {
         try (ModelCopy copy = ModelCopy.create(site, model, run, Integer.toString(start), 1, plan.timeout())) {
-            limits.beforeCold();
+            limits.beforeCold(start >= plan.warmups());
             try (WakeMeter meter = meter(copy)) {
                 sample(Kind.Cold, start, wake(copy, meter, 1));
             }
@@ -138,7 +136,7 @@ public final class ModelBench implements AutoCloseable {
 
     private void restore(Kind kind, int start) throws IOException, InterruptedException {
         ModelCopy copy = copy();
-        limits.beforeRestore(copy);
+        limits.beforeRestore(kind, start >= plan.warmups(), copy);
         WakeTrace wake = kind == Kind.Bare ? unwatched(copy) : watched(copy, kind == Kind.Load ? plan.clients() : 1);
         mustHaveRestored(wake);
         sample(kind, start, wake);
@@ -182,7 +180,7 @@ public final class ModelBench implements AutoCloseable {
                 crowd(copy.name(), clients);
             }
         } catch (IOException e) {
-            throw new IOException(e.getMessage() + copy.lastWords(), e);
+            throw new IOException((e.getMessage() == null ? e.toString() : e.getMessage()) + copy.lastWords(), e);
         }
     }
 
@@ -225,37 +223,31 @@ public final class ModelBench implements AutoCloseable {
 
     private void throughAndPast() throws IOException, InterruptedException {
         ModelCopy copy = copy();
+        copy.sleepsAfter(ModelCopy.AWAKE);
         ask(copy, 1);
         try (WakeMeter meter = meter(copy)) {
             new GatewayTurns(site, request, http, samples).measure(copy.name(), pod(meter), plan);
         }
+        copy.sleepsAfter(ModelCopy.SLEEPY);
         awaitAsleep(copy);
     }
 
-    /** What this machine can do at best, and what can be seen of a pod that is awake; none of it is timed with a start. */
+    /** Starts over their limits, and what can be seen of a pod that is awake; none of it is timed with a start. */
     private void holdAgainstLimits() throws IOException, InterruptedException {
-        Optional<ModelCopy> copy = Optional.ofNullable(restored);
-        limits.measure(copy);
-        if (copy.isPresent()) {
-            look(copy.get());
+        limits.ratios();
+        if (restored != null) {
+            look(restored);
         }
     }
 
-    /** On a machine with much to do a copy may fall asleep while it is looked at; then it is woken once more. */
     private void look(ModelCopy copy) throws IOException, InterruptedException {
-        for (int tries = LOOKS;; tries--) {
-            ask(copy, 1);
-            try (WakeMeter meter = meter(copy)) {
-                Pod pod = pod(meter);
-                visit.look(pod);
-                ImagePulls.millis(site.client(), pod)
-                        .ifPresent(millis -> samples.add("image_pull", "ms", Better.Lower, true, millis));
-                return;
-            } catch (IOException e) {
-                if (tries == 0) {
-                    throw e;
-                }
-            }
+        copy.sleepsAfter(ModelCopy.AWAKE);
+        ask(copy, 1);
+        try (WakeMeter meter = meter(copy)) {
+            Pod pod = pod(meter);
+            visit.look(pod);
+            ImagePulls.millis(site.client(), pod)
+                    .ifPresent(millis -> samples.add("image_pull", "ms", Better.Lower, true, millis));
         }
     }
 

@@ -10,6 +10,8 @@ import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.dsl.base.PatchContext;
+import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
@@ -28,6 +30,9 @@ final class ModelCopy implements AutoCloseable {
     private static final Duration PATIENCE = Duration.ofMinutes(3);
     private static final Duration LOOK = Duration.ofMillis(20);
     private static final int LAST_LINES = 50;
+    /** Idle seconds of a copy between its starts, and while it is to stay awake. */
+    static final int SLEEPY = 1;
+    static final int AWAKE = 60;
 
     private final KubernetesClient client;
     private final String namespace;
@@ -95,7 +100,7 @@ final class ModelCopy implements AutoCloseable {
         spec.withObject("/scaling")
                 .put("minReplicas", 0)
                 .put("maxReplicas", 1)
-                .put("idleSeconds", 1)
+                .put("idleSeconds", SLEEPY)
                 .put("initialStart", "Never");
         ObjectNode requests = spec.withObject("/requests");
         requests.put("concurrencyLimit", Math.max(clients, requests.path("concurrencyLimit").asInt(10)));
@@ -105,6 +110,19 @@ final class ModelCopy implements AutoCloseable {
 
     String name() {
         return name;
+    }
+
+    /**
+     * Puts off the sleep of a copy that is looked at, or that is asked past the gateway, which then sees too little traffic.
+     *
+     * @param seconds without a request before it sleeps
+     */
+    void sleepsAfter(int seconds) {
+        client.resources(InferenceModel.class)
+                .inNamespace(namespace)
+                .withName(name)
+                .patch(PatchContext.of(PatchType.JSON_MERGE),
+                        "{\"spec\": {\"scaling\": {\"idleSeconds\": " + seconds + "}}}");
     }
 
     /** The claim that the operator makes for a model that names none. */

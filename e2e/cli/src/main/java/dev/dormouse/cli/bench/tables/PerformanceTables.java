@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /** Markdown of recorded results: figure, limit or peer, ratio, goal, date, command. Equal results give equal text. */
 public final class PerformanceTables {
@@ -90,20 +91,21 @@ public final class PerformanceTables {
         return text.toString();
     }
 
-    /** Means, because they add up to the whole. */
+    /** Means, because they add up to the whole; of the middle half, because a few starts of a busy machine outweigh the rest. */
     private static String steps(List<BenchResult> all, String kind, String title) {
         List<BenchResult> results = all.stream()
                 .filter(result -> summary(result, kind + ".outside_phases").isPresent())
                 .toList();
-        StringBuilder text = new StringBuilder("**" + title + "**: means in ms, share of the start.\n\n");
+        StringBuilder text = new StringBuilder(
+                "**" + title + "**: means in ms over the middle half of the starts, share of the start.\n\n");
         List<String> refs = results.stream().map(BenchResult::ref).toList();
         text.append(row("step", refs)).append("|---|").append("---:|".repeat(refs.size())).append('\n');
         for (Map.Entry<String, String> step : STEPS) {
             String key = kind + "." + step.getKey();
             if (results.stream().anyMatch(result -> summary(result, key).isPresent())) {
                 text.append(row(step.getValue(), results.stream()
-                        .map(result -> summary(result, key)
-                                .map(s -> format("%.0f (%.0f %%)", s.mean(), 100 * s.mean() / total(result, kind)))
+                        .map(result -> middle(result, kind, key)
+                                .map(mean -> format("%.0f (%.0f %%)", mean, 100 * mean / total(result, kind)))
                                 .orElse("–"))
                         .toList()));
             }
@@ -114,9 +116,31 @@ public final class PerformanceTables {
 
     private static double total(BenchResult result, String kind) {
         return STEPS.stream()
-                .flatMap(step -> summary(result, kind + "." + step.getKey()).stream())
-                .mapToDouble(Summary::mean)
+                .flatMap(step -> middle(result, kind, kind + "." + step.getKey()).stream())
+                .mapToDouble(Double::doubleValue)
                 .sum();
+    }
+
+    /** Over the same starts for every step: those whose totals lie in the middle half. */
+    private static Optional<Double> middle(BenchResult result, String kind, String key) {
+        Measurement totals = result.measurements().get(kind + ".total");
+        Measurement step = result.measurements().get(key);
+        if (totals == null || step == null) {
+            return Optional.empty();
+        }
+        if (step.samples().size() != totals.samples().size()) {
+            return Optional.of(step.summary().mean()); // a phase that some starts skipped
+        }
+        int n = totals.samples().size();
+        int cut = Math.min((n + 2) / 4, (n - 1) / 2);
+        return Optional.of(IntStream.range(0, n)
+                .boxed()
+                .sorted(Comparator.comparing(start -> totals.samples().get(start)))
+                .skip(cut)
+                .limit(n - 2L * cut)
+                .mapToDouble(start -> step.samples().get(start))
+                .average()
+                .orElseThrow());
     }
 
     private static String ratios(List<BenchResult> results) {

@@ -32,7 +32,7 @@ function add(parent, ...made) { const node = el(...made); parent.append(node); r
 function tip(text) { return {'data-tip': text, tabindex: 0, 'aria-label': text.replaceAll('\n', ', ')}; }
 function canvas(id, height) {
   const host = $(id); host.replaceChildren();
-  const width = Math.max(340, host.clientWidth || 1000);
+  const width = Math.max(260, host.clientWidth || 1000);
   return [add(host, 'svg', {width, height, role: 'img'}), width];
 }
 function ticks(max, most) {
@@ -44,6 +44,14 @@ function axis(svg, scale, max, most, top, bottom, unit) {
     add(svg, 'line', {class: 'grid', x1: scale(tick), x2: scale(tick), y1: top, y2: bottom});
     add(svg, 'text', {class: 'quiet', x: scale(tick), y: bottom + 17, 'text-anchor': 'middle'}, tick === 0 ? '0' : unit === 'ms' ? (max >= 2000 ? +(tick / 1000).toFixed(2) + ' s' : +tick.toFixed(2) + ' ms') : figure(tick, unit));
   }
+}
+
+/** Mean of a step over the starts whose totals lie in the middle half: the same starts for every step, so that steps add up. */
+function middle(kind, key) {
+  const totals = of(kind + '.total').samples, samples = of(`${kind}.${key}`).samples, n = totals.length;
+  if (samples.length !== n) return of(`${kind}.${key}`).summary.mean;
+  const cut = Math.min(Math.floor((n + 2) / 4), Math.floor((n - 1) / 2)), kept = totals.map((_, i) => i).sort((a, b) => totals[a] - totals[b]).slice(cut, n - cut);
+  return kept.reduce((sum, i) => sum + samples[i], 0) / kept.length;
 }
 
 function hero() {
@@ -68,12 +76,12 @@ function waterfall() {
   const rows = kinds.map(([kind]) => STEPS.filter(([key]) => of(`${kind}.${key}`)));
   const height = rows.reduce((sum, r) => sum + 40 + r.length * 25, 0) + 30;
   const [svg, width] = canvas('waterfall', height);
-  const left = width < 620 ? 132 : 178, right = 78, max = Math.max(...kinds.map(([kind], i) => rows[i].reduce((sum, [key]) => sum + of(`${kind}.${key}`).summary.mean, 0)));
+  const left = width < 620 ? 132 : 178, right = 78, max = Math.max(...kinds.map(([kind], i) => rows[i].reduce((sum, [key]) => sum + middle(kind, key), 0)));
   const scale = value => left + value / max * (width - left - right);
   axis(svg, scale, max, width < 620 ? 4 : 8, 6, height - 26, 'ms');
   let y = 4;
   kinds.forEach(([kind, name, why], i) => {
-    const total = rows[i].reduce((sum, [key]) => sum + of(`${kind}.${key}`).summary.mean, 0);
+    const total = rows[i].reduce((sum, [key]) => sum + middle(kind, key), 0);
     const head = add(svg, 'g', {});
     add(head, 'rect', {x: 0, y: y + 5, width: 11, height: 11, rx: 3, fill: `var(--${kind})`});
     add(head, 'text', {class: 'kind', x: 19, y: y + 16}, name);
@@ -82,12 +90,12 @@ function waterfall() {
     y += 28;
     let at = 0;
     for (const [key, label, group] of rows[i]) {
-      const measured = of(`${kind}.${key}`).summary, x = scale(at), w = Math.max(2, scale(at + measured.mean) - x);
+      const measured = of(`${kind}.${key}`).summary, mean = middle(kind, key), x = scale(at), w = Math.max(2, scale(at + mean) - x);
       add(svg, 'text', {class: 'quiet', x: left - 12, y: y + 14, 'text-anchor': 'end'}, label);
       add(svg, 'rect', {x, y: y + 1, width: w, height: 19, rx: 4, fill: `var(--${group})`, 'data-key': `${kind}.${key}`,
-        ...tip(`${name}: ${label}\nmean ${millis(measured.mean)}, ${(measured.mean / total * 100).toFixed(1)} % of the start\nmedian ${millis(measured.median)}, p95 ${millis(measured.p95)}, n ${measured.n}\nbegins after ${millis(at)}`)});
-      add(svg, 'text', {class: 'quiet', x: x + w + 7, y: y + 14}, millis(measured.mean));
-      at += measured.mean; y += 25;
+        ...tip(`${name}: ${label}\nmean ${millis(mean)}, ${(mean / total * 100).toFixed(1)} % of the start\nmedian ${millis(measured.median)}, p95 ${millis(measured.p95)}, n ${measured.n}\nbegins after ${millis(at)}`)});
+      add(svg, 'text', {class: 'quiet', x: x + w + 7, y: y + 14}, millis(mean));
+      at += mean; y += 25;
     }
     y += 12;
   });
@@ -98,7 +106,8 @@ function waterfall() {
 function density(samples, min, max, points) {
   const n = samples.length, mean = samples.reduce((a, b) => a + b, 0) / n;
   const deviation = Math.sqrt(samples.reduce((a, b) => a + (b - mean) ** 2, 0) / Math.max(1, n - 1));
-  const h = Math.max(1.06 * deviation * n ** -0.2, (max - min) / 200);
+  const sorted = [...samples].sort((a, b) => a - b), quartiles = sorted[Math.floor(n * .75)] - sorted[Math.floor(n * .25)];
+  const h = Math.max(.9 * Math.min(deviation, quartiles / 1.34 || deviation) * n ** -0.2, (max - min) / 150);
   return Array.from({length: points}, (_, i) => {
     const at = min + (max - min) * i / (points - 1);
     return [at, samples.reduce((sum, s) => sum + Math.exp(-0.5 * ((at - s) / h) ** 2), 0) / (n * h)];
@@ -119,7 +128,7 @@ function distribution() {
       fill: `var(--${kind})`, 'fill-opacity': .22, stroke: `var(--${kind})`, 'stroke-opacity': .7, 'data-shape': kind});
     add(svg, 'line', {x1: scale(s.median), x2: scale(s.median), y1: base - 54, y2: base + 24, stroke: `var(--${kind})`, 'stroke-width': 2});
     measured.samples.forEach((sample, n) => add(svg, 'circle', {cx: scale(sample), cy: base + 8 + (n * 7) % 15, r: 4, fill: `var(--${kind})`, 'fill-opacity': .8, 'data-sample': kind, ...tip(`${name}, start ${n + 1}\n${millis(sample)}`)}));
-    add(svg, 'text', {class: 'kind', x: 0, y: base - 18}, name);
+    add(svg, 'text', {class: 'kind', x: 0, y: base - 18}, width < 620 ? name.replace('Restore, ', '') : name);
     add(svg, 'text', {class: 'quiet', x: 0, y: base + 1}, `median ${millis(s.median)}`);
     add(svg, 'text', {class: 'quiet', x: 0, y: base + 18}, `${millis(s.min)} – ${millis(s.max)}`);
   });
@@ -149,8 +158,8 @@ function overview() {
 function ratios() {
   const shown = RATIOS.filter(([key]) => of(key)), row = 46, height = shown.length * row + 22, [svg, width] = canvas('ratios', height);
   if (!shown.length) { add(svg, 'text', {class: 'quiet', x: 0, y: 14}, 'no ratios in this result'); return; }
-  const left = width < 620 ? 0 : 330, span = width - left - 70, place = v => left + span * (Math.log10(Math.min(10, Math.max(.1, v))) + 1) / 2;
-  for (const tick of [.1, .2, .5, 1, 2, 5, 10]) add(svg, 'text', {class: 'quiet', x: place(tick), y: height - 4, 'text-anchor': 'middle'}, tick);
+  const left = width < 620 ? 0 : 330, span = width - left - 70, place = v => left + span * (Math.log10(Math.min(10, Math.max(.01, v))) + 2) / 3;
+  for (const tick of [.01, .1, 1, 10]) add(svg, 'text', {class: 'quiet', x: place(tick), y: height - 4, 'text-anchor': 'middle'}, tick);
   shown.forEach(([key, name, better], i) => {
     const s = of(key).summary, y = i * row + 18;
     add(svg, 'text', {x: 0, y: y + (left ? 5 : -4)}, name);
@@ -186,10 +195,11 @@ function trend() {
   add(svg, 'path', {d: 'M' + line(p => p.high).join(' L') + ' L' + line(p => p.low).reverse().join(' L') + ' Z', fill: 'var(--restore)', 'fill-opacity': .14, 'data-band': ''});
   add(svg, 'path', {d: 'M' + line(p => p.median).join(' L'), fill: 'none', stroke: 'var(--restore)', 'stroke-width': 2.5, 'stroke-linejoin': 'round'});
   const every = Math.ceil(points.length / Math.max(2, Math.floor(width / 130)));
+  const sameRef = new Set(points.map(p => p.r.ref)).size === 1;
   points.forEach((p, i) => {
     add(svg, 'circle', {cx: x(i), cy: y(p.median), r: 5.5, fill: 'var(--restore)', stroke: 'var(--panel)', 'stroke-width': 2, 'data-run': p.r.runId,
       ...tip(`${p.r.ref}\n${p.r.timestamp.slice(0, 16).replace('T', ' ')}\nmedian ${figure(p.median, p.unit)}, middle 80 % ${figure(p.low, p.unit)} – ${figure(p.high, p.unit)}\nn ${p.n}`)});
-    if (i % every === 0) add(svg, 'text', {class: 'quiet', x: x(i), y: bottom + 20, 'text-anchor': i === 0 ? 'start' : i === points.length - 1 ? 'end' : 'middle'}, p.r.ref.length > 18 ? p.r.ref.slice(0, 17) + '…' : p.r.ref);
+    if (i % every === 0) add(svg, 'text', {class: 'quiet', x: x(i), y: bottom + 20, 'text-anchor': i === 0 ? 'start' : i === points.length - 1 ? 'end' : 'middle'}, sameRef ? p.r.timestamp.slice(5, 16).replace('T', ' ') : p.r.ref.length > 18 ? p.r.ref.slice(0, 17) + '…' : p.r.ref);
   });
 }
 

@@ -76,6 +76,21 @@ class SamplesTest {
         assertThat(samples.measurements()).doesNotContainKey("restore.to_cold");
     }
 
+    @Test
+    @DisplayName("R28: totals that lie far apart are said to, and phases are not")
+    void noiseIsSaid() {
+        Samples samples = new Samples();
+        for (long millis : new long[]{1000, 1010, 990, 3000}) {
+            samples.millis("restore.total", true, millis * 1000);
+            samples.millis("restore.weight_load", true, millis * 1000);
+            samples.millis("cold.total", true, 2_000_000 + millis);
+        }
+
+        assertThat(BenchSession.noise(samples.measurements())).singleElement()
+                .asString()
+                .startsWith("restore.total varies by 67 % of its mean (990 to 3000 ms)");
+    }
+
     private static double first(Map<String, Measurement> measured, String key) {
         return Objects.requireNonNull(measured.get(key), key).samples().getFirst();
     }
