@@ -101,7 +101,7 @@ abstract class Story {
     }
 
     /** Without waking it: the gateway's list. */
-    private void awaitListed(String name) {
+    void awaitListed(String name) {
         await().atMost(PATIENCE).until(() -> user().models().contains(name));
     }
 

@@ -79,6 +79,13 @@ public final class LocalCluster implements AutoCloseable {
                     training);
         }
 
+        public Options withImage(String name, List<String> command) {
+            Map<String, List<String>> more = new HashMap<>(images);
+            more.put(name, command);
+            return new Options(home, state, gatewayPort, nodes, gpus, more, operatorSettings, gatewaySettings,
+                    training);
+        }
+
         public Options withGatewaySetting(String key, String value) {
             Map<String, String> more = new HashMap<>(gatewaySettings);
             more.put(key, value);
