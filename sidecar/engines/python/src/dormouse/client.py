@@ -264,6 +264,13 @@ class Sidecar:
         """Ends the connection, also for a thread that waits in :meth:`receive`. Memory stays mapped."""
         self._channel.shutdown()
 
+    def leave(self, timeout: float = 10.0) -> bool:
+        """Ends this side and waits for the sidecar to end its own: it uses no memory of this engine any more.
+
+        :return: whether it did, within so many seconds
+        """
+        return self._channel.leave(timeout)
+
     def close(self) -> None:
         """Leaves. What is mapped stays for whoever looks at it."""
         self._channel.close()

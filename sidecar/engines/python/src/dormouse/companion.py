@@ -35,7 +35,8 @@ class Companion:
         self._join = join
         self._quiesce = quiesce
         self._resume = resume
-        self._requests = dict(requests or {})
+        #: May be set anew by ``join``: another sidecar, other memory.
+        self.requests: Mapping[str, Request] = dict(requests or {})
         self._paused: Optional[threading.Timer] = None
         self._pausing = threading.Lock()
         self._stopped = threading.Event()
@@ -91,8 +92,8 @@ class Companion:
             if kind == "RESUME" and self._resume is not None:
                 self._resume_now()
                 return {"type": "DONE"}
-            if kind in self._requests:
-                return self._requests[kind](request, descriptors)
+            if kind in self.requests:
+                return self.requests[kind](request, descriptors)
         except Exception as e:  # The engine's own code: whatever it throws, the sidecar is told.
             _LOG.exception("%s failed", kind)
             return {"type": "FAILED", "code": "DeviceError" if isinstance(e, DeviceError) else "EngineError",

@@ -104,7 +104,7 @@ class DeviceMemory:
         return {"FETCH": Fetches(self._place, self.regions)} if self._sidecar.memory == Memory.STAGED else {}
 
     def close(self) -> None:
-        """Unmaps and frees. Where the sidecar has the memory mapped (Ipc), it must be gone or have let go."""
+        """Unmaps and frees. No work on the device may use the memory; in mode Ipc, :meth:`Sidecar.leave` comes first."""
         for mapping in self._mappings:
             mapping.close()
         for address in self._own:

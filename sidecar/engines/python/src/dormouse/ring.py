@@ -250,6 +250,7 @@ class Fetches:
         self._place = place
         self._regions = regions
         self._ring: Optional[Ring] = None
+        self._copies: Any = None
 
     def __call__(self, message: Message, descriptors: Sequence[int]) -> Message:
         pieces = message.get("pieces") or []
@@ -259,20 +260,19 @@ class Fetches:
         if descriptors:
             self.close()
             self._ring = Ring(self._place, message, descriptors)
+            self._copies = self._place.copies()
         if self._ring is None:
             raise ProtocolError("the sidecar asks for bytes before it has sent a ring for them")
-        if pieces:
-            copies = self._place.copies()
-            try:
-                for piece in pieces:
-                    slot, address, length = _where(piece, self._regions)
-                    copies.read(self._ring.slot(slot, length), address, length)
-                copies.synchronize()
-            finally:
-                copies.close()
+        for piece in pieces:
+            slot, address, length = _where(piece, self._regions)
+            self._copies.read(self._ring.slot(slot, length), address, length)
+        self._copies.synchronize()
         return {"type": "FILLED", "pieces": pieces}
 
     def close(self) -> None:
+        if self._copies is not None:
+            self._copies.close()
+            self._copies = None
         if self._ring is not None:
             self._ring.close()
             self._ring = None
