@@ -3,6 +3,7 @@
 H38, S64: real memory, allocated, saved, restored, and bit for bit the same.
 """
 
+import importlib.util
 import json
 import os
 import pathlib
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import time
 import unittest
+import urllib.request
 from typing import Any, Callable, Dict, List, Tuple
 
 from dormouse import NoSidecar, ProtocolError, Refused, Sidecar
@@ -216,10 +218,13 @@ class ModesTest(unittest.TestCase):
         self.pod.start(standin.jvm(), DORMOUSE_DEVICE=mode, DORMOUSE_FITNESS_SKIP="memory,disk")
 
     def engine(self, seed: int, place: str, *more: str) -> subprocess.Popen:
+        return self.process("device_engine.py", str(seed), place, *more, place=place)
+
+    def process(self, program: str, *arguments: str, place: str) -> subprocess.Popen:
         environment = {**os.environ, **(standin.environment() if place == "device" else {}), "POD_IP": "127.0.0.1",
                        "DORMOUSE_SOCKET": self.pod.socket, "DORMOUSE_ENGINE_PORT": str(self.pod.engine_port)}
         with open(self.pod.folder / "engine.log", "ab") as log:
-            process = subprocess.Popen([sys.executable, str(HERE / "device_engine.py"), str(seed), place, *more],
+            process = subprocess.Popen([sys.executable, str(HERE / program), *arguments],
                                        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
                                        bufsize=0)
         self.engines.append(process)
@@ -283,6 +288,31 @@ class ModesTest(unittest.TestCase):
 
     def test_staged_in_the_engines_own_process(self) -> None:
         self.through("Staged", "host")
+
+    def test_a_torch_module_whose_weights_come_through_the_ring(self) -> None:
+        if importlib.util.find_spec("torch") is None:
+            self.skipTest("needs torch, which this python3 does not have")
+        vectors = []
+        self.start("Staged")
+        for seed in (1, 2):
+            engine = self.process("engine.py", str(seed), place="host")
+            self.assertEqual(seed == 2, self.said(engine)["restored"])
+            self.saved()
+            vectors.append(self.embed())
+            # The sidecar ends; the engine serves on, and the next sidecar gets ready with it.
+            self.pod.kill()
+            vectors.append(self.embed())
+            self.start("Staged")
+            self.pod.await_phase("Ready")
+            vectors.append(self.embed())
+            self.kill(engine)
+        self.assertEqual([vectors[0]] * 6, vectors)
+
+    def embed(self) -> Any:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.pod.engine_port}/v1/embeddings",
+                                         json.dumps({"model": "odd", "input": "the same text"}).encode())
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)["data"][0]["embedding"]
 
     def test_damage_behind_what_fits_into_the_ring_is_refused_on_the_way_and_the_engine_loads_anew(self) -> None:
         # The sidecar finds it only when an engine takes what lies before it: three slots a worker, and some.

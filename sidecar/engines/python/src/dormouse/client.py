@@ -133,6 +133,10 @@ class Sidecar:
         self._allocated[allocation.id] = allocation
         return allocation
 
+    def allocation(self, allocation: int) -> Allocation:
+        """What was allocated or attached on this connection, by its id."""
+        return self._allocated[allocation]
+
     def put(self, buffers: Sequence[Buffer]) -> None:
         """Names buffers within allocations of this connection."""
         for start in range(0, len(buffers), _BUFFERS_PER_FRAME):

@@ -57,13 +57,14 @@ class Companion:
             # What is mapped stays; what is left of the connection goes.
             self._sidecar.close()
             self._resume_now()
-            while not self._stopped.wait(_REJOIN_SECONDS):
+            while not self._stopped.is_set():
                 try:
                     self._sidecar = self._join()
                     _LOG.info("the sidecar is back, as %s", self._sidecar.mode)
                     break
                 except (DormouseError, OSError) as e:
                     _LOG.warning("no sidecar yet: %s", e)
+                    self._stopped.wait(_REJOIN_SECONDS)
 
     def _follow(self) -> None:
         try:
