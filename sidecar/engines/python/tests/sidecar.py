@@ -10,7 +10,7 @@ import time
 import unittest
 import urllib.error
 import urllib.request
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 HOME = pathlib.Path(os.environ.get("DORMOUSE_HOME", pathlib.Path(__file__).resolve().parents[4]))
 APP = HOME / "sidecar/agent/target/app"
@@ -61,7 +61,7 @@ class Pod:
         self.http_port = free_port()
         self.process: Optional[subprocess.Popen] = None
 
-    def start(self, **settings: str) -> None:
+    def start(self, jvm: Sequence[str] = (), **settings: str) -> None:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("DORMOUSE_")}
         environment.update({
             "POD_IP": "127.0.0.1", "POD_UID": "uid-1", "DORMOUSE_MODEL": "ns/m", "DORMOUSE_SOCKET": self.socket,
@@ -70,7 +70,7 @@ class Pod:
         with open(self.folder / "sidecar.log", "ab") as log:
             self.process = subprocess.Popen(
                 [str(JAVA), "-XX:+UseSerialGC", "-Xmx96m", "--enable-native-access=ALL-UNNAMED",
-                 "--sun-misc-unsafe-memory-access=allow", "-cp", f"{APP}/*", "dev.dormouse.sidecar.agent.AgentMain"],
+                 "--sun-misc-unsafe-memory-access=allow", *jvm, "-cp", f"{APP}/*", "dev.dormouse.sidecar.agent.AgentMain"],
                 env=environment, stdout=log, stderr=subprocess.STDOUT)
 
     def kill(self) -> None:

@@ -133,6 +133,10 @@ class Sidecar:
         self._allocated[allocation.id] = allocation
         return allocation
 
+    def allocation(self, allocation: int) -> Allocation:
+        """What was allocated or attached on this connection, by its id."""
+        return self._allocated[allocation]
+
     def put(self, buffers: Sequence[Buffer]) -> None:
         """Names buffers within allocations of this connection."""
         for start in range(0, len(buffers), _BUFFERS_PER_FRAME):
@@ -212,7 +216,8 @@ class Sidecar:
                 if length < entry["bytes"]:
                     raise ProtocolError(f"allocation {entry['allocation']} of {entry['bytes']} bytes comes as a file "
                                         f"of {length}")
-            return Allocation(entry["allocation"], descriptor, entry["bytes"])
+            return Allocation(entry["allocation"], descriptor, entry["bytes"],
+                              entry.get("bufferType") or BufferType.WEIGHTS)
         except BaseException:
             _close([] if descriptor is None else [descriptor])
             raise
@@ -244,25 +249,31 @@ class Sidecar:
         """Gives up a half-written generation; the sidecar releases its memory."""
         self.request({"type": "ABORT", "reason": reason}, "DONE")
 
-    def next_request(self) -> Optional[wire.Message]:
-        """After :meth:`ready`: what the sidecar asks next; None when it is gone. Answer with :meth:`answer`."""
-        try:
-            received = self._channel.receive()
-        except (NoSidecar, ProtocolError, OSError):
-            # A connection that broke is as gone as one that was closed.
-            return None
+    def receive(self) -> Tuple[wire.Message, List[int]]:
+        """What the sidecar says next without having been asked, and its descriptors, which are the caller's.
+
+        :raises NoSidecar: when it is gone
+        """
+        received = self._channel.receive()
         if received is None:
-            return None
-        _close(received[1])
-        return received[0]
+            raise NoSidecar("the sidecar closed the connection")
+        return received
 
     def answer(self, message: wire.Message) -> None:
+        """Says something that is not answered."""
         with self._lock:
             self._channel.send(message)
 
     def shutdown(self) -> None:
-        """Ends the connection, also for a thread that waits in :meth:`next_request`. Memory stays mapped."""
+        """Ends the connection, also for a thread that waits in :meth:`receive`. Memory stays mapped."""
         self._channel.shutdown()
+
+    def leave(self, timeout: float = 10.0) -> bool:
+        """Ends this side and waits for the sidecar to end its own: it uses no memory of this engine any more.
+
+        :return: whether it did, within so many seconds
+        """
+        return self._channel.leave(timeout)
 
     def close(self) -> None:
         """Leaves. What is mapped stays for whoever looks at it."""

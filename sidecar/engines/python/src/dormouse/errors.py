@@ -23,3 +23,12 @@ class Refused(DormouseError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
+
+
+class DeviceError(DormouseError):
+    """A call of the CUDA driver failed. The message names the call, the error, and what to do about it."""
+
+    def __init__(self, call: str, code: int, name: str, advice: str = "") -> None:
+        super().__init__(f"{call}: {name} ({code})" + (f": {advice}" if advice else ""))
+        self.call = call
+        self.code = code

@@ -12,10 +12,11 @@ class Allocation:
     would end with a segmentation fault.
     """
 
-    def __init__(self, allocation: int, descriptor: Optional[int], length: int) -> None:
+    def __init__(self, allocation: int, descriptor: Optional[int], length: int, kind: str = "Weights") -> None:
         """Takes over the descriptor; without one, the memory is the engine's own."""
         self.id = allocation
         self.length = length
+        self.kind = kind
         self._descriptor: Optional[int] = descriptor
         self._map: Optional[mmap.mmap] = None
 

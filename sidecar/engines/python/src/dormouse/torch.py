@@ -15,15 +15,15 @@ import logging
 import time
 import warnings
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 import torch
 
-from .client import Attachment, Mode, Sidecar, socket_path
-from .companion import Companion
+from .client import Attachment, Memory, Mode, Sidecar, socket_path
+from .companion import Companion, Request
 from .errors import DormouseError, NoSidecar, Refused
 from .layout import WIDTHS, Buffer, BufferType, layout_hash, place
-from .memory import Allocation
+from .torch_memory import HostTensors, Tensors, context_of, modes, tensors_of
 
 _LOG = logging.getLogger(__name__)
 _TENSORS = "torch/tensors.json"
@@ -47,6 +47,8 @@ class Loaded:
     phases: List[Dict[str, Any]]
     restored: bool
     rejoin: Callable[[], Sidecar]
+    #: Where the tensors' bytes are; None where there is no sidecar, or it keeps nothing.
+    memory: Optional[Tensors] = None
 
     def serving(self, *, probe: Optional[Mapping[str, str]] = None, quiesce: Optional[Callable[[], None]] = None,
                 resume: Optional[Callable[[], None]] = None) -> Optional[Companion]:
@@ -62,13 +64,20 @@ class Loaded:
 
         def join() -> Sidecar:
             sidecar = self.rejoin()
-            if sidecar.mode == Mode.CREATE:
-                # What serves stays where it is; the new sidecar gets a copy to keep.
-                save(sidecar, dict(named_tensors(self.module)))
-            sidecar.ready((), probe=probe)
-            return sidecar
+            try:
+                _rejoined(self, sidecar)
+                companion.requests = requests()
+                sidecar.ready((), probe=probe)
+                return sidecar
+            except BaseException:
+                sidecar.close()
+                raise
 
-        return Companion(self.sidecar, join, quiesce=quiesce, resume=resume)
+        def requests() -> Mapping[str, Request]:
+            return self.memory.requests if self.memory is not None else {}
+
+        companion = Companion(self.sidecar, join, quiesce=quiesce, resume=resume, requests=requests())
+        return companion
 
 
 @dataclass(frozen=True)
@@ -84,14 +93,15 @@ class View:
 
 
 def load(build: Callable[[], torch.nn.Module], fill: Callable[[torch.nn.Module], None], *, engine: str, version: str,
-         compatibility: Optional[Mapping[str, str]] = None, path: Optional[str] = None,
-         timeout: float = 60.0) -> Loaded:
+         compatibility: Optional[Mapping[str, str]] = None, device: Union[str, torch.device] = "cpu",
+         path: Optional[str] = None, timeout: float = 60.0) -> Loaded:
     """A module with its weights: out of a snapshot where there is one, from the source where there is none.
 
     Without a sidecar (no socket, ``DORMOUSE_SOCKET`` unset) it simply builds and fills.
 
     :param compatibility: what must be equal for a snapshot to be usable, beside the module's own layout and PyTorch's
         version, which are added
+    :param device: where the module is built and serves: ``cpu`` or ``cuda``, with an index or the current one
     :raises Refused: when the sidecar wants this engine in no way
     """
     path = path or socket_path()
@@ -99,27 +109,33 @@ def load(build: Callable[[], torch.nn.Module], fill: Callable[[torch.nn.Module],
         return _alone(_skeleton(build), build, fill)
     module = _skeleton(build)
     wanted = {"torch": torch.__version__, **(compatibility or {}), "layout": hash_of(module)}
+    device = torch.device(device)
+    context = context_of(device)
 
     def connect() -> Sidecar:
-        return Sidecar.connect(engine, version, wanted, path=path, timeout=timeout)
+        return Sidecar.connect(engine, version, wanted, path=path, timeout=timeout, memory=modes(device))
 
     for attempt in range(1, _TRIES + 1):
         sidecar = connect()
         try:
+            memory = tensors_of(sidecar, context)
             if sidecar.mode == Mode.ATTACH:
-                loaded = _restored(sidecar, module)
+                loaded = _restored(sidecar, memory, module, device)
             else:
                 loaded = _alone(module, build, fill)
                 if sidecar.mode == Mode.CREATE:
-                    bind(loaded.module, save(sidecar, dict(named_tensors(loaded.module))))
+                    saved = save(sidecar, dict(named_tensors(loaded.module)), memory)
+                    if _in_place(sidecar, device):
+                        bind(loaded.module, saved)
             loaded.sidecar, loaded.rejoin = sidecar, connect
+            loaded.memory = None if sidecar.mode == Mode.BYPASS else memory
             return loaded
-        except Refused as e:
+        except (Refused, NoSidecar) as e:
             sidecar.close()
-            if sidecar.mode != Mode.ATTACH or attempt == _TRIES:
+            if attempt == _TRIES or isinstance(e, Refused) and sidecar.mode != Mode.ATTACH:
                 raise
-            _LOG.warning("the snapshot is refused, asking again: %s", e)
-            # What was bound to refused memory must not be seen again.
+            _LOG.warning("asking again: %s", e)
+            # What was bound to memory that was refused must not be seen again.
             module = _skeleton(build)
         except BaseException:
             sidecar.close()
@@ -142,31 +158,36 @@ def hash_of(module: torch.nn.Module) -> str:
     return layout_hash((name, _dtype(name, tensor), tuple(tensor.shape)) for name, tensor in named_tensors(module))
 
 
-def save(sidecar: Sidecar, tensors: Mapping[str, torch.Tensor]) -> Dict[str, torch.Tensor]:
+def save(sidecar: Sidecar, tensors: Mapping[str, torch.Tensor], memory: Optional[Tensors] = None
+         ) -> Dict[str, torch.Tensor]:
     """Copies tensors into memory of the sidecar and commits it; returns them as views of that memory, by name.
 
     Tensors that share memory go on sharing it; strides stay as they are.
+
+    :param memory: where the sidecar's mode is another than Host
     """
+    memory = memory or HostTensors(sidecar)
     blocks, views = _blocks(tensors)
     placement = place([(block.numel(), width) for block, width in blocks])
-    allocations = [sidecar.allocate(length) for length in placement.allocations]
+    allocations = [memory.allocate(length) for length in placement.allocations]
     for (block, _), (index, offset) in zip(blocks, placement.places):
         if block.numel():
-            with allocations[index].map(writable=True) as whole, whole[offset:offset + block.numel()] as target:
-                torch.frombuffer(target, dtype=torch.uint8).copy_(block)
-    sidecar.put([_buffer(view, placement.places[view.block], allocations, blocks[view.block][0].numel())
-                 for view in views])
+            memory.write(allocations[index], offset, block)
+    ids = [allocations[index] for index, _ in placement.places]
+    sidecar.put([Buffer(view.name, ids[view.block], placement.places[view.block][1], blocks[view.block][0].numel(),
+                        BufferType.WEIGHTS, view.dtype, view.shape) for view in views])
     sidecar.put_file(_TENSORS, _describe(views))
-    sidecar.commit()
-    frozen = {allocation.id: allocation.map(writable=False) for allocation in allocations}
-    ids = [allocations[index].id for index, _ in placement.places]
-    return {view.name: _over(frozen[ids[view.block]], placement.places[view.block][1], view) for view in views}
+    memory.commit()
+    return {view.name: _over(memory, ids[view.block], placement.places[view.block][1],
+                             blocks[view.block][0].numel(), view) for view in views}
 
 
-def restore(attachment: Attachment) -> Dict[str, torch.Tensor]:
+def restore(attachment: Attachment, memory: Optional[Tensors] = None) -> Dict[str, torch.Tensor]:
     """The tensors of a snapshot that :func:`save` made, by name, without a copy. Wait for the contents first.
 
     A snapshot that was imported from safetensors files works too: its tensors are contiguous.
+
+    :param memory: where the sidecar's mode is another than Host, what was attached
     """
     strides: Dict[str, Dict[str, Any]] = {}
     if _TENSORS in attachment.files:
@@ -180,7 +201,7 @@ def restore(attachment: Attachment) -> Dict[str, torch.Tensor]:
         told = strides.get(name)
         view = View(name, 0, buffer.dtype, buffer.shape, tuple(told["stride"]) if told else _dense(buffer.shape),
                     told["offset"] if told else 0)
-        tensors[name] = _over(attachment.allocation(buffer.allocation), buffer.offset, view)
+        tensors[name] = _over(memory or attachment, buffer.allocation, buffer.offset, buffer.length, view)
     return tensors
 
 
@@ -227,12 +248,52 @@ def _alone(skeleton: torch.nn.Module, build: Callable[[], torch.nn.Module],
     return Loaded(module.eval(), None, [_phase("weight_load", started)], False, _no_sidecar)
 
 
-def _restored(sidecar: Sidecar, module: torch.nn.Module) -> Loaded:
+def _restored(sidecar: Sidecar, memory: Tensors, module: torch.nn.Module, device: torch.device) -> Loaded:
     started = time.monotonic()
-    attachment = sidecar.attach()
+    attachment = memory.attach()
     sidecar.wait()
-    bind(module, restore(attachment))
+    tensors = restore(attachment, memory)
+    if not _in_place(sidecar, device):
+        tensors = _moved(tensors, device)
+    bind(module, tensors)
     return Loaded(module.eval(), sidecar, [_phase("weight_load", started)], True, _no_sidecar)
+
+
+def _in_place(sidecar: Sidecar, device: torch.device) -> bool:
+    """Whether the memory of the conversation is where the module serves."""
+    return sidecar.memory != Memory.HOST or device.type == "cpu"
+
+
+def _moved(tensors: Mapping[str, torch.Tensor], device: torch.device) -> Dict[str, torch.Tensor]:
+    """Copies on a device. Tensors of equal bytes stay one; strides stay as they are."""
+    moved: Dict[Tuple[Any, ...], torch.Tensor] = {}
+    result = {}
+    for name, tensor in tensors.items():
+        key = (tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tuple(tensor.stride()))
+        if key not in moved or not tensor.numel():
+            moved[key] = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=device)
+            moved[key].copy_(tensor)
+        result[name] = moved[key]
+    return result
+
+
+def _rejoined(loaded: Loaded, sidecar: Sidecar) -> None:
+    """A sidecar has come that knows nothing of what serves here."""
+    if sidecar.mode == Mode.BYPASS or loaded.memory is None:
+        return
+    if sidecar.mode == Mode.CREATE:
+        # What serves stays where it is; the new sidecar gets a copy to keep.
+        memory = tensors_of(sidecar, loaded.memory.context)
+        save(sidecar, dict(named_tensors(loaded.module)), memory)
+    elif loaded.memory.shared:
+        return
+    else:
+        # Only what it has filled does it believe to be there. The tensors move over; the old ones go with their last use.
+        memory = tensors_of(sidecar, loaded.memory.context)
+        attachment = memory.attach()
+        sidecar.wait()
+        bind(loaded.module, restore(attachment, memory))
+    loaded.memory = memory
 
 
 def _skeleton(build: Callable[[], torch.nn.Module]) -> torch.nn.Module:
@@ -286,14 +347,10 @@ def _span(tensor: torch.Tensor) -> Tuple[int, int]:
 
 
 def _bytes(tensor: torch.Tensor, begin: int, end: int) -> torch.Tensor:
-    """A range of a tensor's storage, in host memory, byte by byte."""
+    """A range of a tensor's storage, byte by byte."""
     width = tensor.element_size()
     flat = torch.as_strided(tensor.detach(), ((end - begin) // width,), (1,), begin // width)
-    return flat.cpu().view(torch.uint8) if flat.numel() else torch.empty(0, dtype=torch.uint8)
-
-
-def _buffer(view: View, where: Tuple[int, int], allocations: Sequence[Allocation], block_bytes: int) -> Buffer:
-    return Buffer(view.name, allocations[where[0]].id, where[1], block_bytes, BufferType.WEIGHTS, view.dtype, view.shape)
+    return flat.view(torch.uint8) if flat.numel() else torch.empty(0, dtype=torch.uint8)
 
 
 def _describe(views: Sequence[View]) -> bytes:
@@ -301,17 +358,20 @@ def _describe(views: Sequence[View]) -> bytes:
                       separators=(",", ":")).encode()
 
 
-def _over(memory: memoryview, offset: int, view: View) -> torch.Tensor:
+def _over(memory: Union[Tensors, Attachment], allocation: int, offset: int, length: int, view: View) -> torch.Tensor:
     """A tensor over memory that must not be written to; PyTorch has no such tensors and says so once per process."""
     dtype, width = TORCH_DTYPES[view.dtype], WIDTHS[view.dtype]
     if 0 in view.shape:
-        return torch.empty_strided(view.shape, view.stride, dtype=dtype)
+        return torch.empty_strided(view.shape, view.stride, dtype=dtype, device=getattr(memory, "device", None))
     last = view.offset + sum((length - 1) * stride for length, stride in zip(view.shape, view.stride))
-    if min(view.stride, default=0) < 0 or view.offset < 0 or offset + (last + 1) * width > len(memory):
+    if min(view.stride, default=0) < 0 or view.offset < 0 or (last + 1) * width > length:
         raise DormouseError(f"{view.name}: its strides lead out of its memory")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        flat = torch.frombuffer(memory, dtype=dtype, count=last + 1, offset=offset)
+        if isinstance(memory, Attachment):
+            flat = torch.frombuffer(memory.allocation(allocation), dtype=dtype, count=last + 1, offset=offset)
+        else:
+            flat = memory.typed(allocation, offset, dtype, last + 1)
     return torch.as_strided(flat, view.shape, view.stride, view.offset)
 
 
