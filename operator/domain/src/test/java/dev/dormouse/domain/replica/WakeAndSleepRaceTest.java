@@ -106,8 +106,10 @@ class WakeAndSleepRaceTest {
         }
         Activation ours = new Activation(OPEN.number(), OPEN.reason(), since.plusMillis(1), null);
         if (!since.plusMillis(1).plus(IDLE).isAfter(T0)) {
-            assertThat(ActivationRule.decide(new ActivationRule.Situation(POLICY, null, null, ours, InitialStart.Done, QUIET,
-                    List.of(SERVING), watching), T0)).as("what it woke itself it has watched")
+            assertThat(ActivationRule
+                    .decide(new ActivationRule.Situation(POLICY, null, null, ours, InitialStart.Done, QUIET,
+                            List.of(SERVING), watching), T0))
+                    .as("what it woke itself it has watched")
                     .isInstanceOf(Sleep.class);
         }
     }

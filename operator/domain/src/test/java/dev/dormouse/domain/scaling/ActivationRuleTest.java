@@ -199,7 +199,8 @@ class ActivationRuleTest {
         private ActivationDecision decide(@Nullable Instant demand, Instant sleep, Activation last, Load load) {
             return ActivationRule.decide(
                     new Situation(AUTOMATIC, demand, sleep, last, InitialStart.Done, load, List.of(ready(T0)),
-                            Optional.empty()), T0);
+                            Optional.empty()),
+                    T0);
         }
 
         @Test
@@ -223,7 +224,8 @@ class ActivationRuleTest {
 
             assertThat(ActivationRule.decide(
                     new Situation(bound, null, T0, OPEN, InitialStart.Done, BUSY, List.of(ready(T0)),
-                            Optional.empty()), T0))
+                            Optional.empty()),
+                    T0))
                     .isInstanceOf(Awake.class);
         }
 

@@ -18,6 +18,7 @@ import dev.dormouse.sidecar.cuda.PinnedMemory;
 import dev.dormouse.sidecar.pipeline.Compression;
 import dev.dormouse.sidecar.pipeline.RestoreOptions;
 import dev.dormouse.sidecar.pipeline.RestoreTask;
+import dev.dormouse.sidecar.pipeline.Verification;
 import dev.dormouse.sidecar.store.SaveOptions;
 import dev.dormouse.sidecar.store.SaveRequest;
 import dev.dormouse.sidecar.store.SaveRequest.SavedBuffer;
@@ -188,7 +189,7 @@ class CudaDeviceTest {
                 });
         allocation.close();
 
-        try (RestoreTask task = store.restore(saved, device, new RestoreOptions(true, 3))) {
+        try (RestoreTask task = store.restore(saved, device, new RestoreOptions(Verification.Crc, 3))) {
             task.await("w");
             task.done().join();
             assertThat(read(task.allocations().getFirst(), 0, weights.length)).isEqualTo(weights);
