@@ -1,6 +1,7 @@
 package dev.dormouse.sidecar.agent;
 
 import dev.dormouse.sidecar.agent.AgentConfig.SnapshotSettings;
+import dev.dormouse.sidecar.api.EngineMessage.Memory;
 import dev.dormouse.sidecar.device.DeviceMemory;
 import dev.dormouse.sidecar.api.SidecarEnvironment;
 import dev.dormouse.sidecar.api.StoreTask;
@@ -46,8 +47,9 @@ public final class AgentMain {
             System.exit(2);
             return;
         }
+        SnapshotStore store = open(config, trust);
         DeviceMemory device;
-        try {
+        try (Prefetch prefetch = gpu(config) ? Prefetch.begin(config, store) : null) {
             device = new Fitness(config).device();
         } catch (UnfitException e) {
             unfit(config, e);
@@ -55,7 +57,7 @@ public final class AgentMain {
         }
         Agent agent;
         try {
-            agent = Agent.start(config, open(config, trust), device, Clock.systemUTC());
+            agent = Agent.start(config, store, device, Clock.systemUTC());
         } catch (IOException e) {
             System.err.println("dormouse sidecar: " + e.getMessage());
             System.exit(1);
@@ -66,6 +68,11 @@ public final class AgentMain {
             // Nobody asked it to stop: the socket broke, and without it the replica can do nothing.
             Runtime.getRuntime().halt(1);
         }
+    }
+
+    private static boolean gpu(AgentConfig config) {
+        Memory memory = config.device().memory();
+        return memory == Memory.Owned || memory == Memory.Ipc;
     }
 
     /** Said where people look: on standard error, and where the kubelet takes the reason of a container's end from. */

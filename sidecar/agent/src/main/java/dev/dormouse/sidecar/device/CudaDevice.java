@@ -79,8 +79,10 @@ public final class CudaDevice implements DeviceMemory {
             }
             throw e;
         }
+        boolean mapped = false;
         try {
             addresses.map(offset, block);
+            mapped = true;
             addresses.access(offset, whole, true);
             zero(addresses.address() + offset, whole);
             var allocation = new OwnedAllocation(this, nextId.getAndIncrement(), whole, type, block, offset,
@@ -89,7 +91,11 @@ public final class CudaDevice implements DeviceMemory {
             usedBytes.addAndGet(whole);
             return allocation;
         } catch (CudaException e) {
+            if (mapped) {
+                addresses.unmap(offset, whole);
+            }
             block.close();
+            room.giveBack(offset, whole);
             throw e;
         }
     }

@@ -12,9 +12,13 @@ import dev.dormouse.sidecar.cuda.CudaContext;
 import dev.dormouse.sidecar.cuda.CudaUnavailableException;
 import java.io.IOException;
 import java.net.ServerSocket;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.Duration;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -33,7 +37,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * stand-in where there is no driver; unchanged on a GPU.
  */
 class DeviceModesTest {
-    private static final long BYTES = 26_000_000;
+    private static final long BYTES = 14_000_000;
     private static final long SEED = 7;
     private static final int ROUNDS = Integer.getInteger("soak.rounds", 2);
 
@@ -99,6 +103,28 @@ class DeviceModesTest {
                 assertThat(next.weights()).as("an engine that comes after one that died").isEqualTo(restored);
                 awaitReady(sidecar);
             }
+        }
+        flipAByteOfAPack();
+        try (AgentProcess sidecar = sidecar(memory); EngineProcess engine = engine()) {
+            assertThat(engine.weights()).as("a damaged snapshot is refused, the source is used").isEqualTo(weights);
+            SidecarStatus ready = awaitReady(sidecar);
+            assertThat(ready.previousSnapshot()).isNotNull()
+                    .extracting(SnapshotReport::reason)
+                    .isEqualTo("ChecksumMismatch");
+        }
+    }
+
+    private void flipAByteOfAPack() throws IOException {
+        Path pack;
+        try (var files = Files.walk(pod.volume())) {
+            pack = files.filter(Files::isRegularFile)
+                    .max(Comparator.comparing(file -> file.toFile().length()))
+                    .orElseThrow();
+        }
+        try (FileChannel channel = FileChannel.open(pack, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+            ByteBuffer one = ByteBuffer.allocate(1);
+            channel.read(one, channel.size() / 2);
+            channel.write(ByteBuffer.wrap(new byte[]{(byte) (one.get(0) ^ 1)}), channel.size() / 2);
         }
     }
 
