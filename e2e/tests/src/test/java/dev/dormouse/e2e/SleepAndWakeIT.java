@@ -9,7 +9,13 @@ import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.api.v1alpha1.ModelStatus.Activation;
 import dev.dormouse.api.v1alpha1.ModelStatus.InitialStartStatus;
 import dev.dormouse.api.v1alpha1.ModelStatus.LastWake;
+import dev.dormouse.cli.local.LocalCluster;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -19,6 +25,29 @@ import org.junit.jupiter.api.Test;
 /** The thin thread: a model starts, is snapshotted, sleeps, and wakes for held requests. */
 class SleepAndWakeIT extends Story {
     private static final ObjectMapper JSON = new ObjectMapper();
+
+    private final int adminPort = freePort();
+
+    private static int freePort() {
+        try (ServerSocket probe = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            return probe.getLocalPort();
+        } catch (IOException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    @Override
+    LocalCluster.Options options(LocalCluster.Options options) {
+        return options.withGatewaySetting("DORMOUSE_ADMIN_PORT", Integer.toString(adminPort));
+    }
+
+    private HttpResponse<String> post(String path) throws IOException, InterruptedException {
+        try (HttpClient http = HttpClient.newHttpClient()) {
+            return http.send(HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + adminPort + path))
+                    .POST(HttpRequest.BodyPublishers.noBody())
+                    .build(), HttpResponse.BodyHandlers.ofString());
+        }
+    }
 
     @Test
     @DisplayName("S26, S31, H52: initial start, snapshot, sleep, restore for a held request, the same answer to the last bit")
@@ -105,6 +134,24 @@ class SleepAndWakeIT extends Story {
 
         awaitReason("scaled", "ScaledToZero");
         await().atMost(PATIENCE).until(() -> pods("scaled").isEmpty());
+    }
+
+    @Test
+    @DisplayName("L20, BL32: told to sleep, a model that would stay awake for an hour has no pod when the answer comes, and wakes for the next request")
+    void sleepsAtOnceAndWakesAgain() throws Exception {
+        apply("told", "  scaling: {idleSeconds: 3600}\n");
+        assertThat(ask("told", 90).statusCode()).isEqualTo(200);
+        await().atMost(PATIENCE).until(() -> pods("told").size() == 1);
+
+        HttpResponse<String> answer = post("/admin/models/default/told/sleep?graceSeconds=5&timeoutSeconds=60");
+
+        assertThat(answer.body()).contains("\"asleep\":[\"default/told\"]");
+        assertThat(answer.statusCode()).isEqualTo(200);
+        assertThat(pods("told")).isEmpty();
+        InferenceModel asleep = awaitReason("told", "ScaledToZero");
+        assertThat(asleep.getStatus().activation).isNotNull();
+        assertThat(ask("told", 90).statusCode()).isEqualTo(200);
+        assertThat(pods("told")).hasSize(1);
     }
 
     private static JsonNode embedding(HttpResponse<String> answer) throws IOException {

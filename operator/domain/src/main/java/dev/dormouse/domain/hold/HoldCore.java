@@ -9,14 +9,11 @@ import dev.dormouse.domain.hold.Effect.Reject;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.Comparator;
-import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.stream.Collectors;
 
 /**
@@ -30,21 +27,10 @@ import java.util.stream.Collectors;
  * <p>INVARIANT: after every event, a model whose requests wait has no replica with room, or has been let go as many as
  * its pace allows until the next tick.
  */
-public final class HoldCore {
-    private static final Comparator<HeldRequest> BY_DEADLINE = Comparator.comparing(HeldRequest::deadline)
-            .thenComparingLong(HeldRequest::id);
-
-    private record Serving(HeldRequest request, String pod) {}
-
+public final class HoldCore extends HoldState {
     private final HoldLimits limits;
-    private final Map<ModelKey, ModelQueue> models = new HashMap<>();
-    private final Map<Long, HeldRequest> waiting = new HashMap<>();
-    private final TreeSet<HeldRequest> deadlines = new TreeSet<>(BY_DEADLINE);
-    private final Map<Long, Serving> serving = new HashMap<>();
     /** Models that have used some of their pace since the last tick. */
     private final Set<ModelQueue> paced = new LinkedHashSet<>();
-    private long heldBytes;
-    private int gateways = 1;
     private boolean closed;
     private boolean abandoned;
 
@@ -58,7 +44,7 @@ public final class HoldCore {
      * @throws IllegalStateException when a request of this id is held or served already
      */
     public List<Effect> arrived(HeldRequest request) {
-        if (waiting.containsKey(request.id()) || serving.containsKey(request.id())) {
+        if (room.find(request.id()) != null || serving.containsKey(request.id())) {
             throw new IllegalStateException("request " + request.id() + " is here already");
         }
         if (closed) {
@@ -82,18 +68,12 @@ public final class HoldCore {
             return List.of(new Demand(request.model()), new Reject(request.id(), Reason.Waking));
         }
         if (model.waiting.size() >= Math.min(limits.perModel(), model.limits.maxQueued())
-                || waiting.size() >= limits.inAll()
-                || heldBytes + request.bytes() > limits.bytesInAll()) {
+                || room.size() >= limits.inAll()
+                || room.bytes() + request.bytes() > limits.bytesInAll()) {
             return List.of(new Reject(request.id(), Reason.QueueFull));
         }
         hold(model, request);
         return model.waiting.size() == 1 ? List.of(new Demand(request.model())) : List.of();
-    }
-
-    /** {@code concurrency × max(1, ready replicas)}, this gateway's share, rounded up. */
-    private int limitOf(ModelLimits own, int replicas) {
-        long all = (long) own.concurrency() * Math.max(1, replicas);
-        return (int) Math.min(Integer.MAX_VALUE, (all + gateways - 1) / gateways);
     }
 
     private Grant grant(ModelQueue model, HeldRequest request, String pod) {
@@ -104,20 +84,12 @@ public final class HoldCore {
 
     private void hold(ModelQueue model, HeldRequest request) {
         model.waiting.add(request);
-        waiting.put(request.id(), request);
-        deadlines.add(request);
-        heldBytes += request.bytes();
-    }
-
-    private void unhold(HeldRequest request) {
-        waiting.remove(request.id());
-        deadlines.remove(request);
-        heldBytes -= request.bytes();
+        room.add(request);
     }
 
     /** The client went away. A request that is not here is nobody's business (L16). */
     public List<Effect> cancelled(long id) {
-        HeldRequest held = waiting.get(id);
+        HeldRequest held = room.find(id);
         if (held == null) {
             return serving.containsKey(id) ? served(id) : List.of();
         }
@@ -126,7 +98,7 @@ public final class HoldCore {
     }
 
     private void leaveQueue(HeldRequest held) {
-        unhold(held);
+        room.remove(held);
         ModelQueue model = known(held.model());
         model.waiting.remove(held);
         forgetIfEmpty(model);
@@ -138,7 +110,7 @@ public final class HoldCore {
      * @throws IllegalStateException when it was not granted: a count would go wrong (L56)
      */
     public List<Effect> served(long id) {
-        ModelQueue model = known(leaveReplica(id).request.model());
+        ModelQueue model = known(leaveReplica(id).request().model());
         List<Effect> effects = drain(model);
         forgetIfEmpty(model);
         return effects;
@@ -152,14 +124,14 @@ public final class HoldCore {
      */
     public List<Effect> returned(long id) {
         Serving undone = leaveReplica(id);
-        ModelQueue model = known(undone.request.model());
-        model.shut(undone.pod);
+        ModelQueue model = known(undone.request().model());
+        model.shut(undone.pod());
         if (abandoned || model.limits == null) {
             forgetIfEmpty(model);
             return List.of(new Reject(id, abandoned ? Reason.ShuttingDown : Reason.UnknownModel));
         }
         boolean nobodyWaited = model.waiting.isEmpty();
-        hold(model, undone.request);
+        hold(model, undone.request());
         List<Effect> effects = drain(model);
         if (nobodyWaited && !model.waiting.isEmpty() && !model.hasRoom()) {
             effects.add(new Demand(model.key));
@@ -172,7 +144,7 @@ public final class HoldCore {
         if (gone == null) {
             throw new IllegalStateException("request " + id + " was not being served");
         }
-        known(gone.request.model()).ended(gone.pod);
+        known(gone.request().model()).ended(gone.pod());
         return gone;
     }
 
@@ -259,10 +231,9 @@ public final class HoldCore {
      */
     public List<Effect> tick(Instant now) {
         List<Effect> effects = new ArrayList<>();
-        while (!deadlines.isEmpty() && !now.isBefore(deadlines.first().deadline())) {
-            HeldRequest late = deadlines.first();
-            leaveQueue(late);
-            effects.add(new Reject(late.id(), Reason.DeadlineExceeded));
+        for (Optional<HeldRequest> late = room.late(now); late.isPresent(); late = room.late(now)) {
+            leaveQueue(late.get());
+            effects.add(new Reject(late.get().id(), Reason.DeadlineExceeded));
         }
         List<ModelQueue> rested = List.copyOf(paced);
         paced.clear();
@@ -297,7 +268,7 @@ public final class HoldCore {
                 return effects;
             }
             HeldRequest next = model.waiting.removeFirst();
-            unhold(next);
+            room.remove(next);
             effects.add(grant(model, next, pod));
             model.pace--;
             paced.add(model);
@@ -308,7 +279,7 @@ public final class HoldCore {
     private List<Effect> rejectWaiting(ModelQueue model, Reason reason) {
         List<Effect> effects = new ArrayList<>();
         for (HeldRequest request : model.waiting) {
-            unhold(request);
+            room.remove(request);
             effects.add(new Reject(request.id(), reason));
         }
         model.waiting.clear();
@@ -332,80 +303,5 @@ public final class HoldCore {
             models.remove(model.key);
             paced.remove(model);
         }
-    }
-
-    /** Requests of this model that wait. */
-    public int waiting(ModelKey key) {
-        ModelQueue model = models.get(key);
-        return model == null ? 0 : model.waiting.size();
-    }
-
-    /** Requests of this model that wait, the next to go first: the first has position 1 (L33, L59). */
-    public List<HeldRequest> queued(ModelKey key) {
-        ModelQueue model = models.get(key);
-        return model == null ? List.of() : List.copyOf(model.waiting);
-    }
-
-    /** Requests of this model at a replica. */
-    public int serving(ModelKey key) {
-        ModelQueue model = models.get(key);
-        return model == null ? 0 : model.servingInAll();
-    }
-
-    /** Whether any replica of the model may be given requests, with room or without. */
-    public boolean hasReplica(ModelKey key) {
-        ModelQueue model = models.get(key);
-        return model != null && model.replicas() > 0;
-    }
-
-    /** This gateway's present limit of the model, waiting requests included; 0 for an unknown model. */
-    public int limit(ModelKey key) {
-        ModelQueue model = models.get(key);
-        return model == null || model.limits == null ? 0 : limitOf(model.limits, model.replicas());
-    }
-
-    /** Until when requests are turned away after a failed wake; absent when none failed since a replica answered. */
-    public Optional<Instant> retryAt(ModelKey key) {
-        ModelQueue model = models.get(key);
-        return model == null || model.wakes.retryAt().equals(Instant.MIN)
-                ? Optional.empty()
-                : Optional.of(model.wakes.retryAt());
-    }
-
-    /** When the longest-waiting request of this model came. */
-    public Optional<Instant> oldestWaiting(ModelKey key) {
-        ModelQueue model = models.get(key);
-        return model == null
-                ? Optional.empty()
-                : model.waiting.stream().map(HeldRequest::arrivedAt).min(Comparator.naturalOrder());
-    }
-
-    /** Requests per replica of this model; replicas without any are left out. */
-    public Map<String, Integer> servingByPod(ModelKey key) {
-        ModelQueue model = models.get(key);
-        return model == null ? Map.of() : model.serving();
-    }
-
-    /** Whether nothing waits and nothing is at a replica. */
-    public boolean idle() {
-        return waiting.isEmpty() && serving.isEmpty();
-    }
-
-    public int waitingInAll() {
-        return waiting.size();
-    }
-
-    /** Bytes that waiting requests keep in memory. */
-    public long heldBytes() {
-        return heldBytes;
-    }
-
-    public int servingInAll() {
-        return serving.size();
-    }
-
-    /** Models that something is kept for: known ones, and those that requests or replicas remain of. */
-    public int models() {
-        return models.size();
     }
 }

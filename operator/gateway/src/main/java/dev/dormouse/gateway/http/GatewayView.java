@@ -2,7 +2,7 @@ package dev.dormouse.gateway.http;
 
 import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.domain.hold.HeldRequest;
-import dev.dormouse.domain.hold.HoldCore;
+import dev.dormouse.domain.hold.HoldState;
 import dev.dormouse.domain.pattern.TrafficSignals;
 import dev.dormouse.gateway.load.GatewayMetrics;
 import dev.dormouse.gateway.load.LoadLog;
@@ -31,7 +31,7 @@ final class GatewayView {
     /** One model that is awake or wanted. */
     record ModelLoad(ModelKey key, int replicas, int serving, int waiting, int limit, String phase) {}
 
-    private final HoldCore core;
+    private final HoldState core;
     private final RouteTable routes;
     private final ReplicaHealth health;
     private final WakeOutlook outlook;
@@ -41,7 +41,7 @@ final class GatewayView {
     private final GatewayMetrics metrics;
     private final Clock clock;
 
-    GatewayView(HoldCore core, RouteTable routes, ReplicaHealth health, WakeOutlook outlook, OpenRequests open,
+    GatewayView(HoldState core, RouteTable routes, ReplicaHealth health, WakeOutlook outlook, OpenRequests open,
             LoadLog load, TrafficLog traffic, GatewayMetrics metrics, Clock clock) {
         this.core = core;
         this.routes = routes;

@@ -2,20 +2,20 @@ package dev.dormouse.gateway.http;
 
 import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.domain.hold.Effect;
-import dev.dormouse.domain.hold.HoldCore;
+import dev.dormouse.domain.hold.HoldState;
 import dev.dormouse.gateway.route.ModelRoute;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.OptionalInt;
 
-/** What a client is told when the {@link HoldCore} turns it away. */
+/** What a client is told when the {@link HoldState} turns it away. */
 final class Refusals {
-    private final HoldCore core;
+    private final HoldState core;
     private final WakeOutlook outlook;
     private final Clock clock;
 
-    Refusals(HoldCore core, WakeOutlook outlook, Clock clock) {
+    Refusals(HoldState core, WakeOutlook outlook, Clock clock) {
         this.core = core;
         this.outlook = outlook;
         this.clock = clock;

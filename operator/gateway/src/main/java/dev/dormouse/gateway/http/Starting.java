@@ -2,7 +2,7 @@ package dev.dormouse.gateway.http;
 
 import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.domain.hold.HeldRequest;
-import dev.dormouse.domain.hold.HoldCore;
+import dev.dormouse.domain.hold.HoldState;
 import dev.dormouse.gateway.route.PodRoute;
 import dev.dormouse.gateway.route.ReplicaHealth;
 import dev.dormouse.gateway.route.RouteTable;
@@ -23,7 +23,7 @@ final class Starting {
     /** Waiters are told so often how far the wake is. */
     private static final Duration NEWS = Duration.ofSeconds(1);
 
-    private final HoldCore core;
+    private final HoldState core;
     private final RouteTable routes;
     private final ReplicaHealth health;
     private final SidecarWatches sidecars;
@@ -35,7 +35,7 @@ final class Starting {
     private Instant nextNews = Instant.MIN;
 
     /** @param said is told what the sidecar of a starting pod reports */
-    Starting(HoldCore core, RouteTable routes, ReplicaHealth health, SidecarWatches sidecars, WakeTimes wakes,
+    Starting(HoldState core, RouteTable routes, ReplicaHealth health, SidecarWatches sidecars, WakeTimes wakes,
             WakeOutlook outlook, OpenRequests open, BiConsumer<PodRoute, SidecarStatus> said) {
         this.core = core;
         this.routes = routes;

@@ -1,7 +1,7 @@
 package dev.dormouse.gateway.load;
 
 import dev.dormouse.domain.fleet.ModelKey;
-import dev.dormouse.domain.hold.HoldCore;
+import dev.dormouse.domain.hold.HoldState;
 import dev.dormouse.domain.pattern.ServingPattern;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.Meter;
@@ -90,14 +90,14 @@ public final class GatewayMetrics {
         }
     }
 
-    public GatewayMetrics(HoldCore carried) {
-        Gauge.builder("dormouse.gateway.held.requests", carried, HoldCore::waitingInAll)
+    public GatewayMetrics(HoldState carried) {
+        Gauge.builder("dormouse.gateway.held.requests", carried, HoldState::waitingInAll)
                 .description("Requests that wait for a replica.")
                 .register(registry);
-        Gauge.builder("dormouse.gateway.held.bytes", carried, HoldCore::heldBytes)
+        Gauge.builder("dormouse.gateway.held.bytes", carried, HoldState::heldBytes)
                 .description("Bytes of bodies that waiting requests keep in memory.")
                 .register(registry);
-        Gauge.builder("dormouse.gateway.in.flight.requests", carried, HoldCore::servingInAll)
+        Gauge.builder("dormouse.gateway.in.flight.requests", carried, HoldState::servingInAll)
                 .description("Requests at a replica.")
                 .register(registry);
     }

@@ -1,7 +1,7 @@
 package dev.dormouse.gateway.load;
 
 import dev.dormouse.domain.fleet.ModelKey;
-import dev.dormouse.domain.hold.HoldCore;
+import dev.dormouse.domain.hold.HoldState;
 import dev.dormouse.sidecar.api.DemandReport;
 import dev.dormouse.sidecar.api.DemandReport.ModelDemand;
 import dev.dormouse.sidecar.api.DemandReport.PodLoad;
@@ -71,7 +71,7 @@ public final class LoadLog {
     }
 
     /** @param draining UIDs of the pods whose draining mark has been acted on */
-    public DemandReport report(HoldCore carried, List<String> draining, Instant now) {
+    public DemandReport report(HoldState carried, List<String> draining, Instant now) {
         models.entrySet().removeIf(entry -> forgotten(entry.getKey(), entry.getValue(), carried, now));
         List<ModelDemand> demands = models.entrySet()
                 .stream()
@@ -81,11 +81,11 @@ public final class LoadLog {
         return new DemandReport(gateway, instance, uptime, demands, draining);
     }
 
-    private static boolean forgotten(ModelKey key, Model model, HoldCore carried, Instant now) {
+    private static boolean forgotten(ModelKey key, Model model, HoldState carried, Instant now) {
         return carried.serving(key) == 0 && carried.waiting(key) == 0 && model.lastEvent.plus(MEMORY).isBefore(now);
     }
 
-    private static ModelDemand demand(ModelKey key, Model model, HoldCore carried, Instant now) {
+    private static ModelDemand demand(ModelKey key, Model model, HoldState carried, Instant now) {
         int inFlight = carried.serving(key);
         int queued = carried.waiting(key);
         long oldest = carried.oldestWaiting(key).map(since -> millis(since, now)).orElse(0L);

@@ -6,6 +6,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import java.util.ArrayList;
+import java.util.Set;
+import dev.dormouse.gateway.route.PodRoute;
+import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.gateway.route.ModelRoute;
 import dev.dormouse.gateway.route.ModelRoute.ColdStart;
 import dev.dormouse.gateway.route.ModelRoute.Problem;
@@ -295,5 +299,31 @@ class HoldingTest {
                 .until(() -> FakeCluster.json(cluster.internal("/internal/demand").body())
                         .path("drainingSeen")
                         .isEmpty());
+    }
+
+    @Test
+    @DisplayName("L2, L12: a hundred models asleep, a request each at once: each is demanded once, all are answered")
+    void hundredModels() throws IOException {
+        try (FakeEngine engine = new FakeEngine(FakeEngine.echo())) {
+            List<CompletableFuture<HttpResponse<String>>> answers = new ArrayList<>();
+            for (int i = 0; i < 100; i++) {
+                cluster.gateway.cluster()
+                        .modelSeen(FakeCluster.route(new ModelKey("fleet", "m" + i), 10, PATIENCE));
+            }
+            for (int i = 0; i < 100; i++) {
+                answers.add(cluster.askLater("{\"model\":\"m" + i + "\"}"));
+            }
+            await().atMost(PATIENCE).until(() -> cluster.demands.size() == 100);
+            for (int i = 0; i < 100; i++) {
+                cluster.gateway.cluster()
+                        .podSeen(new PodRoute("p" + i, new ModelKey("fleet", "m" + i), Optional.of("127.0.0.1"),
+                                engine.port(), true, false, false));
+            }
+
+            for (int i = 0; i < 100; i++) {
+                assertThat(answers.get(i).join().body()).isEqualTo("{\"model\":\"m" + i + "\"}");
+            }
+            assertThat(Set.copyOf(cluster.demands)).hasSize(100);
+        }
     }
 }
