@@ -29,6 +29,7 @@ public class ModelStatus {
     public @Nullable Activation activation;
     public @Nullable WarmupStatus warmup;
     public @Nullable LastWake lastWake;
+    public @Nullable Wakes wakes;
     public @Nullable SnapshotStatus snapshot;
     public List<ReplicaStatus> pods = List.of();
     public List<Condition> conditions = List.of();
@@ -64,6 +65,14 @@ public class ModelStatus {
             @JsonPropertyDescription("Decision to wake until Ready, in milliseconds.") Long coldStartMs,
             @Nullable Long restoredBytes, @Nullable Long restoreMicros, @Nullable Long firstInferenceMicros,
             String pod) {}
+
+    /** How wakes went so far. */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record Wakes(@JsonPropertyDescription("All wakes that ended Ready.") Long count,
+            @JsonPropertyDescription("Those that began at rung Cold.") Long cold,
+            @JsonPropertyDescription("cold divided by count.") Double coldStartFraction,
+            @JsonPropertyDescription("Nearest-rank 95th percentile of recentMs, in milliseconds.") Long p95ColdStartMs,
+            @JsonPropertyDescription("The last wakes, oldest first, in milliseconds; at most 100.") List<Long> recentMs) {}
 
     @JsonInclude(JsonInclude.Include.NON_NULL)
     public record SnapshotStatus(@Nullable String id,

@@ -14,6 +14,7 @@ import dev.dormouse.operator.modelsnapshot.ModelSnapshotReconciler;
 import dev.dormouse.operator.modelsnapshot.ModelSnapshotReconciler.StoreSettings;
 import dev.dormouse.operator.modelsnapshot.Volumes;
 import dev.dormouse.operator.observe.EventRecorder;
+import dev.dormouse.operator.observe.Liveness;
 import dev.dormouse.operator.observe.OperatorMetrics;
 import dev.dormouse.operator.observe.ProbeServer;
 import dev.dormouse.operator.sidecar.SidecarFollower;
@@ -39,6 +40,8 @@ public final class DormouseOperator implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(DormouseOperator.class);
     /** A resync against what no event told; the informers' own may stop silently (fabric8 issue 7435, fixed in 7.8). */
     private static final Duration RESYNC = Duration.ofMinutes(5);
+    /** The client tries a broken watch again within half a minute. */
+    private static final Duration DEAD_WATCH = Duration.ofMinutes(2);
     private static final Duration RECONCILES_END_WITHIN = Duration.ofSeconds(10);
 
     private static final GenericRetry RETRY = new GenericRetry().setInitialInterval(100)
@@ -70,10 +73,13 @@ public final class DormouseOperator implements AutoCloseable {
         this.leadership = new Leadership(client, config, leadershipLost);
         WarmupQueue warmups = new WarmupQueue(WarmupLimits.ofConcurrent(config.warmupMaxConcurrent()), clock, signals);
         metrics.watch(warmups);
+        metrics.watchInformers(this::watchesRun);
+        metrics.watchLeader(leadership::leads);
         ModelSnapshotReconciler snapshots = new ModelSnapshotReconciler(client, new StoreSettings(
                 config.namespace() + "/dormouse-operator", config.sidecarImage(), config.storeDeadline()),
                 PodConventions.SIDECAR_PORT, clock, signals);
         this.volumes = snapshots.volumes();
+        metrics.watchSnapshots(volumes::states);
         Services services = new Services(client, new ReconcileSettings(config.sidecarImage(), config.cleanupDeadline()),
                 clock, new StatusWriter(client), sidecars, gateways, warmups, new EventRecorder(client, clock),
                 metrics, volumes);
@@ -81,7 +87,8 @@ public final class DormouseOperator implements AutoCloseable {
         register(new InferenceModelReconciler(services, signals), "inferencemodel", ModelEventSources::concerns);
         register(snapshots, "modelsnapshot", ModelSnapshotReconciler::concerns);
         registerPools(new GpuPoolReconciler(client, warmups, clock), warmups);
-        this.probes = new ProbeServer(new InetSocketAddress(config.bind(), config.httpPort()), () -> true, this::ready,
+        this.probes = new ProbeServer(new InetSocketAddress(config.bind(), config.httpPort()),
+                new Liveness(this::watchesRun, DEAD_WATCH, clock), this::ready,
                 metrics::scrape);
     }
 
@@ -118,6 +125,10 @@ public final class DormouseOperator implements AutoCloseable {
     /** A standby is ready too: its caches are warm and it takes over within a lease. */
     private boolean ready() {
         return started && operator.getRuntimeInfo().allEventSourcesAreHealthy();
+    }
+
+    private boolean watchesRun() {
+        return !started || operator.getRuntimeInfo().allEventSourcesAreHealthy();
     }
 
     private Operator operator(KubernetesClient client) {

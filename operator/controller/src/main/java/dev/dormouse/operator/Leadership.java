@@ -23,6 +23,7 @@ final class Leadership {
     private final Runnable lost;
     private final String identity = "dormouse-operator-" + UUID.randomUUID();
     private volatile boolean stopping;
+    private volatile boolean leading;
 
     Leadership(KubernetesClient client, OperatorConfig config, Runnable lost) {
         this.client = client;
@@ -35,10 +36,15 @@ final class Leadership {
         if (!config.leaderElection()) {
             return Optional.empty();
         }
-        LeaderCallbacks callbacks = new LeaderCallbacks(() -> LOG.info("leading as {}", identity), this::stoppedLeading,
+        LeaderCallbacks callbacks = new LeaderCallbacks(this::startedLeading, this::stoppedLeading,
                 leader -> LOG.debug("{} leads", leader));
         return Optional.of(new LeaderElectionConfiguration(LEASE, config.namespace(), config.leaseDuration(),
                 config.leaseRenewDeadline(), config.leaseRetryPeriod(), identity, callbacks, false));
+    }
+
+    /** Without leader election it always does. */
+    boolean leads() {
+        return leading || !config.leaderElection();
     }
 
     void stopping() {
@@ -61,7 +67,13 @@ final class Leadership {
         }
     }
 
+    private void startedLeading() {
+        leading = true;
+        LOG.info("leading as {}", identity);
+    }
+
     private void stoppedLeading() {
+        leading = false;
         if (!stopping) {
             LOG.error("leadership is lost; another operator takes over");
             lost.run();

@@ -189,6 +189,7 @@ public final class InferenceModelReconciler implements Reconciler<InferenceModel
         memories.remove(model.getMetadata().getUid());
         services.statuses().forget(model.getMetadata().getUid());
         services.warmups().leave(key);
+        services.metrics().forget(key);
         services.sidecars().retain(key, Set.of());
         services.gateways().setAwake(key, false);
     }

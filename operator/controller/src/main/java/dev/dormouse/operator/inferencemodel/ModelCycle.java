@@ -38,6 +38,7 @@ import dev.dormouse.operator.desired.SnapshotClaim;
 import dev.dormouse.operator.desired.SnapshotKey;
 import dev.dormouse.operator.resolve.ResolvedModel;
 import dev.dormouse.operator.resolve.ResolvedModel.Resolved;
+import dev.dormouse.operator.status.Conditions;
 import dev.dormouse.operator.status.ModelEvent;
 import dev.dormouse.operator.status.ModelStatusFactory;
 import dev.dormouse.operator.status.ModelView;
@@ -273,10 +274,17 @@ final class ModelCycle {
 
     /** Last: no wake waits for an event. */
     private void tell(ModelStatus next) {
+        Conditions.find(next.conditions, Conditions.READY)
+                .ifPresent(ready -> services.metrics().told(key, ready.getStatus(), ready.getReason(), next));
         for (ModelEvent event : ModelEvent.between(previous, next, observed, spec)) {
             boolean first = services.events().record(model, event);
             if (first && event.reason().equals("Woke") && next.lastWake != null) {
-                services.metrics().woke(key.namespace(), key.name(), next.lastWake);
+                services.metrics()
+                        .woke(key, next.lastWake,
+                                next.warmup == null || next.warmup.phases() == null ? List.of() : next.warmup.phases());
+            }
+            if (first && event.reason().equals("SnapshotQuarantined")) {
+                services.metrics().quarantined(key);
             }
         }
     }

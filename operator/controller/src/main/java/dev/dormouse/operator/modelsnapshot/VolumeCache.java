@@ -2,7 +2,9 @@ package dev.dormouse.operator.modelsnapshot;
 
 import dev.dormouse.api.v1alpha1.ModelSnapshot;
 import dev.dormouse.operator.desired.StorePod;
+import dev.dormouse.operator.status.Conditions;
 import dev.dormouse.sidecar.api.PodConventions;
+import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.PersistentVolumeClaim;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.KubernetesClient;
@@ -11,6 +13,7 @@ import io.javaoperatorsdk.operator.api.reconciler.IndexedResourceCache;
 import io.javaoperatorsdk.operator.processing.event.ResourceID;
 import io.javaoperatorsdk.operator.processing.event.source.informer.InformerEventSource;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -40,6 +43,22 @@ final class VolumeCache {
     List<ModelSnapshot> snapshots(VolumeKey volume) {
         Sources known = sources;
         return known == null ? List.of() : known.snapshots().byIndex(BY_VOLUME, volume.toString());
+    }
+
+    Map<String, Integer> states() {
+        Sources known = sources;
+        return known == null
+                ? Map.of()
+                : known.snapshots()
+                        .list()
+                        .collect(Collectors.toMap(VolumeCache::state, snapshot -> 1, Integer::sum));
+    }
+
+    private static String state(ModelSnapshot snapshot) {
+        return Optional.ofNullable(snapshot.getStatus())
+                .flatMap(status -> Conditions.find(status.conditions, Conditions.READY))
+                .map(Condition::getReason)
+                .orElse("NotSeen");
     }
 
     Optional<PersistentVolumeClaim> claim(VolumeKey volume) {

@@ -123,6 +123,11 @@ public final class Volumes implements AutoCloseable {
         }
     }
 
+    /** How many snapshots there are, by the reason of their condition Ready. */
+    public Map<String, Integer> states() {
+        return cache.states();
+    }
+
     /** @return when to look again even if nothing happens */
     Optional<Instant> tend(VolumeKey volume) {
         VolumeMemory memory = memory(volume);

@@ -64,6 +64,7 @@ public final class ModelStatusFactory {
         status.warmup = WarmupProgress.of(view, leading);
         status.initialStart = initialStart(status.warmup);
         status.lastWake = lastWake();
+        status.wakes = WakeStatistics.after(view.previous().wakes, view.previous().lastWake, status.lastWake);
         status.snapshot = snapshot();
         status.rung = rung(status.snapshot).name();
         status.pods = view.replicas()

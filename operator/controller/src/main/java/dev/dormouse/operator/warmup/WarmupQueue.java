@@ -41,6 +41,9 @@ public final class WarmupQueue {
     /** @param gpus that replicas have or are about to get */
     public record Usage(int gpus, int warming, int queued) {}
 
+    /** @param gpus of ready nodes */
+    public record PoolView(int gpus, int inUse) {}
+
     /** @param limits for models without a pool */
     public WarmupQueue(WarmupLimits limits, Clock clock, Consumer<ModelKey> admitted) {
         this.clock = clock;
@@ -158,6 +161,17 @@ public final class WarmupQueue {
 
     public synchronized Optional<QueuePosition> position(ReplicaId replica) {
         return of(replica.model()).position(replica);
+    }
+
+    /** Every pool that was observed, by name. */
+    public synchronized Map<String, PoolView> pools() {
+        Map<String, PoolView> views = new HashMap<>();
+        pools.forEach((name, scheduler) -> {
+            if (!name.equals(NO_POOL)) {
+                views.put(name, new PoolView(scheduler.gpus(), scheduler.gpusInUse()));
+            }
+        });
+        return Map.copyOf(views);
     }
 
     public synchronized int pending() {

@@ -121,6 +121,11 @@ public final class WarmupScheduler {
         return room.node(replica);
     }
 
+    /** GPUs of the pool's ready nodes. */
+    public int gpus() {
+        return room.limits().gpusByNode().values().stream().mapToInt(Integer::intValue).sum();
+    }
+
     /** GPUs that replicas of this pool have, those admitted and not yet created included. */
     public int gpusInUse() {
         return room.used();

@@ -12,6 +12,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
@@ -175,8 +176,7 @@ class RoomTest {
                 }
             }
             for (String admitted : admitAll(now)) {
-                Integer gpus = waiting.remove(admitted);
-                assertThat(gpus).as("%s waited", admitted).isNotNull();
+                int gpus = Objects.requireNonNull(waiting.remove(admitted), admitted);
                 live.put(admitted, gpus);
                 warming.add(admitted);
                 scheduler.occupy(id(admitted), gpus, node(admitted));
