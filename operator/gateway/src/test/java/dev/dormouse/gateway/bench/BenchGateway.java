@@ -44,7 +44,10 @@ final class BenchGateway {
         if (wakeMillis == 0) {
             wake.run();
         } else if (wakeMillis > 0) {
-            demanded.thenRunAsync(wake, CompletableFuture.delayedExecutor(wakeMillis, TimeUnit.MILLISECONDS));
+            demanded.thenRunAsync(wake, CompletableFuture.delayedExecutor(wakeMillis, TimeUnit.MILLISECONDS))
+                    .exceptionally(failed -> {
+                        throw new IllegalStateException("the bench's pod cannot come up", failed);
+                    });
         }
         gateway.cluster().synced();
         Runtime.getRuntime().addShutdownHook(Thread.ofPlatform().unstarted(() -> {
