@@ -42,7 +42,8 @@ class WakeStatisticsTest {
 
     @Test
     void beforeTheFirstWakeThereIsNothingToTell() {
-        @Nullable Wakes none = WakeStatistics.after(null, null, null);
+        @Nullable
+        Wakes none = WakeStatistics.after(null, null, null);
 
         assertThat(none).isNull();
     }
