@@ -88,6 +88,8 @@ class AgentTest {
             agent.close();
         }
         engine.close();
+        // A restore that was given up releases its memory when the last of its readers has noticed.
+        await().until(() -> device.usedBytes() == 0);
         device.close();
     }
 
