@@ -279,7 +279,9 @@ class SnapshotApiTest {
         restart(store(keys.trust("other", "k", true)));
         assertThat(get("/v1/snapshots").at("/refused/0/reason").asText()).isEqualTo("SignatureInvalid");
         restart(store(keys.trust("other", null, true)));
-        assertThat(agent.status().previousSnapshot()).isNotNull().extracting(SnapshotReport::reason).isEqualTo("WrongKey");
+        assertThat(agent.status().previousSnapshot()).isNotNull()
+                .extracting(SnapshotReport::reason)
+                .isEqualTo("WrongKey");
     }
 
     private SnapshotStore store(Trust trust) throws IOException {

@@ -42,26 +42,26 @@ final class PeersBench {
     private static final int CHUNK = 4 << 20;
     /** Loads into memory of its own, as an engine would; prints seconds. */
     private static final String NUMPY = """
-            import json, struct, sys, time, numpy
-            start = time.perf_counter()
-            with open(sys.argv[1], 'rb') as f:
-                header = json.loads(f.read(struct.unpack('<Q', f.read(8))[0]))
-                tensors = {name: numpy.fromfile(f, numpy.uint16, (t['data_offsets'][1] - t['data_offsets'][0]) // 2)
-                           for name, t in header.items()}
-            print(time.perf_counter() - start)
-            """;
+                                        import json, struct, sys, time, numpy
+                                        start = time.perf_counter()
+                                        with open(sys.argv[1], 'rb') as f:
+                                            header = json.loads(f.read(struct.unpack('<Q', f.read(8))[0]))
+                                            tensors = {name: numpy.fromfile(f, numpy.uint16, (t['data_offsets'][1] - t['data_offsets'][0]) // 2)
+                                                       for name, t in header.items()}
+                                        print(time.perf_counter() - start)
+                                        """;
     private static final String TORCH = """
-            import json, struct, sys, time, torch
-            start = time.perf_counter()
-            with open(sys.argv[1], 'rb') as f:
-                header = json.loads(f.read(struct.unpack('<Q', f.read(8))[0]))
-                tensors = {}
-                for name, t in header.items():
-                    tensor = torch.empty(t['data_offsets'][1] - t['data_offsets'][0], dtype=torch.uint8)
-                    f.readinto(tensor.numpy())
-                    tensors[name] = tensor.view(torch.bfloat16).view(t['shape'])
-            print(time.perf_counter() - start)
-            """;
+                                        import json, struct, sys, time, torch
+                                        start = time.perf_counter()
+                                        with open(sys.argv[1], 'rb') as f:
+                                            header = json.loads(f.read(struct.unpack('<Q', f.read(8))[0]))
+                                            tensors = {}
+                                            for name, t in header.items():
+                                                tensor = torch.empty(t['data_offsets'][1] - t['data_offsets'][0], dtype=torch.uint8)
+                                                f.readinto(tensor.numpy())
+                                                tensors[name] = tensor.view(torch.bfloat16).view(t['shape'])
+                                        print(time.perf_counter() - start)
+                                        """;
 
     private interface Run {
         /** Seconds by name; nothing when it cannot be run. */
@@ -125,7 +125,8 @@ final class PeersBench {
         Map<String, Run> runs = new LinkedHashMap<>();
         for (String target : List.of("slots", "host memory")) {
             for (Verification verification : Verification.values()) {
-                runs.put(target + ", " + verification, () -> jvm(target + ", " + verification, raw, target, verification));
+                runs.put(target + ", " + verification,
+                        () -> jvm(target + ", " + verification, raw, target, verification));
             }
         }
         runs.put("slots, planes", () -> jvm("slots, planes, Crc", planes, "slots", Verification.Crc));
