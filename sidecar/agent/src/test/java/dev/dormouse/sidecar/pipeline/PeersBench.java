@@ -15,7 +15,6 @@ import dev.dormouse.sidecar.store.SnapshotStore;
 import dev.dormouse.sidecar.store.Writer;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
