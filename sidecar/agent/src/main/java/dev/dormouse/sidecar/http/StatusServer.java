@@ -85,7 +85,7 @@ public final class StatusServer implements AutoCloseable {
             return HttpServer.create(address, MAX_WATCHERS);
         }
         // The certificate first: without one nothing shall listen.
-        var configurator = new HttpsConfigurator(RenewingKeyManager.context(tls, CERTIFICATE_CHECK));
+        var configurator = new HttpsConfigurator(RenewingIdentity.context(tls, CERTIFICATE_CHECK));
         HttpsServer server = HttpsServer.create(address, MAX_WATCHERS);
         server.setHttpsConfigurator(configurator);
         return server;

@@ -36,13 +36,18 @@ final class VolumeKeys {
         this.instance = instance;
     }
 
-    /** What new snapshots are encrypted with; makes it when there is none; absent when nothing is encrypted. */
+    /**
+     * What new snapshots are encrypted with; makes it when there is none; absent when nothing is encrypted.
+     *
+     * @throws TrustFailedException when they could not be protected as they must be
+     */
     synchronized @Nullable VolumeKey forWriting() throws IOException {
-        if (!trust.encrypts()) {
-            return null;
-        }
-        List<String> ids = VolumePaths.keyIds(files.list(VolumePaths.KEYS));
         try {
+            trust.requireSigner();
+            if (!trust.encrypts()) {
+                return null;
+            }
+            List<String> ids = VolumePaths.keyIds(files.list(VolumePaths.KEYS));
             return ids.isEmpty() ? create() : open(ids.getFirst());
         } catch (TrustException e) {
             throw new TrustFailedException(e.fault(), e);

@@ -1,5 +1,6 @@
 package dev.dormouse.sidecar.trust;
 
+import dev.dormouse.sidecar.format.Fault;
 import java.security.PrivateKey;
 import java.security.PublicKey;
 import java.security.SecureRandom;
@@ -51,6 +52,15 @@ public final class Trust {
     /** Whether new snapshots are encrypted, and others refused. */
     public boolean encrypts() {
         return !wrappingKeys.isEmpty();
+    }
+
+    /** @throws TrustException when what is saved here would be refused here */
+    public void requireSigner() throws TrustException {
+        if (settings.signaturesRequired() && signer == null) {
+            throw new TrustException(Fault.SignatureMissing,
+                    "signatures are required and there is no signing key, so nothing that is saved could be restored: "
+                            + "mount a signing key, or save elsewhere");
+        }
     }
 
     /** The text to store beside a manifest; absent when nothing is signed here. */

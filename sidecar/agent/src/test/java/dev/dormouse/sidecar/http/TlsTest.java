@@ -66,7 +66,7 @@ class TlsTest {
 
     @Test
     void theCertificateIsReadAgainWhenTheSecretHasChangedAndABrokenOneIsNot() throws Exception {
-        SSLContext tls = RenewingKeyManager.context(secret, Duration.ZERO);
+        SSLContext tls = RenewingIdentity.context(secret, Duration.ZERO);
         var configurator = new com.sun.net.httpserver.HttpsConfigurator(tls);
         var server = com.sun.net.httpserver.HttpsServer.create(new java.net.InetSocketAddress("127.0.0.1", 0), 1);
         server.setHttpsConfigurator(configurator);

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.dormouse.sidecar.device.HostDevice;
 import dev.dormouse.sidecar.pipeline.RestoreOptions;
+import dev.dormouse.sidecar.trust.KeyFolder;
+import dev.dormouse.sidecar.trust.Trust;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -25,10 +27,14 @@ class KillTest {
     Path scratch;
     @TempDir
     Path volume;
+    @TempDir
+    Path secrets;
 
     @Test
     @DisplayName("S53: kill -9 while saving, deleting and collecting, again and again: there is always a whole snapshot, and no litter")
     void killed() throws Exception {
+        new KeyFolder(secrets).signer("k").wrapping("w", 1);
+        Trust trust = SaveLoop.trust(secrets);
         var random = new Random(1);
         long newestSeed = 0;
         for (int kill = 0; kill < KILLS; kill++) {
@@ -38,7 +44,8 @@ class KillTest {
             try (Stream<Path> left = Files.list(volume.resolve("intents"))) {
                 assertThat(left.count()).isLessThanOrEqualTo(2);
             }
-            SnapshotStore store = SnapshotStore.open(volume, Writer.inPod("killed"), Clock.systemUTC());
+            SnapshotStore store = SnapshotStore.open(volume, Writer.inPod("killed"), Clock.systemUTC(),
+                    trust);
             assertThat(store.list().refused()).isEmpty();
             long seed = restoredSeed(store);
             assertThat(seed).isGreaterThanOrEqualTo(newestSeed);
@@ -47,13 +54,18 @@ class KillTest {
             assertNoLitter(store);
         }
         assertThat(newestSeed).isPositive();
+        System.out.printf(
+                "soak: %d kills of a process that saves, deletes and collects: never without a whole snapshot%n",
+                KILLS);
     }
 
     private void saveAndKill(long seed, int chunks) throws Exception {
         Process process = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "--enable-native-access=ALL-UNNAMED", "-cp",
                 System.getProperty("java.class.path"), SaveLoop.class.getName(), volume.toString(),
-                scratch.toString(), Long.toString(seed)).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+                scratch.toString(), Long.toString(seed), secrets.toString())
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
         try (BufferedReader lines = process.inputReader()) {
             for (int i = 0; i < chunks; i++) {
                 assertThat(lines.readLine()).as("the process ended by itself").isNotNull();

@@ -2,6 +2,8 @@ package dev.dormouse.sidecar.store;
 
 import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.pipeline.Compression;
+import dev.dormouse.sidecar.trust.KeyFolder;
+import dev.dormouse.sidecar.trust.Trust;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -14,9 +16,10 @@ import java.util.Set;
 final class SaveLoop {
     private SaveLoop() {}
 
-    /** @param arguments volume, scratch folder, first seed */
+    /** @param arguments volume, scratch folder, first seed, folder of keys */
     public static void main(String[] arguments) throws Exception {
-        SnapshotStore store = SnapshotStore.open(Path.of(arguments[0]), Writer.inPod("killed"), Clock.systemUTC());
+        SnapshotStore store = SnapshotStore.open(Path.of(arguments[0]), Writer.inPod("killed"), Clock.systemUTC(),
+                trust(Path.of(arguments[3])));
         for (long seed = Long.parseLong(arguments[2]);; seed++) {
             try (SampleModel model = model(Path.of(arguments[1]), seed)) {
                 Snapshot saved = store.save(model.request(Clock.systemUTC().instant()), model.device(),
@@ -30,6 +33,11 @@ final class SaveLoop {
                 store.collect(CollectOptions.local());
             }
         }
+    }
+
+    /** Signed and encrypted: that takes all the steps that there are. */
+    static Trust trust(Path secrets) throws Exception {
+        return new KeyFolder(secrets).trust("volume", "k", true);
     }
 
     static SampleModel model(Path scratch, long seed) throws Exception {

@@ -18,6 +18,7 @@ import dev.dormouse.sidecar.pipeline.RestoreOptions;
 import dev.dormouse.sidecar.pipeline.Verification;
 import dev.dormouse.sidecar.trust.KeyFolder;
 import dev.dormouse.sidecar.trust.Trust;
+import dev.dormouse.sidecar.trust.TrustSettings;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -156,6 +157,18 @@ class TrustedStoreTest {
             disk.replace(VolumePaths.signature(saved.id()), flipped);
             assertThat(open(trust).list().snapshots()).as("bit %d", bit).isEmpty();
         }
+    }
+
+    @Test
+    @DisplayName("S55: where signatures are required and nobody can sign, nothing is saved that could never be restored")
+    void nobodyToSign() throws Exception {
+        SnapshotStore store = open(Trust
+                .load(new TrustSettings("tenant", true, keys.file("trusted"), null, null)));
+
+        assertThatExceptionOfType(TrustFailedException.class).isThrownBy(() -> save(store, Compression.None))
+                .satisfies(e -> assertThat(e.fault()).isEqualTo(Fault.SignatureMissing))
+                .withMessageContaining("mount a signing key");
+        assertThat(disk.tree()).containsExactlyInAnyOrder("packs/", "snapshots/", "intents/", "trash/");
     }
 
     /** With a check line that fits. */

@@ -22,8 +22,8 @@ import org.slf4j.LoggerFactory;
  * The server's certificate, read anew when the mounted Secret has changed: a model may serve for longer than a
  * certificate lasts. Files that are half changed, or broken, leave the old one in use. Thread-safe.
  */
-final class RenewingKeyManager extends X509ExtendedKeyManager {
-    private static final Logger LOG = LoggerFactory.getLogger(RenewingKeyManager.class);
+final class RenewingIdentity extends X509ExtendedKeyManager {
+    private static final Logger LOG = LoggerFactory.getLogger(RenewingIdentity.class);
 
     private record Loaded(ServerCertificate.Source source, ServerCertificate certificate, String alias) {}
 
@@ -35,7 +35,7 @@ final class RenewingKeyManager extends X509ExtendedKeyManager {
     private long checkedAt = System.nanoTime();
     private int number;
 
-    private RenewingKeyManager(Path folder, Duration check) throws IOException {
+    private RenewingIdentity(Path folder, Duration check) throws IOException {
         this.folder = folder;
         this.checkNanos = check.toNanos();
         ServerCertificate.Source source = ServerCertificate.Source.read(folder);
@@ -51,7 +51,7 @@ final class RenewingKeyManager extends X509ExtendedKeyManager {
     static SSLContext context(Path folder, Duration check) throws IOException {
         try {
             SSLContext context = SSLContext.getInstance("TLS");
-            context.init(new KeyManager[]{new RenewingKeyManager(folder, check)}, null, null);
+            context.init(new KeyManager[]{new RenewingIdentity(folder, check)}, null, null);
             return context;
         } catch (GeneralSecurityException e) {
             throw new IOException("TLS with the certificate of " + folder + " is not possible", e);
