@@ -64,9 +64,11 @@ final class Report {
         rows.add(row);
         table.printf(Locale.ROOT, "%-10s %-46s %12.3f %-9s%s%s%s%n", row.section, row.name, row.value, row.unit,
                 row.ratio == null ? "" : String.format(Locale.ROOT, " %.2f of the limit", row.ratio),
-                row.expected == null ? "" : row.expected == row.value
-                        ? " as expected"
-                        : String.format(Locale.ROOT, " DIFFERS from %.3f", row.expected),
+                row.expected == null
+                        ? ""
+                        : row.expected == row.value
+                                ? " as expected"
+                                : String.format(Locale.ROOT, " DIFFERS from %.3f", row.expected),
                 row.note == null ? "" : " (" + row.note + ")");
     }
 

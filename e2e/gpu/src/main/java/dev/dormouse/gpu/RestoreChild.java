@@ -49,7 +49,8 @@ final class RestoreChild {
             for (Allocation allocation : task.allocations()) {
                 CRC32C crc = new CRC32C();
                 for (long at = 0; at < allocation.bytes(); at += BLOCK) {
-                    crc.update(lane.read(allocation, at, (int) Math.min(BLOCK, allocation.bytes() - at)).asByteBuffer());
+                    crc.update(
+                            lane.read(allocation, at, (int) Math.min(BLOCK, allocation.bytes() - at)).asByteBuffer());
                 }
                 all = all * 31 + crc.getValue();
             }

@@ -54,8 +54,10 @@ record SampleSnapshot(Path volume, long bytes, long crc, double seconds) {
             }
             SnapshotStore store = SnapshotStore.open(volume, Writer.inPod("gpu-run"), clock);
             long start = System.nanoTime();
-            store.save(new SaveRequest(KEY, Map.of("engine", ENGINE, "engine.version", VERSION), clock.instant(), buffers,
-                    List.of()), device, SaveOptions.of(Compression.None, 1), (done, total) -> {
+            store.save(
+                    new SaveRequest(KEY, Map.of("engine", ENGINE, "engine.version", VERSION), clock.instant(), buffers,
+                            List.of()),
+                    device, SaveOptions.of(Compression.None, 1), (done, total) -> {
                     });
             return new SampleSnapshot(volume, bytes, crc, (System.nanoTime() - start) / 1e9);
         } catch (InvalidSnapshotException e) {

@@ -74,7 +74,8 @@ final class WrongUses {
         use("cuIpcOpenMemHandle in the exporting process", CudaException.INVALID_CONTEXT,
                 () -> context.openIpcHandle(own));
         use("cuIpcOpenMemHandle of garbage", CudaException.INVALID_VALUE, () -> context.openIpcHandle(new byte[64]));
-        try (MemoryFile file = MemoryFile.create("not-cuda", unit); Mapping mapping = file.mapReadWrite();
+        try (MemoryFile file = MemoryFile.create("not-cuda", unit);
+                Mapping mapping = file.mapReadWrite();
                 Mapping reading = file.mapReadOnly()) {
             use("cuMemImportFromShareableHandle of a memfd of ours", CudaException.INVALID_VALUE,
                     () -> CudaBlock.imported(context, file.descriptor().number(), unit));
