@@ -16,7 +16,6 @@ import dev.dormouse.sidecar.cuda.DeviceAttachment;
 import dev.dormouse.sidecar.cuda.DeviceRegion;
 import dev.dormouse.sidecar.cuda.EngineHooks;
 import dev.dormouse.sidecar.cuda.PinnedMemory;
-import java.io.EOFException;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.net.InetSocketAddress;
@@ -73,14 +72,20 @@ final class DeviceEngine {
     private void once() throws IOException {
         var hello = new EngineMessage.Hello(EngineMessage.PROTOCOL, "fake", "1.0", Map.of("dtype", "f32"));
         try (CudaEngineClient client = CudaEngineClient.connect(socket, hello, context, Duration.ofSeconds(60))) {
+            serve(client);
+        }
+    }
+
+    private void serve(CudaEngineClient client) {
+        try {
             String weights = client.welcome().mode() == Mode.Create ? create(client) : attach(client);
             client.ready(Sidecars.ready());
             System.out.println(client.welcome().mode() + " " + weights);
             client.serve(EngineHooks.NONE);
         } catch (SnapshotRefusedException e) {
             System.out.println("Refused " + e.getMessage());
-        } catch (EOFException e) {
-            System.out.println("Gone");
+        } catch (IOException e) {
+            System.out.println("Gone " + e.getMessage());
         }
     }
 
@@ -116,7 +121,7 @@ final class DeviceEngine {
         client.await(null);
         var file = attached.files().get("vocabulary.txt");
         if (file == null || !new String(file.toArray(JAVA_BYTE), UTF_8).equals(VOCABULARY)) {
-            throw new IOException("the file came back as something else");
+            throw new IllegalStateException("the file came back as something else");
         }
         return crc(attached.address("weights"));
     }

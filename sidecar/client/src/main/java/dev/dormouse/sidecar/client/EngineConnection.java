@@ -52,28 +52,47 @@ public final class EngineConnection implements AutoCloseable {
     public static EngineConnection connect(Path socket, EngineMessage.Hello hello, Duration timeout)
             throws IOException {
         long deadline = System.nanoTime() + timeout.toNanos();
-        MessageChannel channel = connect(socket, deadline, timeout);
-        try {
-            channel.receiveTimeout(Duration.ofNanos(Math.max(RETRY_NANOS, deadline - System.nanoTime())));
-            channel.send(hello);
-            EngineMessage.Welcome welcome;
-            try (Frame answer = channel.receive().orElseThrow(EngineConnection::sidecarGone)) {
-                welcome = switch (answer.message()) {
-                    case EngineMessage.Welcome accepted -> accepted;
-                    case EngineMessage.Failed failed -> throw new IOException(
-                            "The sidecar refused this engine: " + failed.code() + ": " + failed.message());
-                    default -> throw unexpected(answer.message());
-                };
-            } catch (SocketTimeoutException e) {
-                throw new IOException("The sidecar at " + socket + " did not answer within " + timeout
-                        + "; it serves one engine at a time: is another one connected?", e);
+        while (true) {
+            MessageChannel channel = connect(socket, deadline, timeout);
+            try {
+                return greet(channel, socket, hello, deadline, timeout);
+            } catch (EOFException e) {
+                // It died in the middle of the greeting; another one may come in its place.
+                channel.close();
+                if (System.nanoTime() - deadline > 0) {
+                    throw e;
+                }
+            } catch (SystemCallException e) {
+                channel.close();
+                if (!e.peerGone() || System.nanoTime() - deadline > 0) {
+                    throw e;
+                }
+            } catch (IOException | RuntimeException e) {
+                channel.close();
+                throw e;
             }
-            channel.receiveTimeout(Duration.ZERO);
-            return new EngineConnection(channel, welcome);
-        } catch (IOException | RuntimeException e) {
-            channel.close();
-            throw e;
+            pause();
         }
+    }
+
+    private static EngineConnection greet(MessageChannel channel, Path socket, EngineMessage.Hello hello,
+            long deadline, Duration timeout) throws IOException {
+        channel.receiveTimeout(Duration.ofNanos(Math.max(RETRY_NANOS, deadline - System.nanoTime())));
+        channel.send(hello);
+        EngineMessage.Welcome welcome;
+        try (Frame answer = channel.receive().orElseThrow(EngineConnection::sidecarGone)) {
+            welcome = switch (answer.message()) {
+                case EngineMessage.Welcome accepted -> accepted;
+                case EngineMessage.Failed failed -> throw new IOException(
+                        "The sidecar refused this engine: " + failed.code() + ": " + failed.message());
+                default -> throw unexpected(answer.message());
+            };
+        } catch (SocketTimeoutException e) {
+            throw new IOException("The sidecar at " + socket + " did not answer within " + timeout
+                    + "; it serves one engine at a time: is another one connected?", e);
+        }
+        channel.receiveTimeout(Duration.ZERO);
+        return new EngineConnection(channel, welcome);
     }
 
     private static MessageChannel connect(Path socket, long deadline, Duration timeout) throws IOException {

@@ -8,6 +8,7 @@ public final class SystemCallException extends IOException {
     static final int EINTR = 4;
     static final int EAGAIN = 11;
     static final int ENOSPC = 28;
+    static final int EPIPE = 32;
     static final int ECONNRESET = 104;
     static final int ECONNREFUSED = 111;
 
@@ -21,6 +22,11 @@ public final class SystemCallException extends IOException {
     /** The error number of {@code errno.h} on Linux. */
     public int errno() {
         return errno;
+    }
+
+    /** The other process has ended, or has closed its end. */
+    public boolean peerGone() {
+        return errno == EPIPE || errno == ECONNRESET;
     }
 
     /** A connect that may succeed later: the socket is not there yet, or its owner has died. */
