@@ -42,8 +42,7 @@ import org.jspecify.annotations.Nullable;
  * <tr><td>DORMOUSE_UPSTREAM_IDLE_SECONDS</td><td>600</td><td>an engine may be silent for so long while it answers</td></tr>
  * <tr><td>DORMOUSE_TOTAL_TIMEOUT_SECONDS</td><td>0</td><td>longest time from a request's arrival to the end of its answer,
  * holding included; 0 for no limit</td></tr>
- * <tr><td>DORMOUSE_H2C</td><td>true</td><td>whether clients may speak HTTP/2 without TLS; with false, a client that never
- * completes its request's headers is timed out, which matters where strangers connect</td></tr>
+ * <tr><td>DORMOUSE_H2C</td><td>true</td><td>whether clients may speak HTTP/2 without TLS</td></tr>
  * <tr><td>DORMOUSE_ACCESS_LOG</td><td>false</td><td>whether every request is worth a line in the log</td></tr>
  * <tr><td>DORMOUSE_ADMIN_PORT</td><td>(off)</td><td>where requests may be looked at and ended; 0 takes a free port</td></tr>
  * <tr><td>DORMOUSE_ADMIN_BIND</td><td>127.0.0.1</td><td>its address; kubectl port-forward reaches loopback</td></tr>

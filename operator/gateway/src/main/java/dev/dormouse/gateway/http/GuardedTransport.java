@@ -15,6 +15,7 @@ import io.netty.channel.socket.InternetProtocolFamily;
 import io.vertx.core.datagram.DatagramSocketOptions;
 import io.vertx.core.net.TcpConfig;
 import io.vertx.core.transport.Transport;
+import java.time.Duration;
 
 /**
  * The transport of this machine, with a {@link RequestGuard} at the head of every accepted connection: Vert.x offers no
@@ -22,15 +23,21 @@ import io.vertx.core.transport.Transport;
  */
 final class GuardedTransport implements Transport {
     private final Transport real;
+    private final Duration patience;
 
-    private GuardedTransport(Transport real) {
+    private GuardedTransport(Transport real, Duration patience) {
         this.real = real;
+        this.patience = patience;
     }
 
-    /** Epoll where there is one: it notices a client that leaves while nothing is read from it; NIO does not. */
-    static Transport ofThisMachine() {
+    /**
+     * Epoll where there is one: it notices a client that leaves while nothing is read from it; NIO does not.
+     *
+     * @param patience how long a connection may be open before its first request's head is complete
+     */
+    static Transport ofThisMachine(Duration patience) {
         Transport own = Transport.nativeTransport();
-        return new GuardedTransport(own != null && own.available() ? own : Transport.NIO);
+        return new GuardedTransport(own != null && own.available() ? own : Transport.NIO, patience);
     }
 
     @Override
@@ -50,26 +57,32 @@ final class GuardedTransport implements Transport {
 
     @Override
     public io.vertx.core.spi.transport.Transport implementation() {
-        return new Guarded(real.implementation());
+        return new Guarded(real.implementation(), patience);
     }
 
     @Sharable
     private static final class Acceptance extends ChannelInboundHandlerAdapter {
+        private final Duration patience;
+
+        Acceptance(Duration patience) {
+            this.patience = patience;
+        }
+
         @Override
         public void channelRead(ChannelHandlerContext ctx, Object accepted) {
-            ((Channel) accepted).pipeline().addLast("guard", new RequestGuard());
+            ((Channel) accepted).pipeline().addLast("guard", new RequestGuard(patience));
             ctx.fireChannelRead(accepted);
         }
     }
 
-    private record Guarded(io.vertx.core.spi.transport.Transport real)
+    private record Guarded(io.vertx.core.spi.transport.Transport real, Duration patience)
             implements
                 io.vertx.core.spi.transport.Transport {
 
         @Override
         public void configure(TcpConfig config, boolean domainSocket, ServerBootstrap bootstrap) {
             real.configure(config, domainSocket, bootstrap);
-            bootstrap.handler(new Acceptance());
+            bootstrap.handler(new Acceptance(patience));
         }
 
         @Override

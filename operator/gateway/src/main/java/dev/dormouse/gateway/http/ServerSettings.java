@@ -13,8 +13,7 @@ import java.util.Optional;
  * @param peek how far bodies are looked into
  * @param drainDelay after the end was asked for, new requests are served for so long
  * @param drain after the end was asked for, requests have so long to finish
- * @param h2c whether clients may speak HTTP/2 without TLS. Vert.x then shows a connection only when its first request's
- *        headers are complete, so that a client that never completes them is not timed out
+ * @param h2c whether clients may speak HTTP/2 without TLS
  * @param sidecarPort where every pod's sidecar listens
  * @param accessLog whether every request is worth a line
  * @param admin where requests may be looked at and ended; absent for nowhere

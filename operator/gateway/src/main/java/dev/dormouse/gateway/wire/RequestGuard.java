@@ -9,7 +9,9 @@ import io.netty.channel.ChannelPromise;
 import io.netty.channel.socket.DuplexChannel;
 import io.netty.util.AttributeKey;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.Optional;
+import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -29,12 +31,33 @@ public final class RequestGuard extends ChannelDuplexHandler {
     /** How long a client may take to read the answer before the connection is reset under it. */
     private static final long LINGER_MILLIS = 500;
 
+    private final long patienceMillis;
     private final RequestSyntax syntax = new RequestSyntax();
+    private @Nullable ScheduledFuture<?> tooLate;
     private @Nullable ByteBuf unfinished;
     private boolean begun;
     private boolean passing;
     private boolean answering;
     private boolean closing;
+
+    /** @param patience a connection on which no first head has come to its end by then is closed */
+    public RequestGuard(Duration patience) {
+        this.patienceMillis = patience.toMillis();
+    }
+
+    @Override
+    public void channelActive(ChannelHandlerContext ctx) {
+        tooLate = ctx.executor().schedule(() -> ctx.channel().close(), patienceMillis, TimeUnit.MILLISECONDS);
+        ctx.fireChannelActive();
+    }
+
+    private void begun() {
+        begun = true;
+        if (tooLate != null) {
+            tooLate.cancel(false);
+            tooLate = null;
+        }
+    }
 
     /** What was wrong with what came on this connection. */
     public static Optional<String> violation(Channel channel) {
@@ -66,6 +89,7 @@ public final class RequestGuard extends ChannelDuplexHandler {
     private void read(ChannelHandlerContext ctx, ByteBuf in) {
         if (syntax.betweenRequests() && isAnotherProtocol(ctx, in)) {
             if (passing) {
+                begun();
                 ctx.pipeline().remove(this);
                 ctx.fireChannelRead(in);
             } else {
@@ -91,7 +115,7 @@ public final class RequestGuard extends ChannelDuplexHandler {
     }
 
     private void pass(ChannelHandlerContext ctx, ByteBuf in) {
-        begun = true;
+        begun();
         answering = false;
         ctx.fireChannelRead(in);
     }
@@ -162,6 +186,7 @@ public final class RequestGuard extends ChannelDuplexHandler {
 
     @Override
     public void handlerRemoved(ChannelHandlerContext ctx) {
+        begun();
         ByteBuf kept = unfinished;
         if (kept != null) {
             unfinished = null;

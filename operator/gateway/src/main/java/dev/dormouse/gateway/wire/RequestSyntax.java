@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class RequestSyntax {
     /** Longest head, and longest trailer; the server behind has lower limits with better answers. */
-    static final int LONGEST_HEAD = 256 << 10;
+    static final int LONGEST_HEAD = 136 << 10;
     private static final int LONGEST_EXTENSION = 1024;
     /** Zeros in front are nothing, but many of them are nobody's number. */
     private static final int MOST_DIGITS = 15;

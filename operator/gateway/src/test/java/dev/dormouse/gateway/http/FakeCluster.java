@@ -61,7 +61,7 @@ final class FakeCluster implements AutoCloseable {
             boolean apiKeys) {
         ServerSettings settings = new ServerSettings("127.0.0.1", 0, 0, "gw-0", HoldLimits.ofRequests(1000, 5000), 1,
                 new ServerSettings.Peek(peekBytes, 1 << 20, 64 << 20), drainDelay, drain, sidecarPort, timeouts,
-                timeouts.equals(Timeouts.DEFAULT), true,
+                true, true,
                 Optional.of(new ServerSettings.Admin("127.0.0.1", 0)), apiKeys, 1 << 20, 1000);
         gateway = GatewayServer.start(settings, (model, at) -> {
             demands.add(model);
