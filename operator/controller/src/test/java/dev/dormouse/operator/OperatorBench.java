@@ -197,7 +197,7 @@ public final class OperatorBench implements AutoCloseable {
             long begin = System.nanoTime();
             for (int i = from; i < to; i++) {
                 String name = "m" + i;
-                threads.submit(() -> cluster.demand(name, Clock.systemUTC().instant()));
+                threads.execute(() -> cluster.demand(name, Clock.systemUTC().instant()));
             }
             long last = begin;
             for (int i = from; i < to; i++) {
