@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.dormouse.api.v1alpha1.InferenceModel;
+import dev.dormouse.api.v1alpha1.ModelSnapshot;
 import dev.dormouse.cli.local.LocalCluster;
 import dev.dormouse.sidecar.api.PodConventions;
 import io.fabric8.kubernetes.api.model.Pod;
@@ -69,6 +70,30 @@ class FaultsIT extends Story {
 
         await().atMost(PATIENCE).until(() -> model("tidy").get() == null);
         await().atMost(PATIENCE).until(() -> claims().stream().noneMatch(name -> name.contains("tidy")));
+    }
+
+    @Test
+    @DisplayName("S38: a snapshot deleted while its model sleeps: a store pod frees the bytes, then the resource goes")
+    void snapshotDeletedByHand() throws Exception {
+        apply("pruned", QUICK);
+        awaitAsleepWithSnapshot("pruned");
+        await().atMost(PATIENCE).until(() -> snapshots("pruned").size() == 1);
+        assertThat(packs("pruned")).isNotEmpty();
+
+        cluster().client().resource(snapshots("pruned").getFirst()).delete();
+
+        await().atMost(PATIENCE).until(() -> snapshots("pruned").isEmpty());
+        assertThat(packs("pruned")).isEmpty();
+        assertThat(ask("pruned", 90).statusCode()).as("from source").isEqualTo(200);
+    }
+
+    private List<ModelSnapshot> snapshots(String model) {
+        return cluster().client()
+                .resources(ModelSnapshot.class)
+                .inNamespace("default")
+                .withLabel(PodConventions.LABEL_MODEL, model)
+                .list()
+                .getItems();
     }
 
     private List<String> claims() {

@@ -132,6 +132,7 @@ public final class InferenceModelReconciler implements Reconciler<InferenceModel
                 StatusReader.activation(previous).orElse(null), impossible.message(), initialStart, observed, 0,
                 Optional.empty(), 0, SnapshotKey.of(model.getSpec()), "", Optional.empty(), now));
         services.statuses().write(model, next);
+        services.metrics().told(keyOf(model), "False", impossible.reason(), next);
         ModelEvent.between(previous, next, observed, model.getSpec())
                 .forEach(event -> services.events().record(model, event));
     }

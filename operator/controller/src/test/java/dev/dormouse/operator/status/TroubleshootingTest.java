@@ -76,6 +76,11 @@ class TroubleshootingTest {
         faults.put("the kernels do not compile", fault -> fault.status(AWAKE, report(ReplicaPhase.Failed,
                 SnapshotReport.ABSENT, List.of(new PhaseTiming(PhaseTiming.KERNEL_COMPILE, PhaseTiming.State.Failed, 5,
                         "out of memory")))));
+        faults.put("the restored model answers the canary otherwise", fault -> fault.status(AWAKE,
+                new SidecarStatus(1, "i", "u", "demo/m", "1", ReplicaPhase.Failed, 0, -1, Rung.Volume, 0, List.of(),
+                        new SnapshotReport("s", SnapshotReport.State.Quarantined, 0, 0, 0, "CanaryMismatch",
+                                "/data/0 was 0.5 and is 0.7"),
+                        null, 0, 0, 0, 0, 0, "CanaryMismatch", "the canary: /data/0 was 0.5 and is 0.7")));
         pod("the engine hangs",
                 "containerStatuses: [{name: engine, state: {running: {startedAt: \"2026-11-21T00:01:00Z\"}}}]");
         faults.put("three first starts failed", fault -> fault.with(InitialStart.Failed).status(SLEPT, null));

@@ -1,0 +1,165 @@
+package dev.dormouse.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.dormouse.cli.local.LocalCluster;
+import io.fabric8.kubernetes.api.model.Pod;
+import java.io.IOException;
+import java.net.http.HttpResponse;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Queue;
+import java.util.Random;
+import java.util.Set;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Processes that are killed and frozen at random while clients ask for two models. {@code -Dchaos.rounds=20} in
+ * continuous integration, 200 in the soak; {@code -Dchaos.seed} repeats a run.
+ */
+class ChaosIT extends Story {
+    /** A request that the system cannot serve is refused with one of these, and a reason. */
+    private static final Set<Integer> REFUSALS = Set.of(404, 429, 502, 503, 504);
+    private static final List<String> MODELS = List.of("alpha", "beta");
+
+    private final Queue<String> bad = new ConcurrentLinkedQueue<>();
+    private final AtomicInteger answered = new AtomicInteger();
+    private final AtomicInteger refused = new AtomicInteger();
+    private final AtomicInteger broken = new AtomicInteger();
+    /** While the only gateway is away nobody can answer. */
+    private final AtomicBoolean gatewayAway = new AtomicBoolean();
+
+    private enum Fault {
+        OperatorKilled, OperatorFrozen, GatewayRestarted, GatewayKilled, SidecarKilled, EngineKilled, PodDeleted
+    }
+
+    @Override
+    LocalCluster.Options options(LocalCluster.Options options) {
+        return options.withOperatorSetting("DORMOUSE_WARMUP_MAX_CONCURRENT", "1");
+    }
+
+    @Test
+    @DisplayName("Whatever is killed: every request is answered or refused with a reason, no pod is leaked, no slot lost, the final state is the desired one")
+    void everythingIsAnsweredAndNothingIsLost() throws Exception {
+        long seed = Long.getLong("chaos.seed", System.nanoTime());
+        int rounds = Integer.getInteger("chaos.rounds", 3);
+        Random random = new Random(seed);
+        for (String model : MODELS) {
+            apply(model, "  scaling: {idleSeconds: 2, stableWindowSeconds: 6}\n");
+        }
+        AtomicBoolean over = new AtomicBoolean();
+        List<Thread> clients = new ArrayList<>();
+        for (String model : MODELS) {
+            for (int client = 0; client < 2; client++) {
+                clients.add(Thread.ofVirtual().start(() -> askUntil(over, model)));
+            }
+        }
+        List<Fault> done = new ArrayList<>();
+        for (int round = 0; round < rounds; round++) {
+            Fault fault = Fault.values()[random.nextInt(Fault.values().length)];
+            done.add(fault);
+            TimeUnit.MILLISECONDS.sleep(500 + random.nextInt(2_500));
+            inflict(fault, random);
+        }
+        over.set(true);
+        for (Thread client : clients) {
+            client.join(PATIENCE);
+            assertThat(client.isAlive()).as("a request that never ended; seed %s, %s", seed, done).isFalse();
+        }
+        System.out.printf("chaos: seed %d, %d rounds %s: %d answered, %d refused, %d broken by the gateway's end%n", seed,
+                rounds, done, answered.get(), refused.get(), broken.get());
+        assertThat(bad).as("seed %s, %s", seed, done).isEmpty();
+        assertThat(answered.get()).isPositive();
+
+        for (String model : MODELS) {
+            awaitModel(model, m -> "ScaledToZero".equals(ready(m).getReason()) && m.getStatus().replicas == 0);
+            assertThat(pods(model)).as("no pod is leaked").isEmpty();
+        }
+        apply("last", "  scaling: {initialStart: Never}\n");
+        assertThat(ask("last", 90).statusCode()).as("the only warmup slot was given back").isEqualTo(200);
+    }
+
+    private void askUntil(AtomicBoolean over, String model) {
+        while (!over.get()) {
+            boolean away = gatewayAway.get();
+            try {
+                HttpResponse<String> answer = ask(model, (int) PATIENCE.toSeconds());
+                if (answer.statusCode() == 200) {
+                    answered.incrementAndGet();
+                } else if (REFUSALS.contains(answer.statusCode()) && answer.body().contains("\"message\"")) {
+                    refused.incrementAndGet();
+                    TimeUnit.MILLISECONDS.sleep(100);
+                } else {
+                    bad.add(answer.statusCode() + " " + answer.body());
+                }
+            } catch (IOException e) {
+                if (away || gatewayAway.get()) {
+                    broken.incrementAndGet();
+                } else {
+                    bad.add(e.toString());
+                }
+                Thread.yield();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                return;
+            }
+        }
+    }
+
+    private void inflict(Fault fault, Random random) throws Exception {
+        switch (fault) {
+            case OperatorKilled -> {
+                cluster().operatorProcess().kill();
+                cluster().restartOperator();
+            }
+            case OperatorFrozen -> {
+                // As when its connections hang: nothing is lost, nothing is answered for a while.
+                long pid = cluster().operatorProcess().pid();
+                signal("STOP", pid);
+                TimeUnit.SECONDS.sleep(2);
+                signal("CONT", pid);
+            }
+            case GatewayRestarted -> {
+                gatewayAway.set(true);
+                cluster().restartGateway();
+                gatewayAway.set(false);
+            }
+            case GatewayKilled -> {
+                gatewayAway.set(true);
+                cluster().gatewayProcess().kill();
+                cluster().restartGateway();
+                gatewayAway.set(false);
+            }
+            case SidecarKilled -> killOne("dev.dormouse.sidecar.agent.AgentMain", random);
+            case EngineKilled -> killOne("dev.dormouse.engine.onnx.OnnxEngineMain", random);
+            case PodDeleted -> {
+                List<Pod> pods = MODELS.stream().flatMap(model -> pods(model).stream()).toList();
+                if (!pods.isEmpty()) {
+                    String name = pods.get(random.nextInt(pods.size())).getMetadata().getName();
+                    cluster().client().pods().inNamespace("default").withName(name).delete();
+                }
+            }
+        }
+    }
+
+    private static void signal(String name, long pid) throws IOException, InterruptedException {
+        new ProcessBuilder("kill", "-" + name, Long.toString(pid)).inheritIO().start().waitFor();
+    }
+
+    /** Of the containers of this cluster only: their node runs in this process. */
+    private static void killOne(String main, Random random) {
+        List<ProcessHandle> candidates = ProcessHandle.current()
+                .descendants()
+                .filter(process -> process.info().commandLine().orElse("").contains(main))
+                .toList();
+        if (!candidates.isEmpty()) {
+            candidates.get(random.nextInt(candidates.size())).destroyForcibly();
+        }
+    }
+}
