@@ -114,7 +114,8 @@ final class Limits {
                 Better.Higher, true, rate / copy));
         pairs("restore.total", "bare.total", (watched, bare) -> samples.add("restore.to_bare", "ratio", Better.Lower,
                 true, watched / bare));
-        samples.ratio("restore.to_cold", Better.Lower, "restore.total", samples.median("cold.total").orElse(0));
+        pairs("restore.total", "cold.total", (restore, cold) -> samples.add("restore.to_cold", "ratio", Better.Lower,
+                true, restore / cold));
         samples.ratio("load.to_restore", Better.Lower, "load.total", samples.median("restore.total").orElse(0));
     }
 

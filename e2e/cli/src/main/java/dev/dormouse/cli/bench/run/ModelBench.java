@@ -70,17 +70,20 @@ public final class ModelBench implements AutoCloseable {
         return this;
     }
 
-    /** All that the plan asks for, to be taken in this order, each once. */
+    /**
+     * All that the plan asks for, to be taken in this order, each once. Kinds that are held against each other take turns:
+     * what disturbs the machine for a while disturbs all of them.
+     */
     public List<Step> steps() {
         List<Step> steps = new ArrayList<>();
-        if (plan.has(Kind.Cold)) {
-            IntStream.range(0, plan.rounds()).forEach(i -> steps.add(() -> cold(i)));
-        }
         if (plan.restores()) {
             steps.add(this::takeSnapshot);
         }
         for (int i = 0; i < plan.rounds(); i++) {
             int start = i;
+            if (plan.has(Kind.Cold)) {
+                steps.add(() -> cold(start));
+            }
             for (Kind kind : List.of(Kind.Restore, Kind.Bare)) {
                 if (plan.has(kind)) {
                     steps.add(() -> restore(kind, start));
