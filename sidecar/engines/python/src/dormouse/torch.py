@@ -178,8 +178,9 @@ def save(sidecar: Sidecar, tensors: Mapping[str, torch.Tensor], memory: Optional
                         BufferType.WEIGHTS, view.dtype, view.shape) for view in views])
     sidecar.put_file(_TENSORS, _describe(views))
     memory.commit()
-    return {view.name: _over(memory, ids[view.block], placement.places[view.block][1],
-                             blocks[view.block][0].numel(), view) for view in views}
+    with _no_warnings():
+        return {view.name: _over(memory, ids[view.block], placement.places[view.block][1],
+                                 blocks[view.block][0].numel(), view) for view in views}
 
 
 def restore(attachment: Attachment, memory: Optional[Tensors] = None) -> Dict[str, torch.Tensor]:
@@ -193,15 +194,16 @@ def restore(attachment: Attachment, memory: Optional[Tensors] = None) -> Dict[st
     if _TENSORS in attachment.files:
         strides = json.loads(bytes(attachment.files[_TENSORS]))
     tensors = {}
-    for name, buffer in attachment.buffers.items():
-        dtype = TORCH_DTYPES.get(buffer.dtype)
-        if dtype is None:
-            raise DormouseError(f"buffer {name!r} is of type {buffer.dtype}, which this PyTorch "
-                                f"({torch.__version__}) does not have")
-        told = strides.get(name)
-        view = View(name, 0, buffer.dtype, buffer.shape, tuple(told["stride"]) if told else _dense(buffer.shape),
-                    told["offset"] if told else 0)
-        tensors[name] = _over(memory or attachment, buffer.allocation, buffer.offset, buffer.length, view)
+    with _no_warnings():
+        for name, buffer in attachment.buffers.items():
+            dtype = TORCH_DTYPES.get(buffer.dtype)
+            if dtype is None:
+                raise DormouseError(f"buffer {name!r} is of type {buffer.dtype}, which this PyTorch "
+                                    f"({torch.__version__}) does not have")
+            told = strides.get(name)
+            view = View(name, 0, buffer.dtype, buffer.shape, tuple(told["stride"]) if told else _dense(buffer.shape),
+                        told["offset"] if told else 0)
+            tensors[name] = _over(memory or attachment, buffer.allocation, buffer.offset, buffer.length, view)
     return tensors
 
 
@@ -359,20 +361,26 @@ def _describe(views: Sequence[View]) -> bytes:
 
 
 def _over(memory: Union[Tensors, Attachment], allocation: int, offset: int, length: int, view: View) -> torch.Tensor:
-    """A tensor over memory that must not be written to; PyTorch has no such tensors and says so once per process."""
+    """A tensor over memory that must not be written to."""
     dtype, width = TORCH_DTYPES[view.dtype], WIDTHS[view.dtype]
     if 0 in view.shape:
         return torch.empty_strided(view.shape, view.stride, dtype=dtype, device=getattr(memory, "device", None))
     last = view.offset + sum((length - 1) * stride for length, stride in zip(view.shape, view.stride))
     if min(view.stride, default=0) < 0 or view.offset < 0 or (last + 1) * width > length:
         raise DormouseError(f"{view.name}: its strides lead out of its memory")
+    if isinstance(memory, Attachment):
+        flat = torch.frombuffer(memory.allocation(allocation), dtype=dtype, count=last + 1, offset=offset)
+    else:
+        flat = memory.typed(allocation, offset, dtype, last + 1)
+    return torch.as_strided(flat, view.shape, view.stride, view.offset)
+
+
+@contextlib.contextmanager
+def _no_warnings() -> Iterator[None]:
+    """PyTorch has no read-only tensors, and says so once per process."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        if isinstance(memory, Attachment):
-            flat = torch.frombuffer(memory.allocation(allocation), dtype=dtype, count=last + 1, offset=offset)
-        else:
-            flat = memory.typed(allocation, offset, dtype, last + 1)
-    return torch.as_strided(flat, view.shape, view.stride, view.offset)
+        yield
 
 
 def _dense(shape: Sequence[int]) -> Tuple[int, ...]:

@@ -12,7 +12,7 @@ import dataclasses
 import json
 import logging
 import time
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from .announce import Announcer
 from .client import Memory, Mode, Sidecar, socket_path
@@ -55,10 +55,12 @@ def register() -> None:
     register_model_loader("dormouse")(DormouseModelLoader)
 
 
-def load(model: Any, model_config: Any, from_source: Any, *, timeout: float = 60.0) -> None:
+def load(model: Any, model_config: Any, from_source: Callable[[], None], *, engine: str = "vllm",
+         version: Optional[str] = None, timeout: float = 60.0) -> None:
     """Fills a model's weights, and has the sidecar told once the server answers.
 
     :param from_source: fills them from the checkpoint
+    :param version: the engine's; vLLM's own by default
     :param timeout: seconds for a sidecar to listen
     """
     path = socket_path()
@@ -68,10 +70,10 @@ def load(model: Any, model_config: Any, from_source: Any, *, timeout: float = 60
     import torch
 
     _check(model, torch)
-    wanted = _compatibility(model, model_config, torch)
+    wanted = {engine: version or _version(), **_compatibility(model, model_config, torch)}
 
     def connect() -> Sidecar:
-        return Sidecar.connect("vllm", wanted["vllm"], wanted, path=path, timeout=timeout, memory=_MODES)
+        return Sidecar.connect(engine, wanted[engine], wanted, path=path, timeout=timeout, memory=_MODES)
 
     for attempt in range(1, _TRIES + 1):
         sidecar = connect()
@@ -117,7 +119,7 @@ def _check(model: Any, torch: Any) -> None:
 def _compatibility(model: Any, model_config: Any, torch: Any) -> Dict[str, str]:
     from .torch import hash_of, named_tensors
 
-    wanted = {"vllm": _version(), "torch": torch.__version__, "dtype": str(model_config.dtype),
+    wanted = {"torch": torch.__version__, "dtype": str(model_config.dtype),
               "quantization": str(getattr(model_config, "quantization", None)),
               "revision": str(getattr(model_config, "revision", None)), "layout": hash_of(model)}
     device = next((tensor.device for _, tensor in named_tensors(model)), None)
