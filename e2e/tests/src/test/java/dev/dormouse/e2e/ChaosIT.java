@@ -1,7 +1,6 @@
 package dev.dormouse.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.awaitility.Awaitility.await;
 
 import dev.dormouse.cli.local.LocalCluster;
 import io.fabric8.kubernetes.api.model.Pod;
@@ -72,7 +71,8 @@ class ChaosIT extends Story {
             client.join(PATIENCE);
             assertThat(client.isAlive()).as("a request that never ended; seed %s, %s", seed, done).isFalse();
         }
-        System.out.printf("chaos: seed %d, %d rounds %s: %d answered, %d refused, %d broken by the gateway's end%n", seed,
+        System.out.printf("chaos: seed %d, %d rounds %s: %d answered, %d refused, %d broken by the gateway's end%n",
+                seed,
                 rounds, done, answered.get(), refused.get(), broken.get());
         assertThat(bad).as("seed %s, %s", seed, done).isEmpty();
         assertThat(answered.get()).isPositive();
