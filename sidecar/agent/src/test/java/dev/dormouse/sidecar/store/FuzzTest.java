@@ -108,7 +108,7 @@ class FuzzTest {
     }
 
     @Test
-    @DisplayName("S49: every single flipped bit of a shuffled chunk that passes its checksum decodes to other bytes or is refused")
+    @DisplayName("S49: a flipped bit in the head or a plane of a shuffled chunk is caught; with checksums off it is refused or passes, and nothing crashes")
     void flippedPlanes() throws Exception {
         Volume volume = volume(Trust.OFF);
         SnapshotStore store = volume.open();
@@ -124,7 +124,7 @@ class FuzzTest {
         byte[] good = volume.disk().read(pack, 1 << 20);
         int refused = 0;
         try (var target = new HostDevice(1 << 20)) {
-            for (int bit = 0; bit < shuffled.storedLength() * 8; bit += bit < 256 ? 1 : 37) {
+            for (int bit = 0; bit < shuffled.storedLength() * 8; bit += bit < 128 ? 1 : 331) {
                 byte[] bad = good.clone();
                 bad[(int) shuffled.offset() + bit / 8] ^= (byte) (1 << bit % 8);
                 volume.disk().replace(pack, bad);
