@@ -120,7 +120,7 @@ class ArchitectureTest {
                         "dev.dormouse.sidecar.device..", "dev.dormouse.sidecar.cuda..",
                         "dev.dormouse.sidecar.format..",
                         "dev.dormouse.sidecar.pipeline..", "dev.dormouse.sidecar.trust..",
-                        "dev.dormouse.sidecar.store..", "dev.dormouse.engine..")
+                        "dev.dormouse.sidecar.store..", "dev.dormouse.sidecar.safetensors..", "dev.dormouse.engine..")
                 .should()
                 .dependOnClassesThat()
                 .resideInAPackage("java.lang.foreign..")

@@ -2,20 +2,16 @@ package dev.dormouse.sidecar.agent;
 
 import dev.dormouse.sidecar.agent.AgentConfig.FitnessSettings;
 import dev.dormouse.sidecar.agent.AgentConfig.SnapshotSettings;
-import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.api.EngineMessage.Memory;
 import dev.dormouse.sidecar.cuda.CudaContext;
 import dev.dormouse.sidecar.cuda.CudaUnavailableException;
-import dev.dormouse.sidecar.device.Allocation;
+import dev.dormouse.sidecar.device.CopyCheck;
 import dev.dormouse.sidecar.device.DeviceMemory;
-import dev.dormouse.sidecar.device.Lane;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.file.FileStore;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Random;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -28,7 +24,6 @@ final class Fitness {
     static final List<String> NAMES = List.of("memory", "disk", "driver", "device", "copy");
 
     private static final Logger LOG = LoggerFactory.getLogger(Fitness.class);
-    private static final int COPY_BYTES = 4 << 20;
 
     private final AgentConfig config;
     private final FitnessSettings settings;
@@ -57,7 +52,7 @@ final class Fitness {
         }
         DeviceMemory device = open();
         if (kind == Memory.Owned) {
-            check("copy", () -> copy(device));
+            check("copy", () -> CopyCheck.run(device));
         }
         return device;
     }
@@ -124,22 +119,6 @@ final class Fitness {
             throw new CudaUnavailableException("the driver speaks CUDA " + version / 1_000 + "." + version % 1_000 / 10
                     + ", " + settings.driver() / 1_000 + "." + settings.driver() % 1_000 / 10
                     + " is needed: update the NVIDIA driver of the node");
-        }
-    }
-
-    /** A small allocation, a copy there and back. */
-    private static void copy(DeviceMemory device) throws IOException {
-        byte[] bytes = new byte[COPY_BYTES];
-        new Random(1).nextBytes(bytes);
-        try (Allocation allocation = device.allocate(COPY_BYTES, BufferType.Other);
-                Lane lane = device.openLane(COPY_BYTES)) {
-            lane.slot(allocation, 0, COPY_BYTES).asByteBuffer().put(bytes);
-            lane.submit(() -> {
-            });
-            lane.drain();
-            if (!lane.read(allocation, 0, COPY_BYTES).asByteBuffer().equals(ByteBuffer.wrap(bytes))) {
-                throw new IOException("the GPU brought back other bytes than it was given: drain this node");
-            }
         }
     }
 }
