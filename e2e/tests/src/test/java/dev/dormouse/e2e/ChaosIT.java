@@ -72,7 +72,8 @@ class ChaosIT extends Story {
             client.join(PATIENCE);
             assertThat(client.isAlive()).as("a request that never ended; seed %s, %s", seed, done).isFalse();
         }
-        System.out.printf("chaos: seed %d, %d rounds %s: %d answered, %d refused, %d broken by the gateway's end%n", seed,
+        System.out.printf("chaos: seed %d, %d rounds %s: %d answered, %d refused, %d broken by the gateway's end%n",
+                seed,
                 rounds, done, answered.get(), refused.get(), broken.get());
         assertThat(bad).as("seed %s, %s", seed, done).isEmpty();
         assertThat(answered.get()).isPositive();

@@ -98,17 +98,20 @@ public final class OperatorBench implements AutoCloseable {
             }
             times.sort(Long::compare);
             if (!kind.equals("train")) {
-                say("process start to the first reconcile written, " + kind + ", median of 5", times.get(2) + " ms " + times);
+                say("process start to the first reconcile written, " + kind + ", median of 5",
+                        times.get(2) + " ms " + times);
             }
         }
     }
 
     private Process launch(List<String> more) throws IOException, InterruptedException {
-        List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()));
+        List<String> command = new ArrayList<>(
+                List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()));
         command.addAll(flags);
         command.addAll(more);
         try (var jars = Files.list(app)) {
-            command.addAll(List.of("-cp", String.join(":", jars.map(Path::toString).filter(jar -> jar.endsWith(".jar")).sorted().toList())));
+            command.addAll(List.of("-cp",
+                    String.join(":", jars.map(Path::toString).filter(jar -> jar.endsWith(".jar")).sorted().toList())));
         }
         command.add(OperatorMain.class.getName());
         ProcessBuilder builder = new ProcessBuilder(command);
@@ -212,8 +215,10 @@ public final class OperatorBench implements AutoCloseable {
         long before = version();
         Thread.sleep(seconds * 1000L);
         long writes = version() - before;
-        say("API writes while " + (models - 200) + " sleep and 200 wait for their kubelet, " + seconds + " s", Long.toString(writes));
-        say("heap in use after a collection, " + models + " models, -Xmx1g", heapMiB() + " MiB, resident " + residentMiB() + " MiB");
+        say("API writes while " + (models - 200) + " sleep and 200 wait for their kubelet, " + seconds + " s",
+                Long.toString(writes));
+        say("heap in use after a collection, " + models + " models, -Xmx1g",
+                heapMiB() + " MiB, resident " + residentMiB() + " MiB");
     }
 
     private void restart(int models) throws Exception {
@@ -245,7 +250,10 @@ public final class OperatorBench implements AutoCloseable {
     private long heapMiB() throws IOException, InterruptedException {
         String jcmd = Path.of(System.getProperty("java.home"), "bin", "jcmd").toString();
         String pid = Long.toString(process.pid());
-        new ProcessBuilder(jcmd, pid, "GC.run").redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD).start().waitFor();
+        new ProcessBuilder(jcmd, pid, "GC.run").redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                .start()
+                .waitFor();
         Process info = new ProcessBuilder(jcmd, pid, "GC.heap_info").start();
         String text = new String(info.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         Matcher used = Pattern.compile("used (\\d+)K").matcher(text);
@@ -294,7 +302,8 @@ public final class OperatorBench implements AutoCloseable {
 
         @Override
         public void eventReceived(Action action, Pod pod) {
-            seen.putIfAbsent(pod.getMetadata().getLabels().getOrDefault(PodConventions.LABEL_MODEL, ""), System.nanoTime());
+            seen.putIfAbsent(pod.getMetadata().getLabels().getOrDefault(PodConventions.LABEL_MODEL, ""),
+                    System.nanoTime());
         }
 
         @Override

@@ -37,7 +37,8 @@ import org.junit.jupiter.api.Test;
  * script and Flux's expressions, each in its own runtime.
  */
 class StatusContractTest {
-    private static final SnapshotReport SAVED = new SnapshotReport("s1", SnapshotReport.State.Saved, 1, 1, 1, null, null);
+    private static final SnapshotReport SAVED = new SnapshotReport("s1", SnapshotReport.State.Saved, 1, 1, 1, null,
+            null);
     private static final String NEVER = "  scaling: {initialStart: Never, idleSeconds: 30}\n";
 
     private TestCluster cluster;
@@ -83,7 +84,8 @@ class StatusContractTest {
                 StatusHistory history = new StatusHistory(cluster, "m")) {
             cluster.startOperator(Map.of("DORMOUSE_GATEWAY_URL", "http://127.0.0.1:" + gateway.address().getPort()));
             gateway.report(demand(1));
-            cluster.create("m", "  rollout: Recreate\n  scaling: {initialStart: Never, maxReplicas: 3, stableWindowSeconds: 6}\n");
+            cluster.create("m",
+                    "  rollout: Recreate\n  scaling: {initialStart: Never, maxReplicas: 3, stableWindowSeconds: 6}\n");
             cluster.demand("m", Instant.now());
             ready(cluster.awaitPod("m"));
             await().until(() -> cluster.ready("m").equals("True/Serving"));
@@ -95,7 +97,8 @@ class StatusContractTest {
 
             List<Kstatus> seen = check(history);
             assertThat(seen).doesNotContain(Kstatus.Failed);
-            assertThat(history.readiness().subList(history.readiness().indexOf("True/Serving"), history.readiness().size()))
+            assertThat(history.readiness()
+                    .subList(history.readiness().indexOf("True/Serving"), history.readiness().size()))
                     .doesNotContain("False/FirstStart");
         }
     }
@@ -158,10 +161,16 @@ class StatusContractTest {
             cluster.client().resource(TestCluster.withImage(cluster.model("m"), "engine:2")).update();
             for (int attempt = 1; attempt <= 3; attempt++) {
                 Set<String> before = new HashSet<>();
-                await().until(() -> cluster.pods("m").stream().anyMatch(p -> !p.isMarkedForDeletion()
-                        && p.getSpec().getContainers().getFirst().getImage().equals("engine:2")
-                        && (p.getStatus() == null || p.getStatus().getPodIP() == null)));
-                Pod pod = cluster.pods("m").stream().filter(p -> p.getStatus() == null || p.getStatus().getPodIP() == null).findFirst().orElseThrow();
+                await().until(() -> cluster.pods("m")
+                        .stream()
+                        .anyMatch(p -> !p.isMarkedForDeletion()
+                                && p.getSpec().getContainers().getFirst().getImage().equals("engine:2")
+                                && (p.getStatus() == null || p.getStatus().getPodIP() == null)));
+                Pod pod = cluster.pods("m")
+                        .stream()
+                        .filter(p -> p.getStatus() == null || p.getStatus().getPodIP() == null)
+                        .findFirst()
+                        .orElseThrow();
                 before.add(pod.getMetadata().getUid());
                 FakeSidecar sidecar = cluster.run(pod);
                 sidecar.say(ReplicaPhase.Failed, SnapshotReport.ABSENT, null, Rung.Cold, List.of(), "out of memory");
@@ -172,13 +181,22 @@ class StatusContractTest {
             }
             await().until(() -> cluster.ready("m").equals("False/InitialStartFailed"));
             cluster.client().resource(TestCluster.withImage(cluster.model("m"), "engine:3")).update();
-            await().until(() -> cluster.pods("m").stream().anyMatch(p -> p.getSpec().getContainers().getFirst().getImage().equals("engine:3")));
-            ready(cluster.pods("m").stream().filter(p -> p.getSpec().getContainers().getFirst().getImage().equals("engine:3")).findFirst().orElseThrow());
+            await().until(() -> cluster.pods("m")
+                    .stream()
+                    .anyMatch(p -> p.getSpec().getContainers().getFirst().getImage().equals("engine:3")));
+            ready(cluster.pods("m")
+                    .stream()
+                    .filter(p -> p.getSpec().getContainers().getFirst().getImage().equals("engine:3"))
+                    .findFirst()
+                    .orElseThrow());
             await().until(() -> cluster.ready("m").equals("True/ScaledToZero"));
 
             List<Kstatus> seen = check(history);
-            assertThat(seen).as("it may heal by itself, so it is never Failed").doesNotContain(Kstatus.Failed).endsWith(Kstatus.Current);
-            assertThat(history.readiness()).contains("False/ImagePullFailed", "False/WarmupFailed", "False/InitialStartFailed");
+            assertThat(seen).as("it may heal by itself, so it is never Failed")
+                    .doesNotContain(Kstatus.Failed)
+                    .endsWith(Kstatus.Current);
+            assertThat(history.readiness()).contains("False/ImagePullFailed", "False/WarmupFailed",
+                    "False/InitialStartFailed");
         }
     }
 
@@ -213,10 +231,13 @@ class StatusContractTest {
                 verdicts.add(kstatus);
             }
             if (told && kstatus != Kstatus.Terminating) {
-                assertThat(byArgo.equals("Healthy")).as("Argo says %s, kstatus %s of %s", byArgo, kstatus, version).isEqualTo(kstatus == Kstatus.Current);
-                assertThat(byFlux.equals("Current")).as("Flux says %s, kstatus %s of %s", byFlux, kstatus, version).isEqualTo(kstatus == Kstatus.Current);
+                assertThat(byArgo.equals("Healthy")).as("Argo says %s, kstatus %s of %s", byArgo, kstatus, version)
+                        .isEqualTo(kstatus == Kstatus.Current);
+                assertThat(byFlux.equals("Current")).as("Flux says %s, kstatus %s of %s", byFlux, kstatus, version)
+                        .isEqualTo(kstatus == Kstatus.Current);
                 assertThat(byFlux.equals("Failed")).isEqualTo(kstatus == Kstatus.Failed);
-                assertThat(kstatus == Kstatus.Failed && !byArgo.equals("Degraded")).as("Argo says %s", byArgo).isFalse();
+                assertThat(kstatus == Kstatus.Failed && !byArgo.equals("Degraded")).as("Argo says %s", byArgo)
+                        .isFalse();
             }
             if (!told) {
                 assertThat(byArgo).isEqualTo("Progressing");
@@ -236,9 +257,11 @@ class StatusContractTest {
             assertThat(types.add(type)).as("%s appears once", type).isTrue();
             JsonNode last = before.put(type, condition);
             if (last != null && last.path("status").equals(condition.path("status"))) {
-                assertThat(condition.path("lastTransitionTime")).as("%s in %s", type, version).isEqualTo(last.path("lastTransitionTime"));
+                assertThat(condition.path("lastTransitionTime")).as("%s in %s", type, version)
+                        .isEqualTo(last.path("lastTransitionTime"));
             }
-            assertThat(condition.path("observedGeneration").asLong()).isLessThanOrEqualTo(version.at("/metadata/generation").asLong());
+            assertThat(condition.path("observedGeneration").asLong())
+                    .isLessThanOrEqualTo(version.at("/metadata/generation").asLong());
             assertThat(condition.path("reason").asText()).matches("[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?");
         }
         if (!types.isEmpty()) {
@@ -260,7 +283,8 @@ class StatusContractTest {
     }
 
     private static DemandReport demand(int queued) {
-        return new DemandReport("gw", "1", 3_600_000, List.of(new ModelDemand("default/m", 0, queued, 0, 0, 0, List.of())),
+        return new DemandReport("gw", "1", 3_600_000,
+                List.of(new ModelDemand("default/m", 0, queued, 0, 0, 0, List.of())),
                 List.of());
     }
 }

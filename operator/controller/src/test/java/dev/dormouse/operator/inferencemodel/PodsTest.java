@@ -25,13 +25,18 @@ import org.junit.jupiter.params.provider.CsvSource;
 @SuppressWarnings("NullAway.Init") // the extension fills the fields
 class PodsTest {
     private static final String PODS = "/api/v1/namespaces/team/pods";
-    private static final Pod POD = new PodBuilder().withNewMetadata().withName("m-x").withNamespace("team").endMetadata().build();
+    private static final Pod POD = new PodBuilder().withNewMetadata()
+            .withName("m-x")
+            .withNamespace("team")
+            .endMetadata()
+            .build();
 
     private KubernetesMockServer server;
     private KubernetesClient client;
 
     @ParameterizedTest
-    @CsvSource({"422,spec.containers[0].image: Required value,InvalidPodTemplate,true", "400,cannot be decoded,InvalidPodTemplate,true",
+    @CsvSource({"422,spec.containers[0].image: Required value,InvalidPodTemplate,true",
+            "400,cannot be decoded,InvalidPodTemplate,true",
             "403,exceeded quota: gpus,QuotaExceeded,false", "403,violates PodSecurity,PodForbidden,false",
             "404,namespaces not found,NamespaceMissing,false"})
     void aRefusedPodSaysWhyAndWhetherItIsForGood(int code, String message, String reason, boolean forGood) {

@@ -90,12 +90,15 @@ class MonitoringTest {
 
     @Test
     void promtoolAcceptsTheRulesAndTheirTests() throws Exception {
-        Optional<Path> promtool = Stream.of(String.valueOf(System.getProperty("promtool.path", System.getProperty("java.library.path", "")) + ":/usr/bin:/usr/local/bin").split(File.pathSeparator))
+        Optional<Path> promtool = Stream
+                .of(String.valueOf(System.getProperty("promtool.path", System.getProperty("java.library.path", ""))
+                        + ":/usr/bin:/usr/local/bin").split(File.pathSeparator))
                 .map(folder -> Path.of(folder, "promtool"))
                 .filter(Files::isExecutable)
                 .findFirst();
         assumeTrue(promtool.isPresent(), "promtool (Debian package prometheus) is not there");
-        for (List<String> command : List.of(List.of("check", "rules", "alerts.yaml"), List.of("test", "rules", "alerts-test.yaml"))) {
+        for (List<String> command : List.of(List.of("check", "rules", "alerts.yaml"),
+                List.of("test", "rules", "alerts-test.yaml"))) {
             List<String> all = new ArrayList<>(List.of(promtool.get().toString()));
             all.addAll(command);
             Process process = new ProcessBuilder(all).directory(FOLDER.toFile()).redirectErrorStream(true).start();
@@ -129,7 +132,8 @@ class MonitoringTest {
         OperatorMetrics metrics = new OperatorMetrics();
         WarmupQueue queue = new WarmupQueue(WarmupLimits.ofConcurrent(1), new MovableClock(), model -> {
         });
-        queue.observe("a100", WarmupLimits.ofConcurrent(1), new RoomLimits(true, "a100", "nvidia.com/gpu", Map.of("n", 4), 0));
+        queue.observe("a100", WarmupLimits.ofConcurrent(1),
+                new RoomLimits(true, "a100", "nvidia.com/gpu", Map.of("n", 4), 0));
         metrics.watch(queue);
         metrics.watchLeader(() -> true);
         metrics.watchInformers(() -> true);
@@ -148,7 +152,8 @@ class MonitoringTest {
         List<String> all = new ArrayList<>();
         rules().forEach(rule -> all.add(rule.path("expr").asText()));
         JsonNode dashboard = new ObjectMapper().readTree(FOLDER.resolve("dashboard.json").toFile());
-        dashboard.path("panels").forEach(panel -> panel.path("targets").forEach(target -> all.add(target.path("expr").asText())));
+        dashboard.path("panels")
+                .forEach(panel -> panel.path("targets").forEach(target -> all.add(target.path("expr").asText())));
         assertThat(all).hasSizeGreaterThan(20);
         return all;
     }

@@ -43,7 +43,8 @@ class WakeStatisticsTest {
 
     @Test
     void beforeTheFirstWakeThereIsNothingToTell() {
-        @Nullable Wakes none = WakeStatistics.after(null, null, null);
+        @Nullable
+        Wakes none = WakeStatistics.after(null, null, null);
 
         assertThat(none).isNull();
     }

@@ -148,7 +148,9 @@ public record AgentConfig(Path socket, String podIp, int httpPort, int enginePor
         WarmupPlan plan() {
             String value = value(SidecarEnvironment.WARMUP_PLAN);
             try {
-                return value == null ? WarmupPlan.NONE : JsonMapper.builder().build().readValue(value, WarmupPlan.class);
+                return value == null
+                        ? WarmupPlan.NONE
+                        : JsonMapper.builder().build().readValue(value, WarmupPlan.class);
             } catch (JsonProcessingException e) {
                 throw wrong(SidecarEnvironment.WARMUP_PLAN, "a plan as the operator writes it");
             }

@@ -132,7 +132,8 @@ final class RestoredGeneration implements Generation {
         return task.files()
                 .stream()
                 .filter(file -> !file.name().equals(Canary.FILE))
-                .map(file -> new Part(file.name(), 0, file.length(), file.fd())).toList();
+                .map(file -> new Part(file.name(), 0, file.length(), file.fd()))
+                .toList();
     }
 
     /** The answer recorded when the snapshot was taken; absent when none was, or it cannot be read. */

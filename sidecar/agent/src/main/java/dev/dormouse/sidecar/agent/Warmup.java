@@ -95,7 +95,9 @@ final class Warmup {
             return Optional.empty();
         }
         byte[] now = canary();
-        return now == null ? Optional.of("it was answered then and is not now") : Canary.difference(canary, recorded, now);
+        return now == null
+                ? Optional.of("it was answered then and is not now")
+                : Canary.difference(canary, recorded, now);
     }
 
     private void show(int done, long micros) {

@@ -33,8 +33,10 @@ class CanaryTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', value = {"{\"id\":1,\"data\":[1,200]}|{\"id\":2,\"data\":[1.009,201.9]}|",
-            "{\"data\":[1,200]}|{\"data\":[1.011,200]}|/data/0 was 1 and is 1.011", "{\"data\":\"a\"}|{\"data\":\"b\"}|/data was \"a\" and is \"b\"",
-            "{\"data\":[1]}|{\"data\":[1,2]}|/data was [1] and is [1,2]", "{\"data\":{\"x\":1}}|{\"data\":{\"y\":1}}|/data/x was 1 and is ",
+            "{\"data\":[1,200]}|{\"data\":[1.011,200]}|/data/0 was 1 and is 1.011",
+            "{\"data\":\"a\"}|{\"data\":\"b\"}|/data was \"a\" and is \"b\"",
+            "{\"data\":[1]}|{\"data\":[1,2]}|/data was [1] and is [1,2]",
+            "{\"data\":{\"x\":1}}|{\"data\":{\"y\":1}}|/data/x was 1 and is ",
             "plain|plain|", "plain|other|the answer was plain and is other"})
     void answersAreComparedWhereThePointerPoints(String recorded, String now, String difference) {
         assertThat(Canary.difference(PROBE, recorded.getBytes(UTF_8), now.getBytes(UTF_8)))
@@ -94,8 +96,9 @@ class CanaryTest {
                     "POST /v1/own {\"x\":[\"item\",\"item\"]}", "POST /v1/own {\"x\":[\"item\",\"item\"]}");
 
             Sidecars failing = Sidecars.in(folder, engine)
-                    .with(settings(new WarmupPlan(new WarmupPlan.Hook(List.of("sh", "-c", "echo no luck; exit 3"), null),
-                            null, null)));
+                    .with(settings(
+                            new WarmupPlan(new WarmupPlan.Hook(List.of("sh", "-c", "echo no luck; exit 3"), null),
+                                    null, null)));
             SidecarStatus status = ofWholeStart(failing);
             assertThat(status.phase()).isEqualTo(ReplicaPhase.Failed);
             assertThat(status.phases().getLast().name()).isEqualTo(PhaseTiming.CUSTOM_INIT);
