@@ -1,7 +1,6 @@
 package dev.dormouse.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.awaitility.Awaitility.await;
 
 import dev.dormouse.cli.local.LocalCluster;
 import io.fabric8.kubernetes.api.model.Pod;
@@ -105,11 +104,23 @@ class ChaosIT extends Story {
                 } else {
                     bad.add(e.toString());
                 }
-                Thread.yield();
+                if (!pause()) {
+                    return;
+                }
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
                 return;
             }
+        }
+    }
+
+    private static boolean pause() {
+        try {
+            TimeUnit.MILLISECONDS.sleep(100);
+            return true;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
         }
     }
 
