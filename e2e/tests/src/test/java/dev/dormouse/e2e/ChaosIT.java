@@ -104,11 +104,23 @@ class ChaosIT extends Story {
                 } else {
                     bad.add(e.toString());
                 }
-                Thread.yield();
+                if (!pause()) {
+                    return;
+                }
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
                 return;
             }
+        }
+    }
+
+    private static boolean pause() {
+        try {
+            TimeUnit.MILLISECONDS.sleep(100);
+            return true;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
         }
     }
 

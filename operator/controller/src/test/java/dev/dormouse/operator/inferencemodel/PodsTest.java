@@ -1,0 +1,128 @@
+package dev.dormouse.operator.inferencemodel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.dormouse.operator.status.ModelView.Rejection;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResourceBuilder;
+import io.fabric8.kubernetes.api.model.PersistentVolumeClaimBuilder;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.api.model.StatusBuilder;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.server.mock.EnableKubernetesMockClient;
+import io.fabric8.kubernetes.client.server.mock.KubernetesMockServer;
+import java.util.Optional;
+import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What is sent for each write, and what each answer means. */
+@EnableKubernetesMockClient
+@SuppressWarnings("NullAway.Init") // the extension fills the fields
+class PodsTest {
+    private static final String PODS = "/api/v1/namespaces/team/pods";
+    private static final Pod POD = new PodBuilder().withNewMetadata()
+            .withName("m-x")
+            .withNamespace("team")
+            .endMetadata()
+            .build();
+
+    private KubernetesMockServer server;
+    private KubernetesClient client;
+
+    @ParameterizedTest
+    @CsvSource({"422,spec.containers[0].image: Required value,InvalidPodTemplate,true",
+            "400,cannot be decoded,InvalidPodTemplate,true",
+            "403,exceeded quota: gpus,QuotaExceeded,false", "403,violates PodSecurity,PodForbidden,false",
+            "404,namespaces not found,NamespaceMissing,false"})
+    void aRefusedPodSaysWhyAndWhetherItIsForGood(int code, String message, String reason, boolean forGood) {
+        answer("POST", PODS, code, message);
+
+        Rejection rejection = new Pods(client).create(POD).orElseThrow();
+
+        assertThat(rejection.problem().reason()).isEqualTo(reason);
+        assertThat(rejection.problem().message()).contains(message);
+        assertThat(rejection.forGood()).isEqualTo(forGood);
+    }
+
+    @Test
+    @DisplayName("A stale cache gives 409, never a second pod, and nothing is wrong then")
+    void aPodThatIsThereAlreadyIsFine() {
+        answer("POST", PODS, 409, "exists");
+
+        assertThat(new Pods(client).create(POD)).isEqualTo(Optional.empty());
+    }
+
+    @Test
+    void anyOtherAnswerIsTriedAgainByTheCaller() {
+        answer("POST", PODS, 401, "the token is out of date");
+
+        assertThatThrownBy(() -> new Pods(client).create(POD)).isInstanceOf(KubernetesClientException.class);
+    }
+
+    @Test
+    void theDrainMarkNamesThePodItWasDecidedFor() throws Exception {
+        // The client reads before it patches.
+        server.expect().get().withPath(PODS + "/m-x").andReturn(200, POD).once();
+        server.expect().patch().withPath(PODS + "/m-x?fieldManager=dormouse-operator").andReturn(200, POD).once();
+
+        new Pods(client).markDraining("team", "m-x", "uid-1");
+
+        assertThat(server.getLastRequest().getMethod()).isEqualTo("PATCH");
+        assertThat(server.getLastRequest().getBody().readUtf8())
+                .isEqualTo("{\"metadata\":{\"uid\":\"uid-1\",\"annotations\":{\"dormouse.dev/draining\":\"true\"}}}");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"404", "409"})
+    void aPodThatIsGoneOrAnotherOneIsLeftAlone(int code) {
+        answer("PATCH", PODS + "/m-x?fieldManager=dormouse-operator", code, "gone");
+        answer("DELETE", PODS + "/m-x", code, "gone");
+
+        assertThatCode(() -> new Pods(client).markDraining("team", "m-x", "uid-1")).doesNotThrowAnyException();
+        assertThatCode(() -> new Pods(client).delete("team", "m-x", "7")).doesNotThrowAnyException();
+    }
+
+    @Test
+    @DisplayName("A pod is deleted only as it was seen: one that changed since is decided again")
+    void aDeletionNamesTheVersionItWasDecidedOn() throws Exception {
+        server.expect().delete().withPath(PODS + "/m-x").andReturn(200, POD).once();
+
+        new Pods(client).delete("team", "m-x", "7");
+
+        assertThat(server.getLastRequest().getBody().readUtf8()).contains("\"resourceVersion\":\"7\"");
+    }
+
+    @Test
+    void aClaimOrTemplateThatIsThereAlreadyIsFine() {
+        answer("POST", "/api/v1/namespaces/team/persistentvolumeclaims", 409, "exists");
+        answer("POST", "/apis/resource.k8s.io/v1/namespaces/team/resourceclaimtemplates", 409, "exists");
+
+        assertThatCode(() -> new Pods(client).create(new PersistentVolumeClaimBuilder().withNewMetadata()
+                .withName("c")
+                .withNamespace("team")
+                .endMetadata()
+                .build())).doesNotThrowAnyException();
+        assertThatCode(() -> new Pods(client).create(new GenericKubernetesResourceBuilder()
+                .withApiVersion("resource.k8s.io/v1")
+                .withKind("ResourceClaimTemplate")
+                .withNewMetadata()
+                .withName("t")
+                .withNamespace("team")
+                .endMetadata()
+                .build())).doesNotThrowAnyException();
+    }
+
+    private void answer(String method, String path, int code, String message) {
+        var status = new StatusBuilder().withCode(code).withMessage(message).withStatus("Failure").build();
+        switch (method) {
+            case "POST" -> server.expect().post().withPath(path).andReturn(code, status).always();
+            case "PATCH" -> server.expect().patch().withPath(path).andReturn(code, status).always();
+            default -> server.expect().delete().withPath(path).andReturn(code, status).always();
+        }
+    }
+}
