@@ -45,7 +45,8 @@ final class BenchGateway {
         if (wakeMillis == 0) {
             wake.run();
         } else if (wakeMillis > 0) {
-            var unused = demanded.thenRunAsync(wake, CompletableFuture.delayedExecutor(wakeMillis, TimeUnit.MILLISECONDS));
+            var unused = demanded.thenRunAsync(wake,
+                    CompletableFuture.delayedExecutor(wakeMillis, TimeUnit.MILLISECONDS));
         }
         gateway.cluster().synced();
         Runtime.getRuntime().addShutdownHook(Thread.ofPlatform().unstarted(() -> {
