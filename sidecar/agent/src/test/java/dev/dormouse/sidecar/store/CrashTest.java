@@ -53,7 +53,7 @@ class CrashTest {
     private static final long PACK_BYTES = 5 * SnapshotFormat.ALIGNMENT;
     private static final int STATES_PER_STEP = 20;
     /** What is signed takes longer to save and adds only a few steps. */
-    private static final int PROTECTED_STATES_PER_STEP = 4;
+    private static final int PROTECTED_STATES_PER_STEP = 3;
 
     @Parameter
     boolean signedAndEncrypted;
