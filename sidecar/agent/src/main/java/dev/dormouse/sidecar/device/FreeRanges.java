@@ -13,18 +13,19 @@ final class FreeRanges {
 
     /** The offset of a range that is now taken; -1 when none is large enough. */
     synchronized long take(long bytes) {
-        for (Map.Entry<Long, Long> range : lengthByOffset.entrySet()) {
-            if (range.getValue() >= bytes) {
-                long offset = range.getKey();
-                long rest = range.getValue() - bytes;
-                lengthByOffset.remove(offset);
-                if (rest > 0) {
-                    lengthByOffset.put(offset + bytes, rest);
-                }
-                return offset;
+        long offset = lengthByOffset.entrySet()
+                .stream()
+                .filter(range -> range.getValue() >= bytes)
+                .mapToLong(Map.Entry::getKey)
+                .findFirst()
+                .orElse(-1);
+        if (offset >= 0) {
+            long rest = lengthByOffset.remove(offset) - bytes;
+            if (rest > 0) {
+                lengthByOffset.put(offset + bytes, rest);
             }
         }
-        return -1;
+        return offset;
     }
 
     synchronized void giveBack(long offset, long bytes) {
