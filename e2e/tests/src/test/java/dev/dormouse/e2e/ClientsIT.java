@@ -48,22 +48,22 @@ class ClientsIT extends Story {
     @BeforeEach
     void chatModel() {
         cluster().apply(new ByteArrayInputStream("""
-                apiVersion: dormouse.dev/v1alpha1
-                kind: InferenceModel
-                metadata:
-                  name: chat
-                spec:
-                  model: {uri: pvc://models/all-minilm-l6-v2}
-                  engine:
-                    image: dormouse/engine-chat:0.1.0
-                    port: 8000
-                    env:
-                    - {name: BIND, valueFrom: {fieldRef: {fieldPath: status.podIP}}}
-                    - {name: CHAT_LOAD_MILLIS, value: "1500"}
-                  snapshot: {enabled: false}
-                  scaling: {idleSeconds: 60, initialStart: Never}
-                  requests: {coldStart: Heartbeat, concurrencyLimit: 200}
-                """.getBytes(StandardCharsets.UTF_8)));
+                                                 apiVersion: dormouse.dev/v1alpha1
+                                                 kind: InferenceModel
+                                                 metadata:
+                                                   name: chat
+                                                 spec:
+                                                   model: {uri: pvc://models/all-minilm-l6-v2}
+                                                   engine:
+                                                     image: dormouse/engine-chat:0.1.0
+                                                     port: 8000
+                                                     env:
+                                                     - {name: BIND, valueFrom: {fieldRef: {fieldPath: status.podIP}}}
+                                                     - {name: CHAT_LOAD_MILLIS, value: "1500"}
+                                                   snapshot: {enabled: false}
+                                                   scaling: {idleSeconds: 60, initialStart: Never}
+                                                   requests: {coldStart: Heartbeat, concurrencyLimit: 200}
+                                                 """.getBytes(StandardCharsets.UTF_8)));
         awaitReason("chat", "ScaledToZero");
     }
 
@@ -86,8 +86,10 @@ class ClientsIT extends Story {
         assumeThat(isHere("curl")).isTrue();
         String chat = "{\"model\":\"chat\",\"stream\":true,\"max_tokens\":6,\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}";
 
-        String stream = program(List.of("curl", "-sSN", "--fail-with-body", "-H", "Content-Type: application/json", "-d",
-                chat, cluster().gateway() + "/v1/chat/completions"), Map.of(), 0);
+        String stream = program(
+                List.of("curl", "-sSN", "--fail-with-body", "-H", "Content-Type: application/json", "-d",
+                        chat, cluster().gateway() + "/v1/chat/completions"),
+                Map.of(), 0);
         String unknown = program(List.of("curl", "-sS", "--fail-with-body", "-d", "{\"model\":\"nobody\"}",
                 cluster().gateway() + "/v1/chat/completions"), Map.of(), 22);
 
@@ -101,7 +103,8 @@ class ClientsIT extends Story {
         assumeThat(isHere("wrk")).isTrue();
         Path script = Files.createTempFile("wrk", ".lua");
         try {
-            Files.writeString(script, """
+            Files.writeString(script,
+                    """
                     wrk.method = "POST"
                     wrk.headers["Content-Type"] = "application/json"
                     wrk.body = '{"model":"chat","max_tokens":1,"messages":[{"role":"user","content":"hello"}]}'

@@ -80,7 +80,10 @@ public final class GatewayServer implements AutoCloseable {
         VertxOptions options = new VertxOptions().setEventLoopPoolSize(1)
                 .setFileSystemOptions(
                         new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false));
-        Vertx vertx = Vertx.builder().with(options).withTransport(GuardedTransport.ofThisMachine(settings.timeouts().request())).build();
+        Vertx vertx = Vertx.builder()
+                .with(options)
+                .withTransport(GuardedTransport.ofThisMachine(settings.timeouts().request()))
+                .build();
         GatewayServer server = new GatewayServer(vertx, settings, demands, sleeps, tracing, clock);
         try {
             server.listen();

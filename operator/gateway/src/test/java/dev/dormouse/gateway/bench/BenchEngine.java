@@ -26,7 +26,8 @@ final class BenchEngine {
     static void run(int port) throws InterruptedException {
         Vertx vertx = Vertx.vertx(new VertxOptions().setEventLoopPoolSize(1).setPreferNativeTransport(true));
         BenchEngine engine = new BenchEngine();
-        int bound = vertx.createHttpServer(new HttpServerOptions().setHost("127.0.0.1").setPort(port).setAcceptBacklog(10_000))
+        int bound = vertx
+                .createHttpServer(new HttpServerOptions().setHost("127.0.0.1").setPort(port).setAcceptBacklog(10_000))
                 .requestHandler(engine::serve)
                 .listen()
                 .await()
@@ -38,8 +39,9 @@ final class BenchEngine {
     private void serve(HttpServerRequest request) {
         String path = String.valueOf(request.path());
         if (path.equals("/order")) {
-            request.response().end("%d of %d came behind a later one, by %d at most%n".formatted(late, highest + 1,
-                    furthest));
+            request.response()
+                    .end("%d of %d came behind a later one, by %d at most%n".formatted(late, highest + 1,
+                            furthest));
         } else if (path.equals("/release")) {
             held.forEach(HttpServerResponse::end);
             held.clear();

@@ -26,7 +26,8 @@ final class BenchGateway {
 
     /** @param wakeMillis 0 for a model that is awake, -1 for one that never wakes */
     static void run(int enginePort, int port, int wakeMillis) throws InterruptedException {
-        ServerSettings settings = new ServerSettings("127.0.0.1", port, 0, "bench", HoldLimits.ofRequests(MANY, MANY), 1,
+        ServerSettings settings = new ServerSettings("127.0.0.1", port, 0, "bench", HoldLimits.ofRequests(MANY, MANY),
+                1,
                 new ServerSettings.Peek(1 << 20, 1 << 20, 128 << 20), Duration.ofSeconds(1), Duration.ofSeconds(30), 1,
                 Timeouts.DEFAULT, true, false, Optional.empty(), false, 1 << 20, 1000);
         CompletableFuture<Void> demanded = new CompletableFuture<>();
@@ -44,7 +45,8 @@ final class BenchGateway {
         if (wakeMillis == 0) {
             wake.run();
         } else if (wakeMillis > 0) {
-            var unused = demanded.thenRunAsync(wake, CompletableFuture.delayedExecutor(wakeMillis, TimeUnit.MILLISECONDS));
+            var unused = demanded.thenRunAsync(wake,
+                    CompletableFuture.delayedExecutor(wakeMillis, TimeUnit.MILLISECONDS));
         }
         gateway.cluster().synced();
         Runtime.getRuntime().addShutdownHook(Thread.ofPlatform().unstarted(() -> {

@@ -64,7 +64,8 @@ class GatewayProcessesTest {
     private boolean isReady(Child gateway) {
         try {
             return http.send(
-                    HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + gateway.internalPort() + "/readyz")).build(),
+                    HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + gateway.internalPort() + "/readyz"))
+                            .build(),
                     HttpResponse.BodyHandlers.discarding()).statusCode() == 200;
         } catch (IOException e) {
             return false;
@@ -141,7 +142,8 @@ class GatewayProcessesTest {
         await().atMost(PATIENCE).until(() -> held(victim) == 20);
         victim.close();
 
-        assertThat(lost).allSatisfy(each -> assertThat(each.handle((answer, failure) -> failure != null).join()).isTrue());
+        assertThat(lost)
+                .allSatisfy(each -> assertThat(each.handle((answer, failure) -> failure != null).join()).isTrue());
         assertThat(kept).allSatisfy(each -> assertThat(each.join().statusCode()).isEqualTo(200));
         assertThat(ask(other).join().statusCode()).as("whoever asks again, elsewhere").isEqualTo(200);
     }
@@ -163,8 +165,9 @@ class GatewayProcessesTest {
         try (Socket client = new Socket(InetAddress.getLoopbackAddress(), small.port())) {
             client.setSoTimeout((int) PATIENCE.toMillis());
             OutputStream out = client.getOutputStream();
-            out.write(("POST /v1/x HTTP/1.1\r\nHost: g\r\nX-Dormouse-Model: chat\r\nConnection: close\r\nContent-Length: "
-                    + (UPLOAD_MIB << 20) + "\r\n\r\n").getBytes(StandardCharsets.ISO_8859_1));
+            out.write(
+                    ("POST /v1/x HTTP/1.1\r\nHost: g\r\nX-Dormouse-Model: chat\r\nConnection: close\r\nContent-Length: "
+                            + (UPLOAD_MIB << 20) + "\r\n\r\n").getBytes(StandardCharsets.ISO_8859_1));
             byte[] piece = new byte[1 << 20];
             for (long sent = 0; sent < UPLOAD_MIB; sent++) {
                 out.write(piece);

@@ -142,7 +142,8 @@ final class OpenLoop {
             }
         }
         System.out.printf(Locale.ROOT, "requests per CPU-second: %s; the first is %.2f of the second%n",
-                Arrays.stream(perSecond).mapToObj(each -> "%.0f".formatted(each)).toList(), perSecond[0] / perSecond[1]);
+                Arrays.stream(perSecond).mapToObj(each -> "%.0f".formatted(each)).toList(),
+                perSecond[0] / perSecond[1]);
         vertx.close().await();
     }
 
