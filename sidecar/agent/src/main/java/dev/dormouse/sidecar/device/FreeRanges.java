@@ -1,6 +1,7 @@
 package dev.dormouse.sidecar.device;
 
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 
 /** Which parts of an address range are free: first fit, neighbours joined. Thread-safe. */
@@ -13,17 +14,18 @@ final class FreeRanges {
 
     /** The offset of a range that is now taken; -1 when none is large enough. */
     synchronized long take(long bytes) {
-        long offset = lengthByOffset.entrySet()
+        Optional<Map.Entry<Long, Long>> fitting = lengthByOffset.entrySet()
                 .stream()
                 .filter(range -> range.getValue() >= bytes)
-                .mapToLong(Map.Entry::getKey)
-                .findFirst()
-                .orElse(-1);
-        if (offset >= 0) {
-            long rest = lengthByOffset.remove(offset) - bytes;
-            if (rest > 0) {
-                lengthByOffset.put(offset + bytes, rest);
-            }
+                .findFirst();
+        if (fitting.isEmpty()) {
+            return -1;
+        }
+        long offset = fitting.get().getKey();
+        long rest = fitting.get().getValue() - bytes;
+        lengthByOffset.remove(offset);
+        if (rest > 0) {
+            lengthByOffset.put(offset + bytes, rest);
         }
         return offset;
     }
