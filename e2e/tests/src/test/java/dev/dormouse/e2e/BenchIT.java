@@ -15,9 +15,11 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 /** {@code dormouse bench}, as a user types it: a process of its own that measures a local mode of its own. */
+@EnabledIfSystemProperty(named = "slow", matches = "true", disabledReason = "takes a minute: .ci/run runs it, with -Dslow=true")
 class BenchIT {
     private static final Path HOME = Path.of(System.getProperty("dormouse.home"));
     private static final ObjectMapper JSON = new ObjectMapper();

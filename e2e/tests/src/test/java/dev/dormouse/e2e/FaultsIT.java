@@ -179,26 +179,14 @@ class FaultsIT extends Story {
     @Test
     @DisplayName("A bad image is never Ready and says why")
     void badImage() {
-        apply("misspelt", "  podTemplate: {}\n");
-        model("misspelt").edit(model -> {
-            model.setSpec(withImage(model, "dormouse/engine-onx:0.1.0"));
-            return model;
-        });
+        apply("misspelt", "");
+        applyYaml(yaml("misspelt", "").replace("engine-onnx", "engine-onx"));
 
         InferenceModel stuck = awaitModel("misspelt", model -> "False".equals(ready(model).getStatus())
                 && ready(model).getMessage().contains("engine-onx"));
 
         assertThat(ready(stuck).getReason()).contains("Image");
         assertThat(stuck.getStatus().readyReplicas).isZero();
-    }
-
-    private static dev.dormouse.api.v1alpha1.InferenceModelSpec withImage(InferenceModel model, String image) {
-        var spec = model.getSpec();
-        var engine = spec.engine();
-        return new dev.dormouse.api.v1alpha1.InferenceModelSpec(spec.model(),
-                new dev.dormouse.api.v1alpha1.InferenceModelSpec.Engine(image, engine.command(), engine.args(),
-                        engine.env(), engine.port(), engine.resources()),
-                spec.podTemplate(), spec.replicas(), spec.scaling(), spec.requests(), spec.warmup(), spec.snapshot());
     }
 
     @Test

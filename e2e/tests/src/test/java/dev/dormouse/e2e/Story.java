@@ -87,17 +87,24 @@ abstract class Story {
 
     /** The sample model under another name; {@code extra} is YAML below {@code spec}, indented by two. */
     void apply(String name, String extra) {
-        String yaml = """
-                      apiVersion: dormouse.dev/v1alpha1
-                      kind: InferenceModel
-                      metadata:
-                        name: %s
-                      spec:
-                        model: {uri: pvc://models/all-minilm-l6-v2}
-                        engine: {image: dormouse/engine-onnx:0.1.0}
-                      """.formatted(name) + extra;
-        cluster().apply(new ByteArrayInputStream(yaml.getBytes(StandardCharsets.UTF_8)));
+        applyYaml(yaml(name, extra));
         awaitListed(name);
+    }
+
+    static String yaml(String name, String extra) {
+        return """
+               apiVersion: dormouse.dev/v1alpha1
+               kind: InferenceModel
+               metadata:
+                 name: %s
+               spec:
+                 model: {uri: pvc://models/all-minilm-l6-v2}
+                 engine: {image: dormouse/engine-onnx:0.1.0}
+               """.formatted(name) + extra;
+    }
+
+    void applyYaml(String yaml) {
+        cluster().apply(new ByteArrayInputStream(yaml.getBytes(StandardCharsets.UTF_8)));
     }
 
     /** Without waking it: the gateway's list. */
