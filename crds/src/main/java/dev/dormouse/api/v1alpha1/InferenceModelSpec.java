@@ -294,7 +294,7 @@ public record InferenceModelSpec(
             @Nullable @Pattern("^(0|0?\\.[0-9]{1,9}|1)$") @Default("\"0.001\"") @JsonPropertyDescription("By how much numbers may differ, relative to the recorded one.") String tolerance) {}
 
     public enum Compression {
-        none, zstd
+        none, zstd, auto
     }
 
     public enum DeletionPolicy {
@@ -308,7 +308,7 @@ public record InferenceModelSpec(
             @Nullable @Pattern("^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$") @JsonPropertyDescription("Claim that holds the snapshots. Default: one named <model>-snapshots, created when missing.") String persistentVolumeClaim,
             @Nullable @Pattern("^[1-9][0-9]*(Ki|Mi|Gi|Ti)?$") @Default("\"20Gi\"") @JsonPropertyDescription("Size of a claim that Dormouse creates.") String size,
             @Nullable @JsonPropertyDescription("Storage class of a claim that Dormouse creates.") String storageClassName,
-            @Default("\"none\"") @JsonPropertyDescription("none or zstd; zstd pays on volumes slower than about 2 GB/s per core.") Compression compression,
+            @Default("\"none\"") @JsonPropertyDescription("none, zstd, or auto; zstd pays on volumes slower than about 2 GB/s per core, and auto decides by how fast restores from this volume were.") Compression compression,
             @Default("3") @Min(1) @Max(22) @JsonPropertyDescription("Level of zstd.") Integer compressionLevel,
             @Default("true") @JsonPropertyDescription("Check every chunk when restoring.") Boolean verifyChecksum,
             @Default("\"Retain\"") @JsonPropertyDescription("What happens to the model's snapshots, and to a claim that Dormouse created, when the model is deleted.") DeletionPolicy deletionPolicy,

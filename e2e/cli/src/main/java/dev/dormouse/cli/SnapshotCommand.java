@@ -21,6 +21,7 @@ import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -55,8 +56,8 @@ final class SnapshotCommand implements Runnable {
     }
 
     @Command(name = "list", mixinStandardHelpOptions = true, description = "List snapshots, oldest first, and those that must not be used.")
-    int list(@Parameters(paramLabel = "VOLUME") Path volume) throws IOException {
-        Listing listing = visit(volume).list();
+    int list(@Mixin TrustOptions trust, @Parameters(paramLabel = "VOLUME") Path volume) throws IOException {
+        Listing listing = visit(volume, trust).list();
         out().printf("%-36s %-20s %12s %12s  %s%n", "ID", "CREATED", "RAW", "STORED", "KEY");
         for (Snapshot snapshot : listing.snapshots()) {
             out().printf(Locale.ROOT, "%-36s %-20s %12d %12d  %.12s%s%n", snapshot.id(),
@@ -71,9 +72,10 @@ final class SnapshotCommand implements Runnable {
     }
 
     @Command(name = "inspect", mixinStandardHelpOptions = true, description = "Describe one snapshot: its compatibility, buffers, files and packs.")
-    int inspect(@Parameters(paramLabel = "VOLUME") Path volume, @Parameters(paramLabel = "ID") String id)
+    int inspect(@Mixin TrustOptions trust, @Parameters(paramLabel = "VOLUME") Path volume,
+            @Parameters(paramLabel = "ID") String id)
             throws IOException {
-        Snapshot snapshot = usable(visit(volume), volume, id);
+        Snapshot snapshot = usable(visit(volume, trust), volume, id);
         out().printf("id       %s%nkey      %s%ncreated  %s%nraw      %d bytes%nstored   %d bytes%nweights  %s%n",
                 snapshot.id(), snapshot.key(), snapshot.createdAt(), snapshot.rawBytes(), snapshot.storedBytes(),
                 snapshot.manifest().weightsDigest());
@@ -95,10 +97,10 @@ final class SnapshotCommand implements Runnable {
     }
 
     @Command(name = "verify", mixinStandardHelpOptions = true, description = "Read snapshots from end to end. Exit status 1 when one is damaged.")
-    int verify(@Parameters(paramLabel = "VOLUME") Path volume,
+    int verify(@Mixin TrustOptions trust, @Parameters(paramLabel = "VOLUME") Path volume,
             @Parameters(paramLabel = "ID", arity = "0..*", description = "Default: all.") @Nullable List<String> ids)
             throws IOException {
-        SnapshotStore store = visit(volume);
+        SnapshotStore store = visit(volume, trust);
         List<String> chosen = ids == null || ids.isEmpty()
                 ? store.list().snapshots().stream().map(Snapshot::id).toList()
                 : ids;
@@ -115,7 +117,7 @@ final class SnapshotCommand implements Runnable {
     }
 
     @Command(name = "prune", mixinStandardHelpOptions = true, description = "Delete superseded snapshots and free what none needs. The newest of each key and pinned ones stay.")
-    int prune(@Parameters(paramLabel = "VOLUME") Path volume,
+    int prune(@Mixin TrustOptions trust, @Parameters(paramLabel = "VOLUME") Path volume,
             @Option(names = "--max-age", description = "Older ones go: PT12H, P7D.") @Nullable Duration maxAge,
             @Option(names = "--max-snapshots", description = "Of one key, the newest included.") int maxSnapshots,
             @Option(names = "--max-bytes", description = "Of all packs that are left.") long maxBytes,
@@ -127,7 +129,7 @@ final class SnapshotCommand implements Runnable {
         } catch (IllegalArgumentException e) {
             throw new ParameterException(spec().commandLine(), e.getMessage(), e);
         }
-        SnapshotStore store = visit(volume);
+        SnapshotStore store = visit(volume, trust);
         PruneReport pruned = store.prune(policy);
         pruned.deleted().forEach(expiry -> out().printf("deleted %s (%s)%n", expiry.id(), expiry.rule()));
         pruned.failed().forEach(refusal -> out().printf("kept    %s: %s%n", refusal.id(), refusal.message()));
@@ -150,7 +152,7 @@ final class SnapshotCommand implements Runnable {
                 .orElseThrow(() -> new IOException("there is no usable snapshot " + id + " on " + volume));
     }
 
-    private static SnapshotStore visit(Path volume) throws IOException {
-        return SnapshotStore.visit(volume, Clock.systemUTC());
+    private static SnapshotStore visit(Path volume, TrustOptions trust) throws IOException {
+        return SnapshotStore.visit(volume, Clock.systemUTC(), trust.load());
     }
 }

@@ -14,6 +14,7 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
@@ -30,6 +31,9 @@ final class SnapshotExportCommand implements Callable<Integer> {
     @Parameters(index = "2", paramLabel = "FOLDER", description = "Made where it is missing; nothing in it is overwritten.")
     private Path folder = Path.of("");
 
+    @Mixin
+    private final TrustOptions trust = new TrustOptions();
+
     @Spec
     private @Nullable CommandSpec spec;
 
@@ -39,7 +43,7 @@ final class SnapshotExportCommand implements Callable<Integer> {
             throw new IllegalStateException("picocli sets it");
         }
         PrintWriter out = spec.commandLine().getOut();
-        SnapshotStore store = SnapshotStore.visit(volume, Clock.systemUTC());
+        SnapshotStore store = SnapshotStore.visit(volume, Clock.systemUTC(), trust.load());
         Snapshot snapshot = SnapshotCommand.usable(store, volume, id);
         for (Path file : SafetensorsExport.run(store, snapshot, folder, RestoreOptions.verified())) {
             out.printf(Locale.ROOT, "%s, %d bytes%n", file, Files.size(file));

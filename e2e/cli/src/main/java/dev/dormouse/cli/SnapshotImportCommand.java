@@ -24,6 +24,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -56,6 +57,9 @@ final class SnapshotImportCommand implements Callable<Integer> {
 
     @Option(names = "--level", description = "1 to 22, for zstd. Default: ${DEFAULT-VALUE}.")
     private int level = SaveOptions.DEFAULT_LEVEL;
+
+    @Mixin
+    private final TrustOptions trust = new TrustOptions();
 
     @Spec
     private @Nullable CommandSpec spec;
@@ -115,7 +119,7 @@ final class SnapshotImportCommand implements Callable<Integer> {
                 }
             }
         }
-        return SnapshotStore.open(volume, Writer.inPod("import-" + UUID.randomUUID()), clock);
+        return SnapshotStore.open(volume, Writer.inPod("import-" + UUID.randomUUID()), clock, trust.load());
     }
 
     private static ProgressListener progress(PrintWriter err) {

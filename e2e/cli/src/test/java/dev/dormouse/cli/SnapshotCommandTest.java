@@ -21,7 +21,9 @@ import java.time.Clock;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import picocli.CommandLine;
@@ -119,6 +121,33 @@ class SnapshotCommandTest {
         assertThat(out.toString()).contains(": 1 tensors of 1 files", "requires engine = torch",
                 "buffer   weight, Weights, f32 [2], 8 bytes");
         assertThat(folder.resolve("out/model.safetensors")).hasSameBinaryContentAs(model);
+    }
+
+    @Test
+    @DisplayName("S50: an encrypted volume is read with its key, and not without it or under another name")
+    void anEncryptedVolumeNeedsItsKey() throws Exception {
+        Path fresh = Files.createDirectory(folder.resolve("fresh"));
+        Path model = safetensors(folder.resolve("model.safetensors"));
+        Path keys = Files.createDirectory(folder.resolve("keys"));
+        Files.write(keys.resolve("2026"), new byte[32]);
+        String[] key = {"--wrapping-keys", keys.toString(), "--volume-id", "tenant"};
+
+        assertThat(run(all(key, "import", "--key", KEY, fresh.toString(), model.toString()))).isZero();
+        String id = out.toString().substring(0, out.toString().indexOf(':'));
+
+        assertThat(run(all(key, "verify", fresh.toString()))).isZero();
+        assertThat(run(all(key, "export", fresh.toString(), id, folder.resolve("out").toString()))).isZero();
+        assertThat(folder.resolve("out/model.safetensors")).hasSameBinaryContentAs(model);
+        assertThat(run("export", fresh.toString(), id, folder.resolve("other").toString())).isNotZero();
+        assertThat(run("export", "--wrapping-keys", keys.toString(), "--volume-id", "stranger", fresh.toString(), id,
+                folder.resolve("other").toString())).isNotZero();
+        assertThat(folder.resolve("other/model.safetensors")).doesNotExist();
+    }
+
+    private static String[] all(String[] options, String command, String... arguments) {
+        return Stream.of(Stream.of(command), Stream.of(options), Stream.of(arguments))
+                .flatMap(words -> words)
+                .toArray(String[]::new);
     }
 
     @Test
