@@ -28,6 +28,10 @@ import java.io.UncheckedIOException;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
+import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.dsl.Resource;
+import java.net.HttpURLConnection;
+import java.util.function.UnaryOperator;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
@@ -42,6 +46,7 @@ import org.jspecify.annotations.Nullable;
 
 /** An embedded API server, an operator on it, and a test in the place of the kubelet. */
 public final class TestCluster implements AutoCloseable {
+    private static final int MAX_TRIES = 50;
     public static final String NAMESPACE = "default";
     /** Every fake sidecar of a test run has an address of its own, as every pod has. */
     private static final AtomicInteger ADDRESSES = new AtomicInteger(2);
@@ -159,6 +164,25 @@ public final class TestCluster implements AutoCloseable {
                                                %s
                                                """.formatted(name, uri, spec).getBytes(StandardCharsets.UTF_8)))
                 .create();
+    }
+
+    /** Edits what the operator writes to meanwhile: a conflict is an invitation to look again. */
+    public static <T> void change(Resource<T> resource, UnaryOperator<T> edit) {
+        for (int tries = 1;; tries++) {
+            try {
+                resource.edit(edit);
+                return;
+            } catch (KubernetesClientException e) {
+                if (e.getCode() != HttpURLConnection.HTTP_CONFLICT || tries == MAX_TRIES) {
+                    throw e;
+                }
+            }
+        }
+    }
+
+    public void changeImage(String name, String image) {
+        change(client.resources(InferenceModel.class).inNamespace(NAMESPACE).withName(name),
+                model -> withImage(model, image));
     }
 
     public static InferenceModel withImage(InferenceModel model, String image) {

@@ -92,7 +92,7 @@ class StatusContractTest {
             gateway.report(demand(60));
             cluster.clock().advance(Duration.ofSeconds(60));
             await().until(() -> cluster.pods("m").size() == 3);
-            cluster.client().resource(TestCluster.withImage(cluster.model("m"), "engine:2")).update();
+            cluster.changeImage("m", "engine:2");
             await().until(() -> cluster.status("m").observedGeneration == 2L);
 
             List<Kstatus> seen = check(history);
@@ -158,7 +158,7 @@ class StatusContractTest {
             cluster.create("m", "");
             cluster.hinder(cluster.awaitPod("m"), "ErrImagePull", "engine:1: not found");
             await().until(() -> cluster.ready("m").equals("False/ImagePullFailed"));
-            cluster.client().resource(TestCluster.withImage(cluster.model("m"), "engine:2")).update();
+            cluster.changeImage("m", "engine:2");
             for (int attempt = 1; attempt <= 3; attempt++) {
                 Set<String> before = new HashSet<>();
                 await().until(() -> cluster.pods("m")
@@ -180,7 +180,7 @@ class StatusContractTest {
                 cluster.signal("m");
             }
             await().until(() -> cluster.ready("m").equals("False/InitialStartFailed"));
-            cluster.client().resource(TestCluster.withImage(cluster.model("m"), "engine:3")).update();
+            cluster.changeImage("m", "engine:3");
             await().until(() -> cluster.pods("m")
                     .stream()
                     .anyMatch(p -> p.getSpec().getContainers().getFirst().getImage().equals("engine:3")));

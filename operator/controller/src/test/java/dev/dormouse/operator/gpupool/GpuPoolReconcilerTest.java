@@ -55,10 +55,9 @@ class GpuPoolReconcilerTest {
         assertThat(status().largestNode).isEqualTo(8);
         assertThat(ready()).isEqualTo("True/NodesReady");
 
-        cluster.client()
+        TestCluster.change(cluster.client()
                 .nodes()
-                .withName("n2")
-                .edit(n -> new NodeBuilder(n).editSpec().withUnschedulable(true).endSpec().build());
+                .withName("n2"), n -> new NodeBuilder(n).editSpec().withUnschedulable(true).endSpec().build());
 
         await().until(() -> status().gpus == 4);
     }

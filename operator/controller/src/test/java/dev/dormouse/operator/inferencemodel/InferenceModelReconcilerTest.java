@@ -180,11 +180,7 @@ class InferenceModelReconcilerTest {
         assertThat(condition(Conditions.STALLED)).isEqualTo("False");
         assertThat(cluster.value("m", "/pods/0/reason")).isEqualTo("ImagePullFailed");
 
-        cluster.client()
-                .resources(InferenceModel.class)
-                .inNamespace("default")
-                .withName("m")
-                .edit(model -> TestCluster.withImage(model, "engine:2"));
+        cluster.changeImage("m", "engine:2");
 
         await().until(() -> cluster.pods("m")
                 .stream()

@@ -73,11 +73,9 @@ class ModelSnapshotReconcilerTest {
         assertThat(status.lastRestoredAt).as("the wake restored it").isNotNull();
         assertThat(status.lastVerifiedAt).as("and compared every chunk").isEqualTo(status.lastRestoredAt);
         assertThat(snapshot("s1").getStatus().lastRestoredAt).isNull();
-        assertThatThrownBy(() -> cluster.client()
-                .resources(ModelSnapshot.class)
-                .inNamespace("default")
-                .withName("m-snapshots.s2")
-                .edit(s -> {
+        assertThatThrownBy(() -> TestCluster.change(
+                cluster.client().resources(ModelSnapshot.class).inNamespace("default").withName("m-snapshots.s2"),
+                s -> {
                     s.setSpec(new ModelSnapshotSpec("other", "s2", KEY, "m", false));
                     return s;
                 })).isInstanceOf(KubernetesClientException.class).hasMessageContaining("only pinned may change");
@@ -192,10 +190,12 @@ class ModelSnapshotReconcilerTest {
         serve(NEVER, entry("s1", 1));
         awaitReady("s1", "True/Usable");
 
-        cluster.client().resources(ModelSnapshot.class).inNamespace("default").withName("m-snapshots.s1").edit(s -> {
-            s.setSpec(new ModelSnapshotSpec("m-snapshots", "s1", KEY, "m", true));
-            return s;
-        });
+        TestCluster.change(
+                cluster.client().resources(ModelSnapshot.class).inNamespace("default").withName("m-snapshots.s1"),
+                s -> {
+                    s.setSpec(new ModelSnapshotSpec("m-snapshots", "s1", KEY, "m", true));
+                    return s;
+                });
 
         assertThat(task(awaitStorePod()).pin()).containsExactly("s1");
     }
@@ -316,11 +316,9 @@ class ModelSnapshotReconcilerTest {
     }
 
     private void annotate(String id, String key, String value) {
-        cluster.client()
-                .resources(ModelSnapshot.class)
-                .inNamespace("default")
-                .withName("m-snapshots." + id)
-                .edit(s -> {
+        TestCluster.change(
+                cluster.client().resources(ModelSnapshot.class).inNamespace("default").withName("m-snapshots." + id),
+                s -> {
                     Map<String, String> all = new HashMap<>(
                             Objects.requireNonNullElse(s.getMetadata().getAnnotations(), Map.of()));
                     all.put(key, value);
