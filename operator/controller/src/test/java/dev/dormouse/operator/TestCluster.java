@@ -42,6 +42,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /** An embedded API server, an operator on it, and a test in the place of the kubelet. */
@@ -224,6 +225,20 @@ public final class TestCluster implements AutoCloseable {
     public Pod awaitPod(String model) {
         await().until(() -> pods(model).size() == 1);
         return pods(model).getFirst();
+    }
+
+    /** The pod of an image that has just been created: nobody deletes it, and no kubelet has touched it. */
+    public Pod awaitPod(String model, String image) {
+        AtomicReference<Pod> fresh = new AtomicReference<>();
+        await().until(() -> {
+            pods(model).stream()
+                    .filter(pod -> !pod.isMarkedForDeletion()
+                            && pod.getSpec().getContainers().getFirst().getImage().equals(image)
+                            && (pod.getStatus() == null || pod.getStatus().getPodIP() == null))
+                    .forEach(fresh::set);
+            return fresh.get() != null;
+        });
+        return fresh.get();
     }
 
     /** What a gateway does when a request comes for a sleeping model. */

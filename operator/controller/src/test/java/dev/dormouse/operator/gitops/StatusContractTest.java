@@ -160,18 +160,7 @@ class StatusContractTest {
             await().until(() -> cluster.ready("m").equals("False/ImagePullFailed"));
             cluster.changeImage("m", "engine:2");
             for (int attempt = 1; attempt <= 3; attempt++) {
-                Set<String> before = new HashSet<>();
-                await().until(() -> cluster.pods("m")
-                        .stream()
-                        .anyMatch(p -> !p.isMarkedForDeletion()
-                                && p.getSpec().getContainers().getFirst().getImage().equals("engine:2")
-                                && (p.getStatus() == null || p.getStatus().getPodIP() == null)));
-                Pod pod = cluster.pods("m")
-                        .stream()
-                        .filter(p -> p.getStatus() == null || p.getStatus().getPodIP() == null)
-                        .findFirst()
-                        .orElseThrow();
-                before.add(pod.getMetadata().getUid());
+                Pod pod = cluster.awaitPod("m", "engine:2");
                 FakeSidecar sidecar = cluster.run(pod);
                 sidecar.say(ReplicaPhase.Failed, SnapshotReport.ABSENT, null, Rung.Cold, List.of(), "out of memory");
                 await().until(() -> cluster.ready("m").startsWith("False/WarmupFailed")
@@ -181,14 +170,7 @@ class StatusContractTest {
             }
             await().until(() -> cluster.ready("m").equals("False/InitialStartFailed"));
             cluster.changeImage("m", "engine:3");
-            await().until(() -> cluster.pods("m")
-                    .stream()
-                    .anyMatch(p -> p.getSpec().getContainers().getFirst().getImage().equals("engine:3")));
-            ready(cluster.pods("m")
-                    .stream()
-                    .filter(p -> p.getSpec().getContainers().getFirst().getImage().equals("engine:3"))
-                    .findFirst()
-                    .orElseThrow());
+            ready(cluster.awaitPod("m", "engine:3"));
             await().until(() -> cluster.ready("m").equals("True/ScaledToZero"));
 
             List<Kstatus> seen = check(history);
