@@ -1,6 +1,7 @@
 package dev.dormouse.operator.status;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.dormouse.operator.json.ApiJson;
 import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.api.v1alpha1.ModelStatus;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
@@ -30,7 +31,7 @@ import org.slf4j.LoggerFactory;
 public final class StatusWriter {
     public static final String FIELD_MANAGER = "dormouse-operator";
     private static final Logger LOG = LoggerFactory.getLogger(StatusWriter.class);
-    private static final KubernetesSerialization JSON = new KubernetesSerialization();
+    private static final KubernetesSerialization JSON = ApiJson.SHARED;
     private static final ResourceDefinitionContext MODELS = ResourceDefinitionContext
             .fromResourceType(InferenceModel.class);
     private static final PatchContext APPLY = new PatchContext.Builder().withPatchType(PatchType.SERVER_SIDE_APPLY)
