@@ -1,6 +1,6 @@
 package dev.dormouse.operator;
 
-import dev.dormouse.operator.log.LogSetup;
+import dev.dormouse.operator.log.LogConfig;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.time.Duration;
@@ -63,8 +63,8 @@ public record OperatorConfig(String namespace, Set<String> watchNamespaces, Stri
     /** @throws IllegalArgumentException naming the variable, its value and what is expected */
     public static OperatorConfig fromEnvironment(Map<String, String> environment) {
         Reader env = new Reader(environment);
-        env.oneOf(LogSetup.FORMAT, "text", "json");
-        env.oneOf(LogSetup.LEVEL, "error", "warn", "info", "debug");
+        env.oneOf(LogConfig.FORMAT, "text", "json");
+        env.oneOf(LogConfig.LEVEL, "error", "warn", "info", "debug");
         return new OperatorConfig(env.text("DORMOUSE_NAMESPACE", "dormouse-system"),
                 env.names("DORMOUSE_WATCH_NAMESPACES"), env.text("DORMOUSE_SIDECAR_IMAGE", "dormouse/sidecar:0.1.0"),
                 env.httpUrl("DORMOUSE_GATEWAY_URL"), env.number("DORMOUSE_WARMUP_MAX_CONCURRENT", 4, 1, 10_000),

@@ -39,7 +39,7 @@ public final class OperatorBench implements AutoCloseable {
     private static final int CHANGES = Integer.getInteger("bench.changes", 200);
     private static final int STARTS = Integer.getInteger("bench.starts", 5);
     private static final int REST_SECONDS = Integer.getInteger("bench.rest", 60);
-    private static final List<String> PARTS = List.of("start", "memory", "wake", "together", "rest", "change",
+    private static final List<String> PARTS = List.of("start", "memory", "rest", "change", "wake", "together",
             "restart");
 
     private final TestCluster cluster = new TestCluster();

@@ -19,7 +19,7 @@ import java.util.regex.Pattern;
 final class OperatorProcess implements AutoCloseable {
     private static final Pattern PROBES = Pattern.compile("probes and metrics on 127\\.0\\.0\\.1:(\\d+)");
     /** Those that an ahead-of-time cache depends on. */
-    private static final List<String> FLAGS = List.of("-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError",
+    private static final List<String> FLAGS = List.of("-XX:+UseSerialGC", "-XX:MaxNewSize=32m", "-XX:+ExitOnOutOfMemoryError",
             "--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow",
             "-Xlog:cds*=off,aot*=off");
 
@@ -102,7 +102,7 @@ final class OperatorProcess implements AutoCloseable {
     /** What is reachable: the serial collector's old generation after a full collection. */
     long heapMiB() throws IOException, InterruptedException {
         jcmd("GC.run");
-        Matcher used = Pattern.compile("tenured generation\\s+total \\d+K, used (\\d+)K").matcher(jcmd("GC.heap_info"));
+        Matcher used = Pattern.compile("Tenured\\s+total \\d+K, used (\\d+)K").matcher(jcmd("GC.heap_info"));
         return used.find() ? Long.parseLong(used.group(1)) / 1024 : -1;
     }
 

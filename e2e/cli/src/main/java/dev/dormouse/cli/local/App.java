@@ -49,8 +49,14 @@ public enum App {
 
     /** Those that a cache depends on. */
     private List<String> jvmFlags() {
-        return List.of("-XX:+UseSerialGC", "-Xmx" + heapMegabytes + "m", "-XX:+ExitOnOutOfMemoryError",
-                "--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow");
+        List<String> flags = new ArrayList<>(List.of("-XX:+UseSerialGC", "-Xmx" + heapMegabytes + "m",
+                "-XX:+ExitOnOutOfMemoryError", "--enable-native-access=ALL-UNNAMED",
+                "--sun-misc-unsafe-memory-access=allow"));
+        if (this == Operator) {
+            // What a reconcile allocates dies with it: more room for it is only more resident memory.
+            flags.add("-XX:MaxNewSize=32m");
+        }
+        return List.copyOf(flags);
     }
 
     private List<String> classData(Path home, boolean training) throws IOException {

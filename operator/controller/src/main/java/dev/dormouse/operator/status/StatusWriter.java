@@ -51,21 +51,26 @@ public final class StatusWriter {
     /** The newest status known: the cached one, or ours if the cache is behind. Not to be changed. */
     public ModelStatus latest(InferenceModel cached) {
         Written ours = written.get(cached.getMetadata().getUid());
-        if (ours != null && isNewer(ours.resourceVersion(), cached.getMetadata().getResourceVersion())) {
-            return ours.status();
+        if (ours != null) {
+            if (isNewer(ours.resourceVersion(), cached.getMetadata().getResourceVersion())) {
+                return ours.status();
+            }
+            // The cache has it: ten thousand sleeping models need no second copy.
+            written.remove(cached.getMetadata().getUid(), ours);
         }
         return cached.getStatus() == null ? new ModelStatus() : cached.getStatus();
     }
 
     /** @return whether anything was written */
     public boolean write(InferenceModel cached, ModelStatus next) {
-        if (tree(next).equals(tree(latest(cached)))) {
+        ObjectNode tree = tree(next);
+        if (tree.equals(tree(latest(cached)))) {
             return false;
         }
         try {
             GenericKubernetesResource result = client.genericKubernetesResources(MODELS)
                     .inNamespace(cached.getMetadata().getNamespace())
-                    .resource(fresh(cached, next))
+                    .resource(fresh(cached, tree))
                     .subresource("status")
                     .patch(APPLY);
             written.put(cached.getMetadata().getUid(), new Written(result.getMetadata().getResourceVersion(), next));
@@ -83,14 +88,14 @@ public final class StatusWriter {
         written.remove(modelUid);
     }
 
-    private static GenericKubernetesResource fresh(InferenceModel model, ModelStatus status) {
+    private static GenericKubernetesResource fresh(InferenceModel model, ObjectNode status) {
         return new GenericKubernetesResourceBuilder().withApiVersion(model.getApiVersion())
                 .withKind(model.getKind())
                 .withNewMetadata()
                 .withName(model.getMetadata().getName())
                 .withNamespace(model.getMetadata().getNamespace())
                 .endMetadata()
-                .addToAdditionalProperties("status", tree(status))
+                .addToAdditionalProperties("status", status)
                 .build();
     }
 

@@ -25,7 +25,7 @@ import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.slf4j.event.KeyValuePair;
 
-class LogSetupTest {
+class LogConfigTest {
     private static final Pattern USED = Pattern.compile("addKeyValue\\(\\s*([A-Za-z.]+|\"[^\"]*\")");
 
     private final LoggerContext context = new LoggerContext();
@@ -33,7 +33,7 @@ class LogSetupTest {
     @Test
     @DisplayName("A line of JSON has the keys beside time, level, logger and message, and nothing nested")
     void jsonIsFlat() throws IOException {
-        JsonNode line = new ObjectMapper().readTree(encoded(Map.of(LogSetup.FORMAT, "json")));
+        JsonNode line = new ObjectMapper().readTree(encoded(Map.of(LogConfig.FORMAT, "json")));
 
         assertThat(line.path("model").asText()).isEqualTo("team/m");
         assertThat(line.path("reason").asText()).isEqualTo("it said \"no\"");
@@ -79,6 +79,6 @@ class LogSetupTest {
         event.setInstant(Instant.ofEpochMilli(1_000));
         event.setKeyValuePairs(List.of(new KeyValuePair(LogKeys.MODEL, "team/m"),
                 new KeyValuePair(LogKeys.REASON, "it said \"no\"")));
-        return new String(LogSetup.encoder(context, environment).encode(event), UTF_8);
+        return new String(LogConfig.encoder(context, environment).encode(event), UTF_8);
     }
 }

@@ -16,7 +16,7 @@ import net.logstash.logback.encoder.LogstashEncoder;
  * Configures Logback, which finds it as a service: text for people, or one JSON object per line whose fields are
  * {@link LogKeys}. In code, because parsing a configuration file costs a tenth of the operator's start.
  */
-public final class LogSetup extends ContextAwareBase implements Configurator {
+public final class LogConfig extends ContextAwareBase implements Configurator {
     public static final String FORMAT = "DORMOUSE_LOG_FORMAT";
     public static final String LEVEL = "DORMOUSE_LOG_LEVEL";
     private static final String PATTERN = "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX, UTC} %-5level %msg %kvp%n";
