@@ -100,7 +100,7 @@ class AgentTest {
         try (EngineClient client = pod.connect()) {
             assertThat(client.welcome().mode()).isEqualTo(Mode.Create);
             pod.loadFromSource(client);
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
             SidecarStatus cold = awaitPhase(ReplicaPhase.Ready);
             assertThat(cold.snapshot().state()).isEqualTo(SnapshotReport.State.Saved);
             assertThat(cold.rung()).isEqualTo(Rung.Cold);
@@ -129,7 +129,7 @@ class AgentTest {
             assertThatThrownBy(() -> attached.buffer("dense").set(JAVA_BYTE, 0, (byte) 1))
                     .isInstanceOf(IllegalArgumentException.class);
 
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
             SidecarStatus warm = awaitPhase(ReplicaPhase.Ready);
             assertThat(warm.rung()).isEqualTo(Rung.Volume);
             assertThat(warm.snapshot().state()).isEqualTo(SnapshotReport.State.Restored);
@@ -146,7 +146,7 @@ class AgentTest {
         agent = Agent.start(pod.config(), GatedVolume.writingAfter(writing, pod.volume()), device, Clock.systemUTC());
         try (EngineClient client = pod.connect()) {
             pod.loadFromSource(client);
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
 
             SidecarStatus saving = await().until(agent::status,
                     status -> status.snapshot().state() == SnapshotReport.State.Saving);
@@ -198,7 +198,7 @@ class AgentTest {
         start();
         try (EngineClient client = pod.connect()) {
             pod.loadFromSource(client);
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
 
             SidecarStatus status = awaitPhase(ReplicaPhase.Ready);
 
@@ -226,7 +226,7 @@ class AgentTest {
         try (EngineClient client = pod.connect()) {
             assertThat(client.welcome().mode()).isEqualTo(Mode.Bypass);
             assertThat(client.welcome().reason()).isEqualTo("PreloadWeightsOff");
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
 
             assertThat(awaitPhase(ReplicaPhase.Ready).phases().subList(0, 4)).extracting(PhaseTiming::state)
                     .containsOnly(State.Skipped);
@@ -239,7 +239,7 @@ class AgentTest {
         start();
         try (EngineClient client = pod.connect()) {
             pod.loadFromSource(client);
-            client.ready(new EngineMessage.Ready(List.of(), null, 0));
+            Sidecars.serve(client, new EngineMessage.Ready(List.of(), null, 0));
 
             SidecarStatus ready = awaitPhase(ReplicaPhase.Ready);
 
@@ -256,7 +256,7 @@ class AgentTest {
         try (EngineClient client = pod.connect()) {
             assertThat(client.welcome().mode()).isEqualTo(Mode.Bypass);
             assertThatThrownBy(() -> client.allocate(10, BufferType.Weights)).hasMessageContaining("WrongState");
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
 
             SidecarStatus status = awaitPhase(ReplicaPhase.Ready);
             assertThat(status.snapshot().state()).isEqualTo(SnapshotReport.State.Skipped);
@@ -301,7 +301,7 @@ class AgentTest {
         String savedAs;
         try (EngineClient client = pod.connect()) {
             pod.loadFromSource(client);
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
             savedAs = awaitPhase(ReplicaPhase.Ready).snapshot().id();
         }
         SidecarStatus gone = awaitPhase(ReplicaPhase.Starting);
@@ -316,7 +316,7 @@ class AgentTest {
             assertThat(Sidecars.bytes(attached.buffer("embeddings")))
                     .isEqualTo(Arrays.copyOf(Sidecars.weights(), 1_000_000));
             assertThat(agent.status().phases()).hasSize(1);
-            again.ready(Sidecars.ready());
+            Sidecars.serve(again, Sidecars.ready());
 
             SidecarStatus resident = awaitPhase(ReplicaPhase.Ready);
             assertThat(resident.rung()).isEqualTo(Rung.Resident);
@@ -365,7 +365,7 @@ class AgentTest {
             assertThat(client.welcome().mode()).isEqualTo(Mode.Create);
             assertThat(client.welcome().reason()).isEqualTo("ChecksumMismatch");
             pod.loadFromSource(client);
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
             refused = awaitPhase(ReplicaPhase.Ready);
         }
         assertThat(previous(refused).id()).isEqualTo(damaged);
@@ -422,7 +422,7 @@ class AgentTest {
         start();
         try (EngineClient client = pod.connect()) {
             pod.loadFromSource(client);
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
 
             SidecarStatus failed = awaitPhase(ReplicaPhase.Failed);
 
@@ -466,7 +466,7 @@ class AgentTest {
         start();
         try (EngineClient client = pod.connect()) {
             pod.loadFromSource(client);
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
 
             SidecarStatus failed = awaitPhase(ReplicaPhase.Failed);
 
@@ -499,7 +499,7 @@ class AgentTest {
         start();
         EngineClient dying = pod.connect();
         pod.loadFromSource(dying);
-        dying.ready(Sidecars.ready());
+        Sidecars.serve(dying, Sidecars.ready());
         await().until(() -> engine.requests().size() == 1);
 
         dying.close();
@@ -508,7 +508,8 @@ class AgentTest {
         never.countDown();
         try (EngineClient next = pod.connect()) {
             assertThat(next.welcome().mode()).isEqualTo(Mode.Attach);
-            next.ready(Sidecars.ready());
+            next.attach();
+            Sidecars.serve(next, Sidecars.ready());
             SidecarStatus ready = awaitPhase(ReplicaPhase.Ready);
             assertThat(ready.phases()).hasSize(5).extracting(PhaseTiming::state).doesNotContain(State.Failed);
             assertThat(ready.snapshot().state()).isEqualTo(SnapshotReport.State.Saved);
@@ -554,7 +555,7 @@ class AgentTest {
                     .hasMessageContaining("WrongState");
             assertThatThrownBy(() -> client.await("nobody")).hasMessageContaining("UnknownName");
             client.await("a");
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
             awaitPhase(ReplicaPhase.Ready);
         }
     }
@@ -639,7 +640,7 @@ class AgentTest {
         try (EngineClient client = pod.connect(Sidecars.hello("bf16"))) {
             assertThat(client.welcome().mode()).isEqualTo(Mode.Create);
             pod.loadFromSource(client);
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
 
             SidecarStatus ready = awaitPhase(ReplicaPhase.Ready);
             assertThat(ready.snapshot().state()).isEqualTo(SnapshotReport.State.Failed);
@@ -666,7 +667,7 @@ class AgentTest {
                 EngineClient client = pod.connect()) {
             client.attach();
             client.await(null);
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
 
             List<ReplicaPhase> phases = new ArrayList<>();
             SidecarStatus last;
@@ -687,7 +688,7 @@ class AgentTest {
         agent = Agent.start(pod.config(), null, device, Clock.systemUTC());
         try (EngineClient client = pod.connect()) {
             assertThat(client.welcome().mode()).isEqualTo(Mode.Bypass);
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
 
             assertThat(previous(awaitPhase(ReplicaPhase.Ready)).reason()).isEqualTo("VolumeError");
         }
@@ -706,7 +707,7 @@ class AgentTest {
         start();
         try (EngineClient client = pod.connect()) {
             pod.loadFromSource(client);
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
             return Objects.requireNonNull(awaitPhase(ReplicaPhase.Ready).snapshot().id());
         }
     }
