@@ -22,7 +22,8 @@ final class SetUp {
     private SetUp() {}
 
     static void apply(KubernetesClient client, String yaml) {
-        for (HasMetadata object : client.load(new ByteArrayInputStream(yaml.getBytes(StandardCharsets.UTF_8))).items()) {
+        for (HasMetadata object : client.load(new ByteArrayInputStream(yaml.getBytes(StandardCharsets.UTF_8)))
+                .items()) {
             String namespace = Objects.requireNonNullElse(object.getMetadata().getNamespace(), "default");
             ensureNamespace(client, namespace);
             client.resource(object)

@@ -16,34 +16,34 @@ import org.junit.jupiter.api.io.TempDir;
 /** A foreign API server, played by the embedded one: local mode needs nothing of it that every client cannot do. */
 class SetUpTest {
     private static final String TYPE_ROLE_AND_OBJECT = """
-            apiVersion: apiextensions.k8s.io/v1
-            kind: CustomResourceDefinition
-            metadata: {name: dens.example.com}
-            spec:
-              group: example.com
-              scope: Namespaced
-              names: {plural: dens, singular: den, kind: Den}
-              versions:
-              - name: v1
-                served: true
-                storage: true
-                schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
-            ---
-            apiVersion: example.com/v1
-            kind: Den
-            metadata: {name: hollow-tree}
-            ---
-            apiVersion: rbac.authorization.k8s.io/v1
-            kind: ClusterRole
-            metadata: {name: sees-dens}
-            rules: [{apiGroups: [example.com], resources: [dens], verbs: [get, list]}]
-            ---
-            apiVersion: rbac.authorization.k8s.io/v1
-            kind: ClusterRoleBinding
-            metadata: {name: sees-dens}
-            roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: sees-dens}
-            subjects: [{kind: ServiceAccount, name: visitor, namespace: burrow}]
-            """;
+                                                       apiVersion: apiextensions.k8s.io/v1
+                                                       kind: CustomResourceDefinition
+                                                       metadata: {name: dens.example.com}
+                                                       spec:
+                                                         group: example.com
+                                                         scope: Namespaced
+                                                         names: {plural: dens, singular: den, kind: Den}
+                                                         versions:
+                                                         - name: v1
+                                                           served: true
+                                                           storage: true
+                                                           schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+                                                       ---
+                                                       apiVersion: example.com/v1
+                                                       kind: Den
+                                                       metadata: {name: hollow-tree}
+                                                       ---
+                                                       apiVersion: rbac.authorization.k8s.io/v1
+                                                       kind: ClusterRole
+                                                       metadata: {name: sees-dens}
+                                                       rules: [{apiGroups: [example.com], resources: [dens], verbs: [get, list]}]
+                                                       ---
+                                                       apiVersion: rbac.authorization.k8s.io/v1
+                                                       kind: ClusterRoleBinding
+                                                       metadata: {name: sees-dens}
+                                                       roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: sees-dens}
+                                                       subjects: [{kind: ServiceAccount, name: visitor, namespace: burrow}]
+                                                       """;
 
     @Test
     void typesRolesObjectsAndAnAccountThatMayDoWhatItsRolesSay(@TempDir Path folder) throws IOException {
