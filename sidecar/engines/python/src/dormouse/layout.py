@@ -21,7 +21,7 @@ class BufferType:
 
 #: Bytes of an element, by the name that safetensors gives the type, in lower case.
 WIDTHS: Dict[str, int] = {
-    "bool": 1, "u8": 1, "i8": 1, "f8_e4m3": 1, "f8_e5m2": 1,
+    "bool": 1, "u8": 1, "i8": 1, "f8_e4m3": 1, "f8_e5m2": 1, "f8_e8m0": 1,
     "u16": 2, "i16": 2, "f16": 2, "bf16": 2,
     "u32": 4, "i32": 4, "f32": 4,
     "u64": 8, "i64": 8, "f64": 8, "c64": 8,

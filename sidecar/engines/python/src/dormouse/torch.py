@@ -21,15 +21,16 @@ import torch
 
 from .client import Attachment, Memory, Mode, Sidecar, socket_path
 from .companion import Companion, Request
-from .errors import DormouseError, NoSidecar, Refused
+from .errors import DeviceError, DormouseError, NoSidecar, Refused
 from .layout import WIDTHS, Buffer, BufferType, layout_hash, place
-from .torch_memory import HostTensors, Tensors, context_of, modes, tensors_of
+from .torch_memory import DeviceTensors, HostTensors, Tensors, context_of, modes, tensors_of
 
 _LOG = logging.getLogger(__name__)
 _TENSORS = "torch/tensors.json"
 _TRIES = 3
 
 _NAMES = {"bool": "bool", "uint8": "u8", "int8": "i8", "float8_e4m3fn": "f8_e4m3", "float8_e5m2": "f8_e5m2",
+          "float8_e8m0fnu": "f8_e8m0",
           "uint16": "u16", "int16": "i16", "float16": "f16", "bfloat16": "bf16", "uint32": "u32", "int32": "i32",
           "float32": "f32", "uint64": "u64", "int64": "i64", "float64": "f64", "complex64": "c64",
           "complex128": "c128"}
@@ -199,7 +200,7 @@ def restore(attachment: Attachment, memory: Optional[Tensors] = None) -> Dict[st
             dtype = TORCH_DTYPES.get(buffer.dtype)
             if dtype is None:
                 raise DormouseError(f"buffer {name!r} is of type {buffer.dtype}, which this PyTorch "
-                                    f"({torch.__version__}) does not have")
+                                    f"({torch.__version__}) does not have; attachment[{name!r}] are its bytes")
             told = strides.get(name)
             view = View(name, 0, buffer.dtype, buffer.shape, tuple(told["stride"]) if told else _dense(buffer.shape),
                         told["offset"] if told else 0)
@@ -280,22 +281,21 @@ def _moved(tensors: Mapping[str, torch.Tensor], device: torch.device) -> Dict[st
 
 
 def _rejoined(loaded: Loaded, sidecar: Sidecar) -> None:
-    """A sidecar has come that knows nothing of what serves here."""
+    """A sidecar has come that knows nothing of what serves here. What it restores is not needed: READY alone says so."""
     if sidecar.mode == Mode.BYPASS or loaded.memory is None:
         return
     if sidecar.mode == Mode.CREATE:
         # What serves stays where it is; the new sidecar gets a copy to keep.
         memory = tensors_of(sidecar, loaded.memory.context)
-        save(sidecar, dict(named_tensors(loaded.module)), memory)
-    elif loaded.memory.shared:
-        return
-    else:
-        # Only what it has filled does it believe to be there. The tensors move over; the old ones go with their last use.
-        memory = tensors_of(sidecar, loaded.memory.context)
-        attachment = memory.attach()
-        sidecar.wait()
-        bind(loaded.module, restore(attachment, memory))
-    loaded.memory = memory
+        try:
+            save(sidecar, dict(named_tensors(loaded.module)), memory)
+        except DeviceError as e:
+            _LOG.warning("there is no room for a copy, so there will be no snapshot: %s", e)
+            sidecar.abort("no room on the device for a copy")
+            if isinstance(memory, DeviceTensors):
+                memory.memory.close()
+            return
+        loaded.memory = memory
 
 
 def _skeleton(build: Callable[[], torch.nn.Module]) -> torch.nn.Module:

@@ -96,7 +96,8 @@ public record AgentConfig(Path socket, String podIp, int httpPort, int enginePor
      * @param driver the oldest CUDA that will do, as the driver counts
      * @param terminationLog where the reason of an exit is written, if it is there
      */
-    public record FitnessSettings(Set<String> skip, int memoryMib, int diskPercent, int driver, Path terminationLog) {}
+    public record FitnessSettings(Set<String> skip, int memoryMib, int diskPercent, int driver, Duration deviceWithin,
+            Path terminationLog) {}
 
     /** @throws IllegalArgumentException naming the variable, its value and what is expected */
     public static AgentConfig fromEnvironment(Map<String, String> environment) {
@@ -128,6 +129,7 @@ public record AgentConfig(Path socket, String podIp, int httpPort, int enginePor
         return new FitnessSettings(skip, env.number(SidecarEnvironment.FITNESS_MEMORY_MIB, 96, 0, 1 << 20),
                 env.number(SidecarEnvironment.FITNESS_DISK_PERCENT, 2, 0, 100),
                 env.number(SidecarEnvironment.FITNESS_DRIVER, 11_080, 0, 1_000_000),
+                Duration.ofSeconds(env.number(SidecarEnvironment.FITNESS_DEVICE_SECONDS, 30, 1, 3_600)),
                 Path.of(env.text(SidecarEnvironment.TERMINATION_LOG, "/dev/termination-log")));
     }
 

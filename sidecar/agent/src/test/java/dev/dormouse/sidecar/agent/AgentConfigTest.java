@@ -36,7 +36,7 @@ class AgentConfigTest {
                 "127.0.0.9", 9400, 8000, "u-1", "ns/m", "", null,
                 new WarmupSettings(true, true, true, 1, 1, Duration.ofSeconds(600)), null, null,
                 new DeviceSettings(Memory.Host, 0),
-                new FitnessSettings(Set.of(), 96, 2, 11_080, Path.of("/dev/termination-log"))));
+                new FitnessSettings(Set.of(), 96, 2, 11_080, Duration.ofSeconds(30), Path.of("/dev/termination-log"))));
         var snapshots = AgentConfig
                 .fromEnvironment(with(Map.of("DORMOUSE_VOLUME", "/v", "DORMOUSE_SNAPSHOT_KEY", KEY)))
                 .snapshots();
@@ -65,7 +65,8 @@ class AgentConfigTest {
                 Map.entry("DORMOUSE_FITNESS_MEMORY_MIB", "1"), Map.entry("DORMOUSE_FITNESS_DISK_PERCENT", "5"),
                 Map.entry("DORMOUSE_RESTORE_DEADLINE_SECONDS", "3"),
                 Map.entry("DORMOUSE_FROM_SOURCE_BECAUSE", "it hung"),
-                Map.entry("DORMOUSE_FITNESS_DRIVER", "12000"), Map.entry("DORMOUSE_TERMINATION_LOG", "/t")));
+                Map.entry("DORMOUSE_FITNESS_DRIVER", "12000"), Map.entry("DORMOUSE_FITNESS_DEVICE_SECONDS", "7"),
+                Map.entry("DORMOUSE_TERMINATION_LOG", "/t")));
 
         assertThat(config).isEqualTo(new AgentConfig(Path.of("/s"), "127.1.2.3", 2, 1, "u", "n/m", "7",
                 new SnapshotSettings(Path.of("/v"), KEY, Compression.Zstd, 9, Verification.None,
@@ -74,7 +75,7 @@ class AgentConfigTest {
                         new LadderSettings(Duration.ofSeconds(3), "it hung")),
                 Path.of("/tls"), "secret",
                 new DeviceSettings(Memory.Owned, 3),
-                new FitnessSettings(Set.of("disk", "copy"), 1, 5, 12_000, Path.of("/t"))));
+                new FitnessSettings(Set.of("disk", "copy"), 1, 5, 12_000, Duration.ofSeconds(7), Path.of("/t"))));
     }
 
     @ParameterizedTest

@@ -75,6 +75,8 @@ public final class SidecarEnvironment {
     public static final String FITNESS_DISK_PERCENT = "DORMOUSE_FITNESS_DISK_PERCENT";
     /** The oldest CUDA that the driver may speak, as the driver counts: 11080 is 11.8. */
     public static final String FITNESS_DRIVER = "DORMOUSE_FITNESS_DRIVER";
+    /** How long the checks that ask a GPU may take together: a driver that hangs is not fit either. */
+    public static final String FITNESS_DEVICE_SECONDS = "DORMOUSE_FITNESS_DEVICE_SECONDS";
     /** Where the kubelet looks for the reason of an exit. */
     public static final String TERMINATION_LOG = "DORMOUSE_TERMINATION_LOG";
 
