@@ -8,19 +8,21 @@ import java.util.List;
 
 /** The processes of Dormouse as the checkout builds them: each a folder of jars with a main class. */
 public enum App {
-    Operator("operator/controller", "dev.dormouse.operator.OperatorMain", 256), //
-    Gateway("operator/gateway", "dev.dormouse.gateway.GatewayMain", 256), //
-    Sidecar("sidecar/agent", "dev.dormouse.sidecar.agent.AgentMain", 96), //
-    OnnxEngine("sidecar/engines/onnx", "dev.dormouse.engine.onnx.OnnxEngineMain", 256);
+    Operator("operator/controller", "dev.dormouse.operator.OperatorMain", 256, Compilation.LATE), //
+    Gateway("operator/gateway", "dev.dormouse.gateway.GatewayMain", 256, Compilation.LATE), //
+    Sidecar("sidecar/agent", "dev.dormouse.sidecar.agent.AgentMain", 96, Compilation.LATE), //
+    OnnxEngine("sidecar/engines/onnx", "dev.dormouse.engine.onnx.OnnxEngineMain", 256, Compilation.QUICK);
 
     private final String module;
     private final String mainClass;
     private final int heapMegabytes;
+    private final List<String> compilation;
 
-    App(String module, String mainClass, int heapMegabytes) {
+    App(String module, String mainClass, int heapMegabytes, List<String> compilation) {
         this.module = module;
         this.mainClass = mainClass;
         this.heapMegabytes = heapMegabytes;
+        this.compilation = compilation;
     }
 
     /**
@@ -49,8 +51,10 @@ public enum App {
 
     /** Those that a cache depends on. */
     private List<String> jvmFlags() {
-        return List.of("-XX:+UseSerialGC", "-Xmx" + heapMegabytes + "m", "-XX:+ExitOnOutOfMemoryError",
-                "--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow");
+        List<String> flags = new ArrayList<>(compilation);
+        flags.addAll(List.of("-XX:+UseSerialGC", "-Xmx" + heapMegabytes + "m", "-XX:+ExitOnOutOfMemoryError",
+                "--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow"));
+        return flags;
     }
 
     private List<String> classData(Path home, boolean training) throws IOException {
@@ -81,5 +85,19 @@ public enum App {
 
     private Path folder(Path home) {
         return home.resolve(module).resolve("target/app");
+    }
+
+    private static final class Compilation {
+        /**
+         * C2 takes its time from the start that it is meant to speed up: it compiles what is ten times as hot as usual, the
+         * loops over a snapshot's bytes or a busy gateway.
+         */
+        private static final List<String> LATE = List.of("-XX:Tier4InvocationThreshold=50000",
+                "-XX:Tier4MinInvocationThreshold=50000", "-XX:Tier4CompileThreshold=100000",
+                "-XX:Tier4BackEdgeThreshold=1000000");
+        /** What computes is native code. */
+        private static final List<String> QUICK = List.of("-XX:TieredStopAtLevel=1");
+
+        private Compilation() {}
     }
 }
