@@ -8,7 +8,7 @@ import java.util.List;
 
 /** The processes of Dormouse as the checkout builds them: each a folder of jars with a main class. */
 public enum App {
-    Operator("operator/controller", "dev.dormouse.operator.OperatorMain", 256, Compilation.LATE), //
+    Operator("operator/controller", "dev.dormouse.operator.OperatorMain", 256, Compilation.QUICK), //
     Gateway("operator/gateway", "dev.dormouse.gateway.GatewayMain", 256, Compilation.LATE), //
     Sidecar("sidecar/agent", "dev.dormouse.sidecar.agent.AgentMain", 96, Compilation.LATE), //
     OnnxEngine("sidecar/engines/onnx", "dev.dormouse.engine.onnx.OnnxEngineMain", 256, Compilation.QUICK);
@@ -95,7 +95,7 @@ public enum App {
         private static final List<String> LATE = List.of("-XX:Tier4InvocationThreshold=50000",
                 "-XX:Tier4MinInvocationThreshold=50000", "-XX:Tier4CompileThreshold=100000",
                 "-XX:Tier4BackEdgeThreshold=1000000");
-        /** What computes is native code. */
+        /** An operator waits for the API server, and what an engine computes is native code. */
         private static final List<String> QUICK = List.of("-XX:TieredStopAtLevel=1");
 
         private Compilation() {}
