@@ -98,8 +98,9 @@ final class EnginePause {
             case EngineMessage.Failed failed -> LOG.error("the engine could not go on: {}: {}", failed.code(),
                     failed.message());
             case EngineMessage answer -> LOG.debug("the engine goes on: {}", answer);
-            case null -> LOG.error("the engine has not said within {} ms that it goes on; it does so by itself after {} s",
-                    patience.toMillis(), longest.toSeconds());
+            case null ->
+                LOG.error("the engine has not said within {} ms that it goes on; it does so by itself after {} s",
+                        patience.toMillis(), longest.toSeconds());
         }
     }
 
@@ -122,8 +123,9 @@ final class EnginePause {
     /** Null when there is none in time. */
     private @Nullable EngineMessage answer(CompletableFuture<EngineMessage> awaited) {
         try {
-            return (EngineMessage) CompletableFuture.anyOf(awaited, gone).get(patience.toMillis(),
-                    TimeUnit.MILLISECONDS);
+            return (EngineMessage) CompletableFuture.anyOf(awaited, gone)
+                    .get(patience.toMillis(),
+                            TimeUnit.MILLISECONDS);
         } catch (TimeoutException e) {
             return null;
         } catch (InterruptedException e) {

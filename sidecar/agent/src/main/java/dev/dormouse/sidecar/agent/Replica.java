@@ -367,7 +367,9 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
             }
             warmup = attempt;
             unsaved = memory == null ? null : save;
-            pause = device.mode() == Memory.Host ? null : new EnginePause(questions, patience(), config.warmup().deadline());
+            pause = device.mode() == Memory.Host
+                    ? null
+                    : new EnginePause(questions, patience(), config.warmup().deadline());
             board.update(status -> {
                 status.phase(ReplicaPhase.Warming, null, null);
                 if (turnedDown) {

@@ -61,7 +61,8 @@ class AgentConfigTest {
                 Map.entry("DORMOUSE_WRAPPING_KEYS", "/w"), Map.entry("DORMOUSE_DEVICE", "Owned"),
                 Map.entry("DORMOUSE_GPU", "3"), Map.entry("DORMOUSE_FITNESS_SKIP", "disk,copy"),
                 Map.entry("DORMOUSE_FITNESS_MEMORY_MIB", "1"), Map.entry("DORMOUSE_FITNESS_DISK_PERCENT", "5"),
-                Map.entry("DORMOUSE_FITNESS_DRIVER", "12000"), Map.entry("DORMOUSE_FITNESS_DEVICE_SECONDS", "7"), Map.entry("DORMOUSE_TERMINATION_LOG", "/t")));
+                Map.entry("DORMOUSE_FITNESS_DRIVER", "12000"), Map.entry("DORMOUSE_FITNESS_DEVICE_SECONDS", "7"),
+                Map.entry("DORMOUSE_TERMINATION_LOG", "/t")));
 
         assertThat(config).isEqualTo(new AgentConfig(Path.of("/s"), "127.1.2.3", 2, 1, "u", "n/m", "7",
                 new SnapshotSettings(Path.of("/v"), KEY, Compression.Zstd, 9, Verification.None,

@@ -195,7 +195,8 @@ class DeviceModesTest {
     private static void assertRight(EngineProcess engine, String weights) {
         List<String> said = engine.rest();
         assertThat(said)
-                .allSatisfy(line -> assertThat(line).matches("(Create|Attach) " + weights + "|Refused .*|Gone.*|Quiesced|Resumed"));
+                .allSatisfy(line -> assertThat(line)
+                        .matches("(Create|Attach) " + weights + "|Refused .*|Gone.*|Quiesced|Resumed"));
     }
 
     /** What a process holds open. */

@@ -98,7 +98,8 @@ class TurnedDownTest {
             SidecarStatus ready = awaitReady();
 
             assertThat(ready.rung()).isEqualTo(Rung.Resident);
-            assertThat(ready.snapshot().state()).as("it is there for the next one").isEqualTo(SnapshotReport.State.Saved);
+            assertThat(ready.snapshot().state()).as("it is there for the next one")
+                    .isEqualTo(SnapshotReport.State.Saved);
             assertThat(ready.snapshot().id()).isEqualTo(id);
             assertThat(ready.previousSnapshot()).isNull();
             assertThat(engine.asked).as("nothing is saved again").isEmpty();

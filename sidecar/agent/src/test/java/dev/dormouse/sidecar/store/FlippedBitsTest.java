@@ -102,7 +102,8 @@ class FlippedBitsTest {
     @Test
     @DisplayName("S32, S49, S50: a flipped bit of any file of a snapshot is noticed, signed, encrypted or neither")
     void flipped() throws Exception {
-        var paths = new ArrayList<>(List.of(VolumePaths.manifest(snapshot.id()), VolumePaths.chunkTable(snapshot.id())));
+        var paths = new ArrayList<>(
+                List.of(VolumePaths.manifest(snapshot.id()), VolumePaths.chunkTable(snapshot.id())));
         if (protection.signed) {
             paths.add(VolumePaths.signature(snapshot.id()));
         }
