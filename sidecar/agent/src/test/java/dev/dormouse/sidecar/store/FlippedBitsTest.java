@@ -52,7 +52,7 @@ class FlippedBitsTest {
     }
 
     @Parameter
-    Protection protection;
+    Protection protection = Protection.None;
     @TempDir
     Path scratch;
     @TempDir
