@@ -163,9 +163,11 @@ class StatusContractTest {
                 Pod pod = cluster.awaitPod("m", "engine:2");
                 FakeSidecar sidecar = cluster.run(pod);
                 sidecar.say(ReplicaPhase.Failed, SnapshotReport.ABSENT, null, Rung.Cold, List.of(), "out of memory");
-                await().until(() -> cluster.ready("m").startsWith("False/WarmupFailed")
-                        || cluster.ready("m").startsWith("False/InitialStartFailed"));
-                cluster.clock().advance(Duration.ofMinutes(6));
+                String failures = Integer.toString(attempt);
+                await().until(() -> cluster.ready("m").equals("False/InitialStartFailed")
+                        || cluster.ready("m").equals("False/WarmupFailed")
+                                && cluster.value("m", "/warmup/attempt").equals(failures));
+                cluster.clock().advance(Duration.ofSeconds(21)); // beyond the pause, far below every deadline
                 cluster.signal("m");
             }
             await().until(() -> cluster.ready("m").equals("False/InitialStartFailed"));
