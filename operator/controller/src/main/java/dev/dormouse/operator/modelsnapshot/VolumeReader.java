@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.dormouse.sidecar.api.StoreTask;
 import dev.dormouse.sidecar.api.VolumeListing;
+import dev.dormouse.operator.log.LogKeys;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -56,7 +57,10 @@ final class VolumeReader implements AutoCloseable {
                         found.accept(listing);
                     } else {
                         // The next change of its report asks again.
-                        LOG.info("the sidecar at {} did not list its volume: {}", podIp, message(e));
+                        LOG.atInfo()
+                                .addKeyValue(LogKeys.ADDRESS, podIp)
+                                .addKeyValue(LogKeys.REASON, message(e))
+                                .log("the sidecar did not list its volume");
                     }
                 });
     }

@@ -85,6 +85,13 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
         if (keeper == null || !config.warmup().preloadWeights()) {
             return;
         }
+        String fromSource = config.warmup().ladder().fromSourceBecause();
+        if (fromSource != null) {
+            LOG.info("nothing is restored: {}", fromSource);
+            board.update(status -> status.previousSnapshot = new SnapshotReport(null, SnapshotReport.State.Skipped, 0,
+                    0, 0, "FromSource", fromSource));
+            return;
+        }
         try {
             Optional<Snapshot> newest = keeper.newest();
             if (newest.isPresent()) {
@@ -128,6 +135,11 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
         });
         ScheduledFuture<?> progress = ticker.scheduleAtFixedRate(() -> showProgress(restored), PROGRESS_MILLIS,
                 PROGRESS_MILLIS, TimeUnit.MILLISECONDS);
+        Duration most = config.warmup().ladder().restoreDeadline();
+        if (most != null) {
+            ScheduledFuture<?> unused = ticker.schedule(() -> overran(restored, most), most.toMillis(),
+                    TimeUnit.MILLISECONDS);
+        }
         restored.whenEnded(micros -> {
             progress.cancel(false);
             stats.restored(restored.totalBytes(), micros);
@@ -137,6 +149,14 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
             stats.failed(refusal.code());
             refuse(restored, refusal);
         });
+    }
+
+    /** The rung's own deadline: what hangs or crawls is given up while there is still time to load from the source. */
+    private void overran(RestoredGeneration restored, Duration most) {
+        if (restored.timing().isEmpty()) {
+            refuse(restored, new RefusedException("RestoreDeadlineExceeded", "%d of %d bytes were restored within %d s"
+                    .formatted(restored.restoredBytes(), restored.totalBytes(), most.toSeconds())));
+        }
     }
 
     private synchronized void showProgress(RestoredGeneration restored) {
