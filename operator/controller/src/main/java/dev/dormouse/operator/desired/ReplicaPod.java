@@ -53,16 +53,18 @@ public final class ReplicaPod {
     private final InferenceModel model;
     private final InferenceModelSpec spec;
     private final Resolved resolved;
-    private final String sidecarImage;
+    private final SidecarSettings sidecar;
+    private final VolumeTrust trust;
     private final Optional<PoolPlacement> placement;
 
-    private ReplicaPod(InferenceModel model, Resolved resolved, String sidecarImage,
+    private ReplicaPod(InferenceModel model, Resolved resolved, SidecarSettings sidecar,
             Optional<PoolPlacement> placement) {
         this.placement = placement;
         this.model = model;
         this.spec = model.getSpec();
         this.resolved = resolved;
-        this.sidecarImage = sidecarImage;
+        this.sidecar = sidecar;
+        this.trust = VolumeTrust.of(model);
     }
 
     /**
@@ -70,9 +72,10 @@ public final class ReplicaPod {
      * @param activation id of the wake it is created for
      * @param placement absent when the model names no pool
      */
-    public static Pod of(InferenceModel model, Resolved resolved, String sidecarImage, String name, String activation,
+    public static Pod of(InferenceModel model, Resolved resolved, SidecarSettings sidecar, String name,
+            String activation,
             Optional<PoolPlacement> placement) {
-        ReplicaPod pod = new ReplicaPod(model, resolved, sidecarImage, placement);
+        ReplicaPod pod = new ReplicaPod(model, resolved, sidecar, placement);
         return pod.build(name, activation, template(model, resolved));
     }
 
@@ -96,6 +99,9 @@ public final class ReplicaPod {
         }
         if (warmup.customInit() != null || warmup.request() != null || warmup.canary() != null) {
             parts.add(Arrays.asList(warmup.customInit(), warmup.request(), warmup.canary()));
+        }
+        if (snapshot.trust() != null) {
+            parts.add(snapshot.trust());
         }
         return Hashes.sha256(JSON.asJson(parts)).substring(0, 16);
     }
@@ -187,7 +193,7 @@ public final class ReplicaPod {
 
     private Container sidecar(String activation) {
         ContainerBuilder container = new ContainerBuilder().withName(PodConventions.SIDECAR_CONTAINER)
-                .withImage(sidecarImage)
+                .withImage(sidecar.image())
                 .withRestartPolicy("Always")
                 .withEnv(sidecarEnv(activation))
                 .addNewPort()
@@ -210,6 +216,7 @@ public final class ReplicaPod {
         if (resolved.snapshotClaim().isPresent()) {
             container.addNewVolumeMount().withName(SNAPSHOT_VOLUME).withMountPath(SNAPSHOT_MOUNT).endVolumeMount();
         }
+        container.addAllToVolumeMounts(trust.mounts()).addAllToVolumeMounts(sidecar.mounts());
         return container.build();
     }
 
@@ -251,6 +258,8 @@ public final class ReplicaPod {
                     .withNewPersistentVolumeClaim(claim.claim(), true)
                     .build());
         }
+        volumes.addAll(trust.volumes(false));
+        volumes.addAll(sidecar.volumes());
         return volumes;
     }
 
@@ -267,7 +276,9 @@ public final class ReplicaPod {
             env.add(value(SidecarEnvironment.COMPRESSION, snapshot.compression().name()));
             env.add(value(SidecarEnvironment.COMPRESSION_LEVEL, snapshot.compressionLevel()));
             env.add(value(SidecarEnvironment.VERIFY, snapshot.verifyChecksum()));
+            env.addAll(trust.env());
         }
+        env.addAll(sidecar.env());
         env.add(value(SidecarEnvironment.PRELOAD_WEIGHTS, warmup.preloadWeights()));
         env.add(value(SidecarEnvironment.PREALLOCATE_POOLS, warmup.preallocatePools()));
         env.add(value(SidecarEnvironment.PRECOMPILE_KERNELS, warmup.precompileKernels()));
@@ -327,11 +338,11 @@ public final class ReplicaPod {
         return new EnvVarBuilder().withName(name).withNewValueFrom().withNewFieldRef("v1", path).endValueFrom().build();
     }
 
-    private static Probe probe(String path, int failures) {
+    private Probe probe(String path, int failures) {
         return new ProbeBuilder().withNewHttpGet()
                 .withPath(path)
                 .withNewPort(PodConventions.SIDECAR_PORT)
-                .withScheme("HTTP")
+                .withScheme(sidecar.scheme())
                 .endHttpGet()
                 .withPeriodSeconds(1)
                 .withTimeoutSeconds(1)
