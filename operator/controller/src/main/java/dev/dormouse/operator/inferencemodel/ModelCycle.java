@@ -335,7 +335,7 @@ final class ModelCycle {
         }
         Optional<PoolPlacement> placement = placement(create.pod());
         placement.flatMap(p -> p.claimTemplate(model)).ifPresent(pods::create);
-        Optional<Rejection> rejection = pods.create(ReplicaPod.of(model, resolved, services.settings().sidecarImage(),
+        Optional<Rejection> rejection = pods.create(ReplicaPod.of(model, resolved, services.settings().sidecar(),
                 create.pod(), Long.toString(activation.number()), placement, climb));
         rejection.ifPresent(refused -> memory.refuse(refused, template, now));
     }

@@ -102,7 +102,7 @@ public final class GatewayServer implements AutoCloseable {
         this.settings = settings;
         this.clock = clock;
         this.dispatcher = new Dispatcher(settings.limits(), settings.gateways(), demands, sleeps,
-                new SidecarWatches(vertx, settings.sidecarPort()),
+                new SidecarWatches(vertx, settings.sidecarPort(), settings.sidecarTls()),
                 new LoadLog(settings.name(), UUID.randomUUID().toString()),
                 new TrafficLog(settings.historyEntries()), clock, this::onLoop);
         this.keys = new ApiKeys(settings.apiKeys());
