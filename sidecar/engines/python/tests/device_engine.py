@@ -1,6 +1,6 @@
-"""An engine whose weights are on a GPU, or in its own process: ``SEED PLACE [BYTES]``, PLACE is device or host.
+"""An engine whose weights are on a GPU, or in its own process: ``SEED PLACE [BYTES [keep]]``, PLACE is device or host.
 
-Prints a line of JSON for every sidecar that it joins: how it came by its weights, and their hash.
+``keep``: another sidecar is told that it goes on with the weights it has, and no more. Prints a line of JSON for every sidecar that it joins: how it came by its weights, and their hash.
 """
 
 import hashlib
@@ -22,18 +22,24 @@ LENGTHS = (9 << 20, 100, (2 << 20) + 12_345)
 
 class Engine:
 
-    def __init__(self, seed: int, place: str, more: int) -> None:
+    def __init__(self, seed: int, place: str, more: int, keep: bool) -> None:
         self.more = more
+        self.keep = keep
         self.seed = seed
         self.context: Optional[Context] = Context() if place == "device" else None
         self.server = Server("device", embeddings=lambda texts: [[0.0] for _ in texts])
         self.memory: Optional[DeviceMemory] = None
         self.content: Dict[str, bytes] = {}
+        self.buffers: Dict[str, Buffer] = {}
         self.companion: Optional[Companion] = None
+        #: What the sidecar has had it do: it holds still while it is captured.
+        self.paused: List[str] = []
 
     def join(self) -> Sidecar:
         """Also after a restart of the sidecar, which then finds us with weights that it does not know."""
         sidecar = Sidecar.connect("device", "1", {"layout": "1"}, memory=ON_DEVICE if self.context else IN_PROCESS)
+        if self.keep and self.memory is not None:
+            return self.go_on(sidecar, self.memory)
         memory = DeviceMemory.of(sidecar, self.context)
         try:
             if sidecar.mode == Mode.CREATE:
@@ -54,6 +60,17 @@ class Engine:
         self.memory = memory
         if self.companion is not None:
             self.companion.requests = memory.requests
+        self.say(sidecar)
+        return sidecar
+
+    def go_on(self, sidecar: Sidecar, memory: DeviceMemory) -> Sidecar:
+        """It serves from what it has, and the sidecar is told no more than that."""
+        try:
+            sidecar.ready(probe=self.server.probe())
+        except BaseException:
+            sidecar.close()
+            raise
+        self.content = {name: self.read(memory, buffer) for name, buffer in self.buffers.items()}
         self.say(sidecar)
         return sidecar
 
@@ -81,7 +98,8 @@ class Engine:
         sidecar.wait()
         if bytes(attachment.files["about.json"]) != b"{}":
             raise AssertionError("the file is another")
-        self.content = {name: self.read(memory, buffer) for name, buffer in attachment.buffers.items()}
+        self.buffers = attachment.buffers
+        self.content = {name: self.read(memory, buffer) for name, buffer in self.buffers.items()}
 
     def write(self, memory: DeviceMemory, allocation: int, address: int, data: bytes) -> None:
         if self.context is not None:
@@ -102,16 +120,16 @@ class Engine:
         for name in sorted(self.content):
             digest.update(self.content[name])
         print(json.dumps({"mode": sidecar.mode, "memory": sidecar.memory, "refused": refused,
-                          "hash": digest.hexdigest(), "descriptors": len(os.listdir("/proc/self/fd"))}), flush=True)
+                          "hash": digest.hexdigest(), "paused": self.paused, "descriptors": len(os.listdir("/proc/self/fd"))}), flush=True)
 
     def run(self) -> None:
         self.server.start()
         first = self.join()
-        self.companion = Companion(first, self.join, quiesce=lambda: None, resume=lambda: None,
-                                   requests=self.memory.requests if self.memory else None)
+        self.companion = Companion(first, self.join, quiesce=lambda: self.paused.append("quiesce"),
+                                   resume=lambda: self.paused.append("resume"), requests=self.memory.requests if self.memory else None)
         sys.stdin.read()
         self.companion.stop()
 
 
 if __name__ == "__main__":
-    Engine(int(sys.argv[1]), sys.argv[2], int((sys.argv[3:] or ["1"])[0])).run()
+    Engine(int(sys.argv[1]), sys.argv[2], int((sys.argv[3:] or ["1"])[0]), "keep" in sys.argv).run()

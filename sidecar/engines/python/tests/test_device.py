@@ -258,13 +258,14 @@ class ModesTest(unittest.TestCase):
         expected = ("Attach", created["hash"], None)
 
         self.kill(first)
-        second = self.engine(2, place)
+        second = self.engine(2, place, "1", "keep")
         self.assertEqual(expected, self.how(second))
         self.pod.await_phase("Ready")
         self.pod.kill()
         self.start(mode)
-        # The engine has served on, and joins the sidecar that has come.
-        self.assertEqual(expected, self.how(second))
+        # The engine has served on, and goes on from the memory it has beside the sidecar that has come.
+        said = self.said(second)
+        self.assertEqual((*expected, []), (said["mode"], said["hash"], said["refused"], said["paused"]))
         self.pod.await_phase("Ready")
         self.kill(second)
         self.pod.kill()
@@ -354,6 +355,7 @@ class ModesTest(unittest.TestCase):
             while engine.stdout in select.select([engine.stdout], [], [], 0)[0]:
                 said = self.said(engine)  # It may have joined the one before, too.
             self.assertEqual(("Attach", first["hash"], None), (said["mode"], said["hash"], said["refused"]))
+            self.assertEqual(["quiesce", "resume"], said["paused"], "it was saved once")
             # A few come and go; one memory more than before would be four.
             self.assertLess(said["descriptors"], first["descriptors"] + 4)
 

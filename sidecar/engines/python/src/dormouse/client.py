@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 from . import wire
 from .errors import NoSidecar, ProtocolError, Refused
 from .layout import Buffer, BufferType
-from .memory import Allocation, map_file
+from .memory import Allocation, making_much, map_file
 
 PROTOCOL = 1
 SOCKET = "/run/dormouse/engine.sock"
@@ -169,7 +169,7 @@ class Sidecar:
         buffers: Dict[str, Buffer] = {}
         allocations: Dict[int, Allocation] = {}
         files: Dict[str, memoryview] = {}
-        with self._lock:
+        with self._lock, making_much():
             message, descriptors = self.request({"type": "ATTACH"}, "ATTACHED")
             while True:
                 try:
@@ -236,6 +236,8 @@ class Sidecar:
               memory_bytes: int = 0) -> None:
         """Says that the engine serves on its port: the sidecar warms it up and opens the gate.
 
+        Without :meth:`attach` before it, the engine serves from what it has and takes nothing of what the sidecar offers.
+
         :param phases: ``{"name": "weight_load", "state": "Done", "micros": 81234}``, …
         :param probe: ``{"path", "body", "item"}``, a real request for the warmup inference
         """
@@ -246,7 +248,10 @@ class Sidecar:
         self.request(message, "DONE")
 
     def abort(self, reason: str) -> None:
-        """Gives up a half-written generation; the sidecar releases its memory."""
+        """Gives up a half-written generation, or what is being restored; the sidecar releases its memory.
+
+        After it, :meth:`ready` says that the engine serves from memory of its own.
+        """
         self.request({"type": "ABORT", "reason": reason}, "DONE")
 
     def receive(self) -> Tuple[wire.Message, List[int]]:

@@ -28,7 +28,8 @@ class Companion:
         """
         :param join: connects to a sidecar that has restarted, gives it what it wants, and says ready
         :param quiesce: finishes what runs, starts nothing more, synchronizes the device
-        :param resume: the opposite; also called when the sidecar has paused us for too long or is gone
+        :param resume: the opposite; also called when ``quiesce`` has failed, when the sidecar has paused us for too long, and
+            when it is gone
         :param requests: answers to other messages, by type; they get the descriptors too, which are closed afterwards
         """
         self._sidecar = sidecar
@@ -84,11 +85,9 @@ class Companion:
         kind = request["type"]
         try:
             if kind == "QUIESCE" and self._quiesce is not None:
+                # Before it is tried: half a pause must end, too.
+                self._resume_in(float(request.get("maxPauseSeconds") or 30))
                 self._quiesce()
-                with self._pausing:
-                    self._paused = threading.Timer(float(request.get("maxPauseSeconds") or 30), self._resume_now)
-                    self._paused.daemon = True
-                    self._paused.start()
                 return {"type": "DONE"}
             if kind == "RESUME" and self._resume is not None:
                 self._resume_now()
@@ -100,6 +99,14 @@ class Companion:
             return {"type": "FAILED", "code": "DeviceError" if isinstance(e, DeviceError) else "EngineError",
                     "message": f"{type(e).__name__}: {e}"[:1000]}
         return {"type": "FAILED", "code": "UnexpectedMessage", "message": f"this engine does not know {kind}"}
+
+    def _resume_in(self, seconds: float) -> None:
+        with self._pausing:
+            if self._paused is not None:
+                self._paused.cancel()
+            self._paused = threading.Timer(seconds, self._resume_now)
+            self._paused.daemon = True
+            self._paused.start()
 
     def _resume_now(self) -> None:
         with self._pausing:

@@ -12,7 +12,8 @@ _NAMES = {"?": "bool", "u1": "u8", "i1": "i8", "u2": "u16", "i2": "i16", "f2": "
           "f4": "f32", "u8": "u64", "i8": "i64", "f8": "f64", "c8": "c64", "c16": "c128"}
 _DTYPES = {name: numpy.dtype(code) for code, name in _NAMES.items()}
 #: NumPy has none of these: their bits come as whole numbers.
-_BITS = {"bf16": numpy.dtype("u2"), "f8_e4m3": numpy.dtype("u1"), "f8_e5m2": numpy.dtype("u1")}
+_BITS = {"bf16": numpy.dtype("u2"), "f8_e4m3": numpy.dtype("u1"), "f8_e5m2": numpy.dtype("u1"),
+         "f8_e8m0": numpy.dtype("u1")}
 
 
 def save(sidecar: Sidecar, arrays: Mapping[str, numpy.ndarray]) -> Dict[str, numpy.ndarray]:

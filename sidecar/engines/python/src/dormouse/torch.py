@@ -15,21 +15,23 @@ import logging
 import time
 import warnings
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 import torch
 
 from .client import Attachment, Memory, Mode, Sidecar, socket_path
 from .companion import Companion, Request
-from .errors import DormouseError, NoSidecar, Refused
+from .errors import DeviceError, DormouseError, NoSidecar, Refused
 from .layout import WIDTHS, Buffer, BufferType, layout_hash, place
-from .torch_memory import HostTensors, Tensors, context_of, modes, tensors_of
+from .memory import making_much
+from .torch_memory import DeviceTensors, HostTensors, Tensors, context_of, modes, tensors_of
 
 _LOG = logging.getLogger(__name__)
 _TENSORS = "torch/tensors.json"
 _TRIES = 3
 
 _NAMES = {"bool": "bool", "uint8": "u8", "int8": "i8", "float8_e4m3fn": "f8_e4m3", "float8_e5m2": "f8_e5m2",
+          "float8_e8m0fnu": "f8_e8m0",
           "uint16": "u16", "int16": "i16", "float16": "f16", "bfloat16": "bf16", "uint32": "u32", "int32": "i32",
           "float32": "f32", "uint64": "u64", "int64": "i64", "float64": "f64", "complex64": "c64",
           "complex128": "c128"}
@@ -80,8 +82,7 @@ class Loaded:
         return companion
 
 
-@dataclass(frozen=True)
-class View:
+class View(NamedTuple):
     """One tensor as a view of a block of bytes; strides and offset in elements."""
 
     name: str
@@ -194,12 +195,12 @@ def restore(attachment: Attachment, memory: Optional[Tensors] = None) -> Dict[st
     if _TENSORS in attachment.files:
         strides = json.loads(bytes(attachment.files[_TENSORS]))
     tensors = {}
-    with _no_warnings():
+    with _no_warnings(), making_much():
         for name, buffer in attachment.buffers.items():
             dtype = TORCH_DTYPES.get(buffer.dtype)
             if dtype is None:
                 raise DormouseError(f"buffer {name!r} is of type {buffer.dtype}, which this PyTorch "
-                                    f"({torch.__version__}) does not have")
+                                    f"({torch.__version__}) does not have; attachment[{name!r}] are its bytes")
             told = strides.get(name)
             view = View(name, 0, buffer.dtype, buffer.shape, tuple(told["stride"]) if told else _dense(buffer.shape),
                         told["offset"] if told else 0)
@@ -280,22 +281,21 @@ def _moved(tensors: Mapping[str, torch.Tensor], device: torch.device) -> Dict[st
 
 
 def _rejoined(loaded: Loaded, sidecar: Sidecar) -> None:
-    """A sidecar has come that knows nothing of what serves here."""
+    """A sidecar has come that knows nothing of what serves here. What it restores is not needed: READY alone says so."""
     if sidecar.mode == Mode.BYPASS or loaded.memory is None:
         return
     if sidecar.mode == Mode.CREATE:
         # What serves stays where it is; the new sidecar gets a copy to keep.
         memory = tensors_of(sidecar, loaded.memory.context)
-        save(sidecar, dict(named_tensors(loaded.module)), memory)
-    elif loaded.memory.shared:
-        return
-    else:
-        # Only what it has filled does it believe to be there. The tensors move over; the old ones go with their last use.
-        memory = tensors_of(sidecar, loaded.memory.context)
-        attachment = memory.attach()
-        sidecar.wait()
-        bind(loaded.module, restore(attachment, memory))
-    loaded.memory = memory
+        try:
+            save(sidecar, dict(named_tensors(loaded.module)), memory)
+        except DeviceError as e:
+            _LOG.warning("there is no room for a copy, so there will be no snapshot: %s", e)
+            sidecar.abort("no room on the device for a copy")
+            if isinstance(memory, DeviceTensors):
+                memory.memory.close()
+            return
+        loaded.memory = memory
 
 
 def _skeleton(build: Callable[[], torch.nn.Module]) -> torch.nn.Module:
@@ -365,7 +365,9 @@ def _over(memory: Union[Tensors, Attachment], allocation: int, offset: int, leng
     dtype, width = TORCH_DTYPES[view.dtype], WIDTHS[view.dtype]
     if 0 in view.shape:
         return torch.empty_strided(view.shape, view.stride, dtype=dtype, device=getattr(memory, "device", None))
-    last = view.offset + sum((length - 1) * stride for length, stride in zip(view.shape, view.stride))
+    last = view.offset
+    for extent, stride in zip(view.shape, view.stride):
+        last += (extent - 1) * stride
     if min(view.stride, default=0) < 0 or view.offset < 0 or (last + 1) * width > length:
         raise DormouseError(f"{view.name}: its strides lead out of its memory")
     if isinstance(memory, Attachment):

@@ -183,8 +183,8 @@ def _save(sidecar: Sidecar, model: Any) -> Mapping[str, Request]:
 def _again(sidecar: Sidecar) -> Sidecar:
     """A sidecar has restarted. What serves has been repacked for the kernels, and cannot be given to it once more."""
     if sidecar.mode == Mode.CREATE:
-        sidecar.close()
-        raise DormouseError("the sidecar has restarted and has no snapshot; this engine must restart to make one")
+        _LOG.warning("the sidecar has restarted and has no snapshot; this engine must restart to make one")
+        sidecar.abort("what serves is not as a checkpoint leaves it")
     return sidecar
 
 

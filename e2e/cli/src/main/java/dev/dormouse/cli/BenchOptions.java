@@ -29,6 +29,7 @@ import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
@@ -37,7 +38,7 @@ import picocli.CommandLine.Spec;
 final class BenchOptions {
     /** What {@code --cluster} may say. */
     private enum Cluster {
-        embedded, kubeconfig
+        embedded, binaries, kubeconfig
     }
 
     @Option(names = "--model", paramLabel = "FILE", description = "The model to copy. Default: docs/examples/minilm.yaml.")
@@ -79,7 +80,7 @@ final class BenchOptions {
     @Option(names = "--body", defaultValue = "{\"input\": \"A dormouse sleeps for seven months.\"}", paramLabel = "JSON", description = "The request; the model's name is put in. Default: ${DEFAULT-VALUE}.")
     private String body = "{}";
 
-    @Option(names = "--cluster", defaultValue = "embedded", paramLabel = "embedded|kubeconfig", description = "embedded: a local mode of its own. kubeconfig: the cluster of $KUBECONFIG, with --gateway. Default: ${DEFAULT-VALUE}.")
+    @Option(names = "--cluster", defaultValue = "embedded", paramLabel = "embedded|binaries|kubeconfig", description = "embedded: a local mode of its own. binaries: the same on a real kube-apiserver, with --binaries. kubeconfig: the cluster of $KUBECONFIG, with --gateway. Default: ${DEFAULT-VALUE}.")
     private Cluster cluster = Cluster.embedded;
 
     @Option(names = "--gateway", paramLabel = "URL", description = "The gateway of the cluster of $KUBECONFIG; the addresses of its pods must be reachable.")
@@ -90,6 +91,9 @@ final class BenchOptions {
 
     @Option(names = "--results", defaultValue = BenchCommand.FOLDER, paramLabel = "DIR", description = "Default: ${DEFAULT-VALUE}.")
     private Path results = Path.of(BenchCommand.FOLDER);
+
+    @Mixin
+    private final BinariesOptions binaries = new BinariesOptions();
 
     @Spec(Spec.Target.MIXEE)
     private @Nullable CommandSpec spec;
@@ -109,6 +113,9 @@ final class BenchOptions {
         System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", "error"); // progress is ours to print
         if (gateway == null && cluster == Cluster.kubeconfig) {
             throw wrong("--cluster kubeconfig needs --gateway, its gateway's URL");
+        }
+        if (binaries.given() != (cluster == Cluster.binaries)) {
+            throw wrong("--cluster binaries and --binaries DIR, the folder of the binaries, go together");
         }
         Plan plan = plan();
         System.out.println("Running cold start benchmarks...\n" + "-".repeat(60));
@@ -138,7 +145,8 @@ final class BenchOptions {
 
     private LocalCluster start(Path home, Teardown teardown) throws IOException, InterruptedException {
         Path state = Files.createTempDirectory("dormouse-");
-        LocalCluster.Options options = LocalCluster.Options.of(home, state.resolve("s"));
+        LocalCluster.Options options = LocalCluster.Options.of(home, state.resolve("s"))
+                .withControlPlane(binaries.controlPlane());
         for (Map.Entry<String, String> image : images.entrySet()) {
             options = options.withImage(image.getKey(), Arrays.asList(image.getValue().trim().split("\\s+")));
         }

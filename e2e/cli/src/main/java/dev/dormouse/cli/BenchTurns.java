@@ -22,8 +22,18 @@ record BenchTurns(BenchOptions measuring, CompareOptions comparing) {
                 Path tree = candidate.home();
                 System.out.println("building " + candidate.ref() + " in " + tree);
                 worktrees.run(tree, tree.resolve("dormouse").toString(), "--version");
+                train(worktrees, tree);
             }
             return compare(measuring.measure(candidates, teardown));
+        }
+    }
+
+    /** A revision from before there was training, or whose training fails, starts without caches, as it does for its users. */
+    private static void train(Worktrees worktrees, Path tree) throws InterruptedException {
+        try {
+            worktrees.run(tree, tree.resolve("dormouse").toString(), "train");
+        } catch (IOException e) {
+            System.out.println("without ahead-of-time caches: " + tree);
         }
     }
 

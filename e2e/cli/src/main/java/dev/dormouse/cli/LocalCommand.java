@@ -6,13 +6,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
@@ -37,6 +37,9 @@ final class LocalCommand implements Callable<Integer> {
     @Option(names = "--env", paramLabel = "FILE", description = "Write KUBECONFIG and DORMOUSE_GATEWAY as a shell file.")
     private @Nullable Path env;
 
+    @Mixin
+    private final BinariesOptions binaries = new BinariesOptions();
+
     @Spec
     private picocli.CommandLine.Model.@Nullable CommandSpec spec;
 
@@ -45,9 +48,14 @@ final class LocalCommand implements Callable<Integer> {
         checkOptions();
         Path state = Files.createTempDirectory("dormouse-");
         try (Teardown teardown = new Teardown()) {
-            LocalCluster.Options options = new LocalCluster.Options(Dormouse.home(), state.resolve("s"), port, nodes,
-                    gpus,
-                    commands(), Map.of(), Map.of(), false);
+            LocalCluster.Options options = LocalCluster.Options.of(Dormouse.home(), state.resolve("s"))
+                    .withGatewayPort(port)
+                    .withNodes(nodes)
+                    .withGpus(gpus)
+                    .withControlPlane(binaries.controlPlane());
+            for (Map.Entry<String, String> image : images.entrySet()) {
+                options = options.withImage(image.getKey(), Arrays.asList(image.getValue().trim().split("\\s+")));
+            }
             LocalCluster cluster = teardown.owns(LocalCluster.start(options, System.out::println), state);
             for (Path file : apply) {
                 cluster.apply(file);
@@ -58,7 +66,7 @@ final class LocalCommand implements Callable<Integer> {
             System.out.printf(
                     """
 
-                    This is an embedded control plane, not Kubernetes (docs/local-mode.md). In another shell:
+                    %s (docs/local-mode.md). In another shell:
 
                     %s
                     kubectl apply -f docs/examples/minilm.yaml
@@ -67,7 +75,7 @@ final class LocalCommand implements Callable<Integer> {
 
                     Logs: %s. Ctrl-C ends everything and deletes it.
                     """,
-                    exports, cluster.logs());
+                    cluster.description(), exports, cluster.logs());
             if (env != null) {
                 publish(env, exports);
             }
@@ -98,12 +106,6 @@ final class LocalCommand implements Callable<Integer> {
             throw new IllegalStateException("picocli injects the spec before call()");
         }
         return spec.commandLine();
-    }
-
-    private Map<String, List<String>> commands() {
-        Map<String, List<String>> commands = new HashMap<>();
-        images.forEach((name, command) -> commands.put(name, Arrays.asList(command.trim().split("\\s+"))));
-        return commands;
     }
 
     /** Whole or not at all, so that a script may wait for the file. */

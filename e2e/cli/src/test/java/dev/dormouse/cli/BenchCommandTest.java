@@ -89,6 +89,8 @@ class BenchCommandTest {
         assertThat(bench("run", "--starts", "0")).isEqualTo(2);
         assertThat(bench("run", "--body", "no json")).isEqualTo(2);
         assertThat(bench("run", "--cluster", "kubeconfig")).isEqualTo(2);
+        assertThat(bench("run", "--cluster", "binaries")).isEqualTo(2);
+        assertThat(bench("run", "--binaries", "/nowhere")).isEqualTo(2);
     }
 
     @Test

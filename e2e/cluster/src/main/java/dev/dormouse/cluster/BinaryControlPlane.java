@@ -1,5 +1,6 @@
 package dev.dormouse.cluster;
 
+import dev.dormouse.cluster.apiserver.PodLogs;
 import io.fabric8.kubeapitest.KubeAPIServer;
 import io.fabric8.kubeapitest.KubeAPIServerConfigBuilder;
 import io.fabric8.kubeapitest.KubeAPITestException;
@@ -17,20 +18,22 @@ import java.nio.file.Path;
  * A real etcd and kube-apiserver as processes of this machine. There is no kube-controller-manager: what it would do with
  * owners and namespaces, {@link GarbageCollection} does beside it; at most some 250 Services get a cluster IP.
  */
-public final class BinaryControlPlane implements ControlPlane {
+public final class BinaryControlPlane implements LocalControlPlane {
     private static final int START_MILLIS = 60_000;
 
     private final KubeAPIServer server;
     private final String version;
+    private final Path stateFolder;
     private final Path kubeconfig;
     private final URI apiUrl;
     private final KubernetesClient client;
     private final GarbageCollection garbageCollection;
 
-    private BinaryControlPlane(KubeAPIServer server, String version, Path kubeconfig) throws IOException {
+    private BinaryControlPlane(KubeAPIServer server, String version, Path stateFolder) throws IOException {
         this.server = server;
         this.version = version;
-        this.kubeconfig = kubeconfig;
+        this.stateFolder = stateFolder;
+        this.kubeconfig = KubeconfigFile.write(stateFolder.resolve("kubeconfig"), server.getKubeConfigYaml());
         Config config = Config.fromKubeconfig(Files.readString(kubeconfig));
         this.apiUrl = URI.create(config.getMasterUrl());
         this.client = new KubernetesClientBuilder()
@@ -58,14 +61,27 @@ public final class BinaryControlPlane implements ControlPlane {
                 .build());
         try {
             server.start();
-            return new BinaryControlPlane(server, binaries.version(),
-                    KubeconfigFile.write(stateFolder.resolve("kubeconfig"), server.getKubeConfigYaml()));
+            return new BinaryControlPlane(server, binaries.version(), stateFolder);
         } catch (KubeAPITestException e) {
             server.stop();
             throw new IOException("etcd and kube-apiserver " + binaries.version() + " of " + binaries.folder()
                     + " do not start: " + e.getMessage(), e);
         }
     }
+
+    @Override
+    public void apply(String yaml) {
+        SetUp.apply(client, yaml);
+    }
+
+    @Override
+    public Path kubeconfigOf(String namespace, String serviceAccount) {
+        return SetUp.kubeconfigOf(client, stateFolder, namespace, serviceAccount);
+    }
+
+    /** A kube-apiserver asks the kubelet of a pod's node for its log, over a port that ours has not. */
+    @Override
+    public void registerPodLogs(PodLogs logs) {}
 
     @Override
     public Path kubeconfig() {

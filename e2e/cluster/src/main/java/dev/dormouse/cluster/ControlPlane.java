@@ -5,7 +5,7 @@ import java.nio.file.Path;
 
 /** A Kubernetes API that clients reach through a kubeconfig. Closing it stops what was started for it, and nothing else. */
 public sealed interface ControlPlane extends AutoCloseable
-        permits EmbeddedControlPlane, BinaryControlPlane, KubeconfigControlPlane {
+        permits LocalControlPlane, KubeconfigControlPlane {
 
     /** The kubeconfig that {@code kubectl --kubeconfig} and every client library understand; readable by its owner only. */
     Path kubeconfig();

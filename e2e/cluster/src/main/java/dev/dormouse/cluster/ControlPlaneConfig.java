@@ -11,10 +11,16 @@ import java.util.Properties;
  */
 public sealed interface ControlPlaneConfig {
 
-    /** Our own API server, in this JVM. */
-    record Embedded() implements ControlPlaneConfig {
+    /** One that is ours alone, on this machine. */
+    sealed interface Local extends ControlPlaneConfig permits Embedded, Binaries {
         @Override
-        public ControlPlane start(Path stateFolder) {
+        LocalControlPlane start(Path stateFolder) throws IOException;
+    }
+
+    /** Our own API server, in this JVM. */
+    record Embedded() implements Local {
+        @Override
+        public LocalControlPlane start(Path stateFolder) {
             return EmbeddedControlPlane.start(stateFolder);
         }
     }
@@ -25,9 +31,9 @@ public sealed interface ControlPlaneConfig {
      * @param folder {@code -Dcluster.binaries}: holds {@code k8s/<version>-linux-amd64/{etcd,kube-apiserver,kubectl}}
      * @param version {@code -Dcluster.version}, such as {@code 1.34.1}; empty: the newest one in the folder
      */
-    record Binaries(Path folder, Optional<String> version) implements ControlPlaneConfig {
+    record Binaries(Path folder, Optional<String> version) implements Local {
         @Override
-        public ControlPlane start(Path stateFolder) throws IOException {
+        public LocalControlPlane start(Path stateFolder) throws IOException {
             return BinaryControlPlane.start(ApiServerBinaries.find(folder, version), stateFolder);
         }
     }

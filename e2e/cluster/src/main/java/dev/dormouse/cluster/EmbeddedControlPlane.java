@@ -12,7 +12,7 @@ import java.util.HexFormat;
 import java.util.concurrent.ThreadLocalRandom;
 
 /** The control plane of the local mode: an API server in this JVM, on loopback, gone when closed. */
-public final class EmbeddedControlPlane implements ControlPlane {
+public final class EmbeddedControlPlane implements LocalControlPlane {
     private final ApiServer server;
     private final Path stateFolder;
     private final Path kubeconfig;
@@ -52,23 +52,12 @@ public final class EmbeddedControlPlane implements ControlPlane {
         }
     }
 
-    /**
-     * Creates or updates the objects of a YAML stream as {@code kubectl apply --server-side --force-conflicts} does, in
-     * namespace {@code default} where none is given. A type that a CustomResourceDefinition brings is served when this
-     * returns.
-     *
-     * @throws IllegalArgumentException naming the object that is refused, and why
-     */
+    @Override
     public void apply(String yaml) {
         server.apply(yaml);
     }
 
-    /**
-     * A kubeconfig that speaks for a ServiceAccount, which may do what roles bound to it say and nothing else; the account
-     * is created when there is none.
-     *
-     * @return a file in the state folder, readable by its owner only
-     */
+    @Override
     public Path kubeconfigOf(String namespace, String serviceAccount) {
         String token = server.token(namespace, serviceAccount);
         Path file = stateFolder.resolve("kubeconfig-" + namespace + "-" + serviceAccount);
@@ -79,7 +68,7 @@ public final class EmbeddedControlPlane implements ControlPlane {
         }
     }
 
-    /** Says where {@code kubectl logs} comes from; before, asking for a log is refused. */
+    @Override
     public void registerPodLogs(PodLogs logs) {
         server.registerPodLogs(logs);
     }

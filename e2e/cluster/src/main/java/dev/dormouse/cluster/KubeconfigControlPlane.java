@@ -1,9 +1,6 @@
 package dev.dormouse.cluster;
 
 import io.fabric8.kubernetes.api.model.Namespace;
-import io.fabric8.kubernetes.api.model.ServiceAccountBuilder;
-import io.fabric8.kubernetes.api.model.authentication.TokenRequest;
-import io.fabric8.kubernetes.api.model.authentication.TokenRequestBuilder;
 import io.fabric8.kubernetes.api.model.rbac.RoleBindingBuilder;
 import io.fabric8.kubernetes.api.model.rbac.RoleBuilder;
 import io.fabric8.kubernetes.client.Config;
@@ -14,14 +11,10 @@ import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Base64;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Somebody else's cluster, of which it touches nothing but namespaces that it created itself. That is the cluster's own
@@ -30,7 +23,6 @@ import org.jspecify.annotations.Nullable;
  */
 public final class KubeconfigControlPlane implements ControlPlane {
     private static final String ACCOUNT = "dormouse-guest";
-    private static final Duration TOKEN_LIFETIME = Duration.ofHours(12);
 
     private final KubernetesClient host;
     private final List<Namespace> created = new ArrayList<>();
@@ -41,15 +33,9 @@ public final class KubeconfigControlPlane implements ControlPlane {
         this.host = host;
         try {
             home = newNamespace("dormouse-");
-            host.resource(new ServiceAccountBuilder().withNewMetadata()
-                    .withName(ACCOUNT)
-                    .withNamespace(home)
-                    .endMetadata()
-                    .build()).create();
+            ServiceAccounts.ensure(host, home, ACCOUNT);
             admitGuest(home);
-            Config config = host.getConfiguration();
-            kubeconfig = KubeconfigFile.write(stateFolder.resolve("kubeconfig"),
-                    KubeconfigFile.withToken(config.getMasterUrl(), certificateAuthority(config), guestToken(), home));
+            kubeconfig = ServiceAccounts.writeKubeconfig(host, home, ACCOUNT, stateFolder.resolve("kubeconfig"));
         } catch (IOException | KubernetesClientException e) {
             close();
             throw e;
@@ -107,25 +93,6 @@ public final class KubeconfigControlPlane implements ControlPlane {
                 .withNamespace(home)
                 .endSubject()
                 .build()).create();
-    }
-
-    private String guestToken() {
-        TokenRequest request = new TokenRequestBuilder().withNewSpec()
-                .withExpirationSeconds(TOKEN_LIFETIME.toSeconds())
-                .endSpec()
-                .build();
-        return host.serviceAccounts().inNamespace(home).withName(ACCOUNT).tokenRequest(request).getStatus().getToken();
-    }
-
-    private static String certificateAuthority(Config config) throws IOException {
-        @Nullable
-        String data = config.getCaCertData();
-        if (data != null) {
-            return new String(Base64.getDecoder().decode(data), StandardCharsets.UTF_8);
-        }
-        @Nullable
-        String file = config.getCaCertFile();
-        return file == null ? "" : Files.readString(Path.of(file));
     }
 
     @Override

@@ -1,7 +1,6 @@
 package dev.dormouse.cluster;
 
 import io.fabric8.kubernetes.api.model.NamespaceBuilder;
-import io.fabric8.kubernetes.api.model.ServiceAccountBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 
 /** Namespaces that pods can be created in. */
@@ -19,11 +18,7 @@ final class Namespaces {
                 .withGenerateName(prefix)
                 .endMetadata()
                 .build()).create().getMetadata().getName();
-        client.resource(new ServiceAccountBuilder().withNewMetadata()
-                .withName("default")
-                .withNamespace(name)
-                .endMetadata()
-                .build()).serverSideApply();
+        ServiceAccounts.ensure(client, name, "default");
         return name;
     }
 }

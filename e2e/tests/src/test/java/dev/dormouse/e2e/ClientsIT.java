@@ -88,8 +88,10 @@ class ClientsIT extends Story {
                 List.of("curl", "-sSN", "--fail-with-body", "-H", "Content-Type: application/json", "-d",
                         chat, cluster().gateway() + "/v1/chat/completions"),
                 Map.of(), 0);
-        String unknown = program(List.of("curl", "-sS", "--fail-with-body", "-d", "{\"model\":\"nobody\"}",
-                cluster().gateway() + "/v1/chat/completions"), Map.of(), 22);
+        String unknown = program(
+                List.of("curl", "-sS", "--fail-with-body", "-H", "Content-Type: application/json", "-d",
+                        "{\"model\":\"nobody\"}", cluster().gateway() + "/v1/chat/completions"),
+                Map.of(), 22);
 
         assertThat(stream).startsWith(": dormouse phase=").contains("reasoning_content").endsWith("data: [DONE]");
         assertThat(unknown).contains("model_not_found");

@@ -45,6 +45,8 @@ public final class DormouseOperator implements AutoCloseable {
     private static final Duration RESYNC = Duration.ofMinutes(5);
     /** The client tries a broken watch again within half a minute. */
     private static final Duration DEAD_WATCH = Duration.ofMinutes(2);
+    /** Each mostly waits for two answers of the API server; the SDK's own 50 cost a stack each, for as long as the process lives. */
+    private static final int RECONCILERS = 16;
     private static final Duration RECONCILES_END_WITHIN = Duration.ofSeconds(10);
 
     private static final GenericRetry RETRY = new GenericRetry().setInitialInterval(100)
@@ -146,6 +148,7 @@ public final class DormouseOperator implements AutoCloseable {
             overrider.withKubernetesClient(client)
                     .withCloseClientOnStop(false)
                     .withReconciliationTerminationTimeout(RECONCILES_END_WITHIN)
+                    .withConcurrentReconciliationThreads(RECONCILERS)
                     .withUseSSAToPatchPrimaryResource(true);
             leadership.configuration().ifPresent(overrider::withLeaderElectionConfiguration);
         });

@@ -47,7 +47,8 @@ class OperatorConfigTest {
     @ParameterizedTest
     @CsvSource({"DORMOUSE_WARMUP_MAX_CONCURRENT,0", "DORMOUSE_WARMUP_MAX_CONCURRENT,many",
             "DORMOUSE_LEADER_ELECTION,yes", "DORMOUSE_GATEWAY_URL,gateway:8081", "DORMOUSE_GATEWAY_URL,https://gw:1",
-            "DORMOUSE_GATEWAY_URL,http://gw", "DORMOUSE_HTTP_PORT,70000", "DORMOUSE_SCRAPE_MILLIS,1"})
+            "DORMOUSE_GATEWAY_URL,http://gw", "DORMOUSE_HTTP_PORT,70000", "DORMOUSE_SCRAPE_MILLIS,1",
+            "DORMOUSE_LOG_FORMAT,xml", "DORMOUSE_LOG_LEVEL,loud"})
     void aBadValueIsNamedWithItsVariable(String key, String value) {
         assertThatIllegalArgumentException().isThrownBy(() -> OperatorConfig.fromEnvironment(Map.of(key, value)))
                 .withMessageContaining(key)

@@ -1,6 +1,7 @@
 package dev.dormouse.cli.local;
 
-import dev.dormouse.cluster.EmbeddedControlPlane;
+import dev.dormouse.cluster.ControlPlaneConfig;
+import dev.dormouse.cluster.LocalControlPlane;
 import dev.dormouse.cluster.kubelet.ClaimBinder;
 import dev.dormouse.cluster.kubelet.ImageTable;
 import dev.dormouse.cluster.kubelet.LocalNodes;
@@ -61,9 +62,11 @@ public final class LocalCluster implements AutoCloseable {
      * @param operatorSettings extra environment of the operator
      * @param gatewaySettings extra environment of the gateway
      * @param training whether the processes write their ahead-of-time caches when they end
+     * @param controlPlane which
      */
     public record Options(Path home, Path state, int gatewayPort, int nodes, int gpus, Map<String, List<String>> images,
-            Map<String, String> operatorSettings, Map<String, String> gatewaySettings, boolean training) {
+            Map<String, String> operatorSettings, Map<String, String> gatewaySettings, boolean training,
+            ControlPlaneConfig.Local controlPlane) {
         public Options {
             images = Map.copyOf(images);
             operatorSettings = Map.copyOf(operatorSettings);
@@ -71,42 +74,61 @@ public final class LocalCluster implements AutoCloseable {
         }
 
         public static Options of(Path home, Path state) {
-            return new Options(home, state, 0, 1, 2, Map.of(), Map.of(), Map.of(), false);
+            return new Options(home, state, 0, 1, 2, Map.of(), Map.of(), Map.of(), false,
+                    new ControlPlaneConfig.Embedded());
+        }
+
+        public Options withGatewayPort(int port) {
+            return new Options(home, state, port, nodes, gpus, images, operatorSettings, gatewaySettings, training,
+                    controlPlane);
         }
 
         public Options withNodes(int count) {
             return new Options(home, state, gatewayPort, count, gpus, images, operatorSettings, gatewaySettings,
-                    training);
+                    training, controlPlane);
+        }
+
+        public Options withGpus(int ofEachNode) {
+            return new Options(home, state, gatewayPort, nodes, ofEachNode, images, operatorSettings, gatewaySettings,
+                    training, controlPlane);
         }
 
         public Options withImage(String name, List<String> command) {
-            Map<String, List<String>> more = new HashMap<>(images);
-            more.put(name, command);
-            return new Options(home, state, gatewayPort, nodes, gpus, more, operatorSettings, gatewaySettings,
-                    training);
-        }
-
-        public Options withGatewaySetting(String key, String value) {
-            Map<String, String> more = new HashMap<>(gatewaySettings);
-            more.put(key, value);
-            return new Options(home, state, gatewayPort, nodes, gpus, images, operatorSettings, more, training);
-        }
-
-        public Options withTraining() {
-            return new Options(home, state, gatewayPort, nodes, gpus, images, operatorSettings, gatewaySettings, true);
+            return new Options(home, state, gatewayPort, nodes, gpus, with(images, name, command), operatorSettings,
+                    gatewaySettings, training, controlPlane);
         }
 
         public Options withOperatorSetting(String key, String value) {
-            Map<String, String> more = new HashMap<>(operatorSettings);
+            return new Options(home, state, gatewayPort, nodes, gpus, images, with(operatorSettings, key, value),
+                    gatewaySettings, training, controlPlane);
+        }
+
+        public Options withGatewaySetting(String key, String value) {
+            return new Options(home, state, gatewayPort, nodes, gpus, images, operatorSettings,
+                    with(gatewaySettings, key, value), training, controlPlane);
+        }
+
+        public Options withTraining() {
+            return new Options(home, state, gatewayPort, nodes, gpus, images, operatorSettings, gatewaySettings, true,
+                    controlPlane);
+        }
+
+        public Options withControlPlane(ControlPlaneConfig.Local config) {
+            return new Options(home, state, gatewayPort, nodes, gpus, images, operatorSettings, gatewaySettings,
+                    training, config);
+        }
+
+        private static <V> Map<String, V> with(Map<String, V> map, String key, V value) {
+            Map<String, V> more = new HashMap<>(map);
             more.put(key, value);
-            return new Options(home, state, gatewayPort, nodes, gpus, images, more, gatewaySettings, training);
+            return more;
         }
     }
 
     private final Options options;
     private final Deque<AutoCloseable> open = new ArrayDeque<>();
     private final Duration controlPlaneStart;
-    private final EmbeddedControlPlane controlPlane;
+    private final LocalControlPlane controlPlane;
     private final KubernetesClient client;
     private final int gatewayPort;
     private final int gatewayInternalPort;
@@ -130,7 +152,7 @@ public final class LocalCluster implements AutoCloseable {
             Files.createDirectories(options.state());
             open.push(() -> deleteTree(options.state()));
             long begin = System.nanoTime();
-            controlPlane = EmbeddedControlPlane.start(options.state().resolve("api"));
+            controlPlane = options.controlPlane().start(options.state().resolve("api"));
             open.push(controlPlane);
             controlPlaneStart = Duration.ofNanos(System.nanoTime() - begin);
             say.accept("control plane %s at %s (%d ms)".formatted(controlPlane.description(), controlPlane.apiUrl(),
@@ -164,6 +186,11 @@ public final class LocalCluster implements AutoCloseable {
 
     public Path kubeconfig() {
         return controlPlane.kubeconfig();
+    }
+
+    /** What the control plane is, for a person. */
+    public String description() {
+        return controlPlane.description();
     }
 
     /** From the first call to serving, without the JVM's own start. */

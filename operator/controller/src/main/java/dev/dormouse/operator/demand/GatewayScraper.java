@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.domain.scaling.Load;
 import dev.dormouse.sidecar.api.DemandReport;
+import dev.dormouse.operator.log.LogKeys;
 import java.net.InetSocketAddress;
 import java.net.URI;
 import java.net.UnknownHostException;
@@ -141,7 +142,7 @@ public final class GatewayScraper implements AutoCloseable {
         } catch (UnknownHostException e) {
             if (unresolvedSince == null) {
                 unresolvedSince = clock.instant();
-                LOG.warn("the gateways' name cannot be resolved: {}", e.getMessage());
+                LOG.atWarn().addKeyValue(LogKeys.REASON, e.getMessage()).log("the gateways' name cannot be resolved");
             }
             return Set.copyOf(gateways.keySet());
         }

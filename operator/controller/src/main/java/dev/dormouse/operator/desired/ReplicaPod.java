@@ -2,8 +2,11 @@ package dev.dormouse.operator.desired;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.dormouse.operator.json.ApiJson;
 import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.api.v1alpha1.InferenceModelSpec;
+import dev.dormouse.domain.warmup.Ladder.Climb;
+import dev.dormouse.domain.warmup.Ladder.Rung;
 import dev.dormouse.operator.resolve.ModelSource;
 import dev.dormouse.operator.resolve.ResolvedModel;
 import dev.dormouse.operator.resolve.ResolvedModel.Resolved;
@@ -48,7 +51,7 @@ public final class ReplicaPod {
     private static final String MODEL_VOLUME = "dormouse-model";
     private static final String SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict";
     private static final long GRACE_SECONDS = 60;
-    private static final KubernetesSerialization JSON = new KubernetesSerialization();
+    private static final KubernetesSerialization JSON = ApiJson.SHARED;
 
     private final InferenceModel model;
     private final InferenceModelSpec spec;
@@ -56,10 +59,12 @@ public final class ReplicaPod {
     private final SidecarSettings sidecar;
     private final VolumeTrust trust;
     private final Optional<PoolPlacement> placement;
+    private final Climb climb;
 
     private ReplicaPod(InferenceModel model, Resolved resolved, SidecarSettings sidecar,
-            Optional<PoolPlacement> placement) {
+            Optional<PoolPlacement> placement, Climb climb) {
         this.placement = placement;
+        this.climb = climb;
         this.model = model;
         this.spec = model.getSpec();
         this.resolved = resolved;
@@ -71,11 +76,11 @@ public final class ReplicaPod {
      * @param name the pod's name, see {@code ReplicaNames}
      * @param activation id of the wake it is created for
      * @param placement absent when the model names no pool
+     * @param climb where it may come up from, and for how long
      */
     public static Pod of(InferenceModel model, Resolved resolved, SidecarSettings sidecar, String name,
-            String activation,
-            Optional<PoolPlacement> placement) {
-        ReplicaPod pod = new ReplicaPod(model, resolved, sidecar, placement);
+            String activation, Optional<PoolPlacement> placement, Climb climb) {
+        ReplicaPod pod = new ReplicaPod(model, resolved, sidecar, placement, climb);
         return pod.build(name, activation, template(model, resolved));
     }
 
@@ -277,6 +282,11 @@ public final class ReplicaPod {
             env.add(value(SidecarEnvironment.COMPRESSION_LEVEL, snapshot.compressionLevel()));
             env.add(value(SidecarEnvironment.VERIFY, snapshot.verifyChecksum()));
             env.addAll(trust.env());
+            if (climb.rungs().contains(Rung.Volume)) {
+                env.add(value(SidecarEnvironment.RESTORE_DEADLINE_SECONDS,
+                        Math.max(1, climb.deadline(Rung.Volume).toSeconds())));
+            }
+            climb.why().ifPresent(why -> env.add(value(SidecarEnvironment.FROM_SOURCE_BECAUSE, why)));
         }
         env.addAll(sidecar.env());
         env.add(value(SidecarEnvironment.PRELOAD_WEIGHTS, warmup.preloadWeights()));

@@ -1,5 +1,6 @@
 package dev.dormouse.operator.desired;
 
+import dev.dormouse.operator.json.ApiJson;
 import dev.dormouse.sidecar.api.PodConventions;
 import dev.dormouse.sidecar.api.SidecarEnvironment;
 import dev.dormouse.sidecar.api.StoreTask;
@@ -20,7 +21,7 @@ import java.util.Optional;
 public final class StorePod {
     private static final String VOLUME = "dormouse-snapshots";
     private static final String MOUNT = "/var/lib/dormouse";
-    private static final KubernetesSerialization JSON = new KubernetesSerialization();
+    private static final KubernetesSerialization JSON = ApiJson.SHARED;
 
     private StorePod() {}
 

@@ -7,6 +7,7 @@ import dev.dormouse.operator.desired.StorePod;
 import dev.dormouse.operator.desired.VolumeTrust;
 import dev.dormouse.sidecar.api.PodConventions;
 import dev.dormouse.sidecar.api.StoreTask;
+import dev.dormouse.operator.log.LogKeys;
 import io.fabric8.kubernetes.api.model.ContainerStateTerminated;
 import io.fabric8.kubernetes.api.model.PersistentVolumeClaim;
 import io.fabric8.kubernetes.api.model.Pod;
@@ -117,7 +118,10 @@ final class StoreRuns {
         if (!known) {
             memory.trouble = ended ? why(pod) : "the store pod did nothing for " + deadline.toSeconds() + " s";
             memory.retryAt = now.plus(RETRY);
-            LOG.warn("store pod of claim {}: {}", volume, memory.trouble);
+            LOG.atWarn()
+                    .addKeyValue(LogKeys.VOLUME, volume)
+                    .addKeyValue(LogKeys.REASON, memory.trouble)
+                    .log("the store pod failed");
         }
         reader.forget(uid);
         memory.workBegan = null;
@@ -166,7 +170,7 @@ final class StoreRuns {
     private void create(VolumeKey volume, VolumeMemory memory, Pod pod, Instant now) {
         try {
             client.resource(pod).create();
-            LOG.info("store pod of claim {} created", volume);
+            LOG.atInfo().addKeyValue(LogKeys.VOLUME, volume).log("store pod created");
         } catch (KubernetesClientException e) {
             switch (e.getCode()) {
                 // The cache is behind: it is there already.

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.dormouse.operator.sidecar.SidecarAddress;
 import dev.dormouse.sidecar.api.StoreTask;
 import dev.dormouse.sidecar.api.VolumeListing;
+import dev.dormouse.operator.log.LogKeys;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
@@ -54,7 +55,10 @@ final class VolumeReader implements AutoCloseable {
                         found.accept(listing);
                     } else {
                         // The next change of its report asks again.
-                        LOG.info("the sidecar at {} did not list its volume: {}", podIp, message(e));
+                        LOG.atInfo()
+                                .addKeyValue(LogKeys.ADDRESS, podIp)
+                                .addKeyValue(LogKeys.REASON, message(e))
+                                .log("the sidecar did not list its volume");
                     }
                 });
     }

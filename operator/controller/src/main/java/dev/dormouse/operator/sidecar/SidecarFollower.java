@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.sidecar.api.SidecarStatus;
+import dev.dormouse.operator.log.LogKeys;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -42,7 +43,9 @@ public final class SidecarFollower implements AutoCloseable {
     private final ObjectMapper json = JsonMapper.builder()
             .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
             .build();
+    /** By pod UID. */
     private final Map<String, Following> followed = new ConcurrentHashMap<>();
+    private final Map<ModelKey, Set<String>> podsOf = new ConcurrentHashMap<>();
 
     /**
      * @param address where every sidecar listens
@@ -56,16 +59,23 @@ public final class SidecarFollower implements AutoCloseable {
 
     /** Begins to follow a pod; nothing happens if it is followed already. */
     public void follow(String podUid, String podIp, ModelKey model) {
+        podsOf.computeIfAbsent(model, key -> ConcurrentHashMap.newKeySet()).add(podUid);
         followed.computeIfAbsent(podUid, uid -> new Following(uid, podIp, model)).start();
     }
 
     /** Forgets every pod of a model except these. */
     public void retain(ModelKey model, Set<String> podUids) {
-        followed.values()
-                .stream()
-                .filter(f -> f.model.equals(model) && !podUids.contains(f.podUid))
-                .toList()
-                .forEach(Following::stop);
+        Set<String> its = podsOf.getOrDefault(model, Set.of());
+        for (String podUid : Set.copyOf(its)) {
+            Following following = followed.get(podUid);
+            if (!podUids.contains(podUid)) {
+                its.remove(podUid);
+                if (following != null) {
+                    following.stop();
+                }
+            }
+        }
+        podsOf.computeIfPresent(model, (key, left) -> left.isEmpty() ? null : left);
     }
 
     /** The last report of a pod's sidecar, if it ever sent one. */
@@ -170,7 +180,11 @@ public final class SidecarFollower implements AutoCloseable {
                     changed.accept(model);
                 }
             } catch (JsonProcessingException e) {
-                LOG.warn("{} sent a line that is no status: {}", uri, e.getOriginalMessage());
+                LOG.atWarn()
+                        .addKeyValue(LogKeys.MODEL, model)
+                        .addKeyValue(LogKeys.ADDRESS, uri)
+                        .addKeyValue(LogKeys.REASON, e.getOriginalMessage())
+                        .log("a sidecar sent a line that is no status");
             }
         }
 

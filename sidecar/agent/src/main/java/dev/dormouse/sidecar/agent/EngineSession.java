@@ -32,12 +32,16 @@ final class EngineSession {
     private final Replica replica;
     private @Nullable Mode mode;
     private @Nullable GenerationDraft draft;
+    /** Whether the engine has asked for the memory that it was welcomed to. */
+    private boolean attached;
     private final HeldMemory held;
+    private final Questions questions;
 
     EngineSession(MessageChannel channel, Replica replica, DeviceMemory device) {
         this.channel = channel;
         this.replica = replica;
-        this.held = new HeldMemory(device, channel);
+        this.questions = new Questions(channel);
+        this.held = new HeldMemory(device, channel, questions);
     }
 
     /** Talks until either side has had enough. */
@@ -68,8 +72,12 @@ final class EngineSession {
         try {
             switch (frame.message()) {
                 case EngineMessage.Done done when done.slots() != null -> held.landed(done.slots());
-                case EngineMessage.Filled filled -> held.filled(filled.pieces());
-                case EngineMessage.Failed failed -> held.refused(failed);
+                case EngineMessage.Done done when questions.answered(done) -> {
+                    // Whoever asked has it.
+                }
+                // One that nobody asked for crosses with the end of a save.
+                case EngineMessage.Filled filled -> questions.answered(filled);
+                case EngineMessage.Failed failed -> questions.answered(failed);
                 case EngineMessage.Abort abort -> abort(abort);
                 case EngineMessage message when held.copying() -> throw new RefusedException("WrongState",
                         message.getClass().getSimpleName() + " while the ring runs");
@@ -104,6 +112,7 @@ final class EngineSession {
         dropDraft();
         held.reset();
         mode = null;
+        attached = false;
         EngineMessage.Welcome welcome = replica.hello(hello);
         mode = welcome.mode();
         if (mode == Mode.Create) {
@@ -158,6 +167,7 @@ final class EngineSession {
             throw new RefusedException("WrongState", "ATTACH is for an engine that was welcomed with Attach");
         }
         Generation generation = replica.attachable();
+        attached = true;
         List<Part> parts = new ArrayList<>(generation.allocations());
         int allocations = parts.size();
         parts.addAll(generation.files());
@@ -201,10 +211,14 @@ final class EngineSession {
         if (draft != null) {
             throw new RefusedException("NotCommitted", "READY before COMMIT: the memory is still being written");
         }
-        if (mode == Mode.Attach) {
+        boolean keepsItsOwn = mode == Mode.Attach && !attached;
+        if (keepsItsOwn) {
+            // It has what it had before this sidecar came, or has loaded by itself.
+            turnDown();
+        } else if (mode == Mode.Attach) {
             held.refuseToWait(replica.attachable());
         }
-        Runnable warmup = replica.engineReady(ready, mode);
+        Runnable warmup = replica.engineReady(ready, mode != Mode.Bypass && !keepsItsOwn, questions);
         held.serving();
         // Before the warmup, whose save may ask this engine for its bytes.
         channel.send(new EngineMessage.Done());
@@ -214,12 +228,24 @@ final class EngineSession {
     private void abort(EngineMessage.Abort abort) throws IOException {
         LOG.warn("the engine gave up its memory: {}", abort.reason());
         dropDraft();
-        mode = null;
+        if (mode == Mode.Attach && !held.copying()) {
+            turnDown();
+        }
+        if (mode != null) {
+            // It may still serve, from memory of its own.
+            mode = Mode.Bypass;
+        }
         channel.send(new EngineMessage.Done());
         if (held.copying()) {
             // What is on its way to it cannot be called back.
             channel.shutdown();
         }
+    }
+
+    /** The engine does not take the memory that it was welcomed to. */
+    private void turnDown() {
+        replica.turnedDown();
+        held.turnedDown();
     }
 
     private GenerationDraft draft(String request) throws RefusedException {

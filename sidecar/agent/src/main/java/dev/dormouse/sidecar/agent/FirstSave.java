@@ -18,8 +18,6 @@ final class FirstSave {
     private final CommittedGeneration memory;
     private final SnapshotKeeper keeper;
     private final StatusBoard board;
-    /** The engine's answer that every restore must give again. */
-    private volatile byte @Nullable [] canary;
     private final AtomicBoolean begun = new AtomicBoolean();
     private final CompletableFuture<SnapshotReport> ended = new CompletableFuture<>();
 
@@ -29,13 +27,13 @@ final class FirstSave {
         this.board = board;
     }
 
-    /** Saves; who comes second finds the save under way or done, and only waits for its end. */
-    SnapshotReport run(byte @Nullable [] canary) {
-        this.canary = canary;
-        return run();
-    }
-
-    SnapshotReport run() {
+    /**
+     * Saves, while the engine holds still; who comes second finds the save under way or done, and only waits for its end.
+     *
+     * @param canary absent: none was asked for
+     * @param pause absent: no engine serves, or nothing can write to the memory
+     */
+    SnapshotReport run(byte @Nullable [] canary, @Nullable EnginePause pause) {
         if (!begun.compareAndSet(false, true)) {
             return ended.join();
         }
@@ -43,11 +41,7 @@ final class FirstSave {
             status.percent = 0;
             status.snapshot = new SnapshotReport(null, SnapshotReport.State.Saving, 0, 0, 0, null, null);
         });
-        SnapshotReport report = keeper.save(memory, canary, (bytes, total) -> board.update(status -> {
-            if (status.phase == ReplicaPhase.Warming) {
-                status.percent = StatusBoard.percent(bytes, total);
-            }
-        }));
+        SnapshotReport report = pause == null ? capture(canary) : capture(canary, pause);
         if (report.state() == SnapshotReport.State.Saved) {
             LOG.info("saved snapshot {}: {} bytes, {} stored, {} ms", report.id(), report.rawBytes(),
                     report.storedBytes(), report.micros() / 1_000);
@@ -57,5 +51,24 @@ final class FirstSave {
         board.update(status -> status.snapshot = report);
         ended.complete(report);
         return report;
+    }
+
+    private SnapshotReport capture(byte @Nullable [] canary, EnginePause pause) {
+        try {
+            pause.begin();
+            return capture(canary);
+        } catch (EnginePause.NotQuietException e) {
+            return keeper.notSaved(e.code(), e);
+        } finally {
+            pause.end();
+        }
+    }
+
+    private SnapshotReport capture(byte @Nullable [] canary) {
+        return keeper.save(memory, canary, (bytes, total) -> board.update(status -> {
+            if (status.phase == ReplicaPhase.Warming) {
+                status.percent = StatusBoard.percent(bytes, total);
+            }
+        }));
     }
 }

@@ -11,7 +11,11 @@ import java.io.IOException;
 import java.nio.file.FileStore;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -27,8 +31,13 @@ final class Fitness {
 
     private final AgentConfig config;
     private final FitnessSettings settings;
+    private final Consumer<UnfitException> hung;
+    private final CountDownLatch answered = new CountDownLatch(1);
+    private volatile String asking = "driver";
 
-    Fitness(AgentConfig config) {
+    /** @param hung ends the process: a driver that does not come back cannot be interrupted */
+    Fitness(AgentConfig config, Consumer<UnfitException> hung) {
+        this.hung = hung;
         this.config = config;
         this.settings = config.fitness();
     }
@@ -47,14 +56,32 @@ final class Fitness {
         check("disk", this::disk);
         Memory kind = config.device().memory();
         boolean gpu = kind == Memory.Owned || kind == Memory.Ipc;
-        if (gpu) {
+        if (!gpu) {
+            return open();
+        }
+        Thread.ofPlatform().daemon().name("fitness").start(this::watch);
+        try {
             check("driver", this::driver);
-        }
-        DeviceMemory device = open();
-        if (kind == Memory.Owned) {
+            asking = "device";
+            DeviceMemory device = open();
+            asking = "copy";
             check("copy", () -> CopyCheck.run(device));
+            return device;
+        } finally {
+            answered.countDown();
         }
-        return device;
+    }
+
+    private void watch() {
+        Duration limit = settings.deviceWithin();
+        try {
+            if (!answered.await(limit.toMillis(), TimeUnit.MILLISECONDS)) {
+                hung.accept(new UnfitException(asking, "the GPU has not answered within " + limit.toSeconds()
+                        + " s: look for Xid errors in the node's kernel log, drain the node"));
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     private DeviceMemory open() throws UnfitException {

@@ -27,13 +27,15 @@ final class HeldMemory implements RingPeer {
 
     private final DeviceMemory device;
     private final MessageChannel channel;
+    private final Questions questions;
     private final Set<Integer> exported = new HashSet<>();
     private volatile boolean copying;
     private volatile boolean copied;
 
-    HeldMemory(DeviceMemory device, MessageChannel channel) {
+    HeldMemory(DeviceMemory device, MessageChannel channel, Questions questions) {
         this.device = device;
         this.channel = channel;
+        this.questions = questions;
     }
 
     /** Forgets an earlier attempt of the same connection. */
@@ -113,15 +115,20 @@ final class HeldMemory implements RingPeer {
         }
     }
 
-    void filled(List<Piece> pieces) {
+    private void fetched(EngineMessage answer) {
         if (device instanceof RingDevice staged) {
-            staged.filled(pieces);
+            switch (answer) {
+                case EngineMessage.Filled filled -> staged.filled(filled.pieces());
+                case EngineMessage.Failed failed -> staged.refused(failed.code() + ": " + failed.message());
+                default -> staged.refused("it answered FETCH with " + answer.getClass().getSimpleName());
+            }
         }
     }
 
-    void refused(EngineMessage.Failed failed) {
-        if (device instanceof RingDevice staged) {
-            staged.refused(failed.code() + ": " + failed.message());
+    /** The engine does not want what is being restored: nothing more goes into a ring for it. */
+    void turnedDown() {
+        if (device instanceof RingDevice staged && !copying) {
+            staged.retire();
         }
     }
 
@@ -167,11 +174,11 @@ final class HeldMemory implements RingPeer {
 
     @Override
     public void saveRing(int slots, int slotBytes, int descriptor) throws IOException {
-        channel.send(new EngineMessage.Fetch(1, slots, slotBytes, List.of()), List.of(descriptor));
+        questions.ask(new EngineMessage.Fetch(1, slots, slotBytes, List.of()), List.of(descriptor), this::fetched);
     }
 
     @Override
     public void fetch(int slots, int slotBytes, List<Piece> pieces) throws IOException {
-        channel.send(new EngineMessage.Fetch(0, slots, slotBytes, pieces));
+        questions.ask(new EngineMessage.Fetch(0, slots, slotBytes, pieces), List.of(), this::fetched);
     }
 }

@@ -2,6 +2,7 @@ package dev.dormouse.sidecar.agent;
 
 import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.api.EngineMessage;
+import dev.dormouse.sidecar.api.EngineMessage.Memory;
 import dev.dormouse.sidecar.api.EngineMessage.Mode;
 import dev.dormouse.sidecar.api.PhaseTiming;
 import dev.dormouse.sidecar.api.ReplicaPhase;
@@ -42,6 +43,7 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Replica.class);
     private static final long PROGRESS_MILLIS = 20;
     private static final Duration ENGINE_EXIT = Duration.ofSeconds(1);
+    private static final Duration ANSWER = Duration.ofSeconds(30);
 
     private final AgentConfig config;
     private final DeviceMemory device;
@@ -62,6 +64,10 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
     /** For those who ask about a restore after it has ended. */
     private @Nullable RestoredGeneration lastRestore;
     private boolean engineConnected;
+    /** Whether the engine serves, or will, from memory that is not {@link #generation}. */
+    private boolean turnedDown;
+    /** Of the engine that has said it serves. */
+    private @Nullable EnginePause pause;
     private boolean closed;
 
     /** @param keeper absent when snapshots are off, or the volume cannot be used */
@@ -83,6 +89,13 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
 
     private synchronized void preload() {
         if (keeper == null || !config.warmup().preloadWeights()) {
+            return;
+        }
+        String fromSource = config.warmup().ladder().fromSourceBecause();
+        if (fromSource != null) {
+            LOG.info("nothing is restored: {}", fromSource);
+            board.update(status -> status.previousSnapshot = new SnapshotReport(null, SnapshotReport.State.Skipped, 0,
+                    0, 0, "FromSource", fromSource));
             return;
         }
         try {
@@ -133,6 +146,11 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
         });
         ScheduledFuture<?> progress = ticker.scheduleAtFixedRate(() -> showProgress(restored), PROGRESS_MILLIS,
                 PROGRESS_MILLIS, TimeUnit.MILLISECONDS);
+        Duration most = config.warmup().ladder().restoreDeadline();
+        if (most != null) {
+            ScheduledFuture<?> unused = ticker.schedule(() -> overran(restored, most), most.toMillis(),
+                    TimeUnit.MILLISECONDS);
+        }
         restored.whenEnded(micros -> {
             progress.cancel(false);
             stats.restored(restored.totalBytes(), micros);
@@ -142,6 +160,14 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
             stats.failed(refusal.code());
             refuse(restored, refusal);
         });
+    }
+
+    /** The rung's own deadline: what hangs or crawls is given up while there is still time to load from the source. */
+    private void overran(RestoredGeneration restored, Duration most) {
+        if (restored.timing().isEmpty()) {
+            refuse(restored, new RefusedException("RestoreDeadlineExceeded", "%d of %d bytes were restored within %d s"
+                    .formatted(restored.restoredBytes(), restored.totalBytes(), most.toSeconds())));
+        }
     }
 
     private synchronized void showProgress(RestoredGeneration restored) {
@@ -164,7 +190,9 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
         board.update(status -> {
             status.restoredBytes = restored.totalBytes();
             status.snapshot = report(restored.snapshot(), SnapshotReport.State.Restored, micros, null, null);
-            status.phases = status.phases.with(PhaseTiming.done(PhaseTiming.WEIGHT_LOAD, micros));
+            if (!turnedDown) {
+                status.phases = status.phases.with(PhaseTiming.done(PhaseTiming.WEIGHT_LOAD, micros));
+            }
             if (status.phase == ReplicaPhase.Restoring) {
                 status.percent = 100;
             }
@@ -208,7 +236,15 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
         }
         EngineRules.check(hello);
         engineConnected = true;
+        pause = null;
         endAttempt();
+        if (turnedDown) {
+            turnedDown = false;
+            if (device.mode().heldByEngine()) {
+                // What it did not take then it is offered once more.
+                preload();
+            }
+        }
         Map<String, String> wanted = WakePlan.compatibility(hello);
         Map<String, String> atHand = generation == null ? null : generation.compatibility();
         WakePlan plan = WakePlan.decide(keeper != null, config.warmup().preloadWeights(), atHand, wanted);
@@ -291,6 +327,29 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
         return generation;
     }
 
+    /**
+     * The engine does not take the memory at hand: it has served since before this sidecar came, or loads by itself. Memory
+     * that only this engine could hold is given up; the rest stays for the next one.
+     */
+    void turnedDown() {
+        RestoredGeneration unwanted = null;
+        synchronized (this) {
+            turnedDown = true;
+            if (device.mode().heldByEngine() && generation instanceof RestoredGeneration restored) {
+                unwanted = restored;
+                generation = null;
+                board.update(status -> {
+                    status.snapshot = report(restored.snapshot(), SnapshotReport.State.Saved, 0, null, null);
+                    status.restoredBytes = 0;
+                });
+            }
+        }
+        if (unwanted != null) {
+            LOG.info("the engine keeps memory of its own; snapshot {} stays on the volume", unwanted.snapshot().id());
+            unwanted.close();
+        }
+    }
+
     /** Waits for contents of the memory at hand; when they are damaged, it is not at hand any more afterwards. */
     void await(@Nullable String name) throws RefusedException, InterruptedException {
         await(attachable(), name);
@@ -310,11 +369,14 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
     /**
      * The engine serves: everything it needs must be there and whole.
      *
+     * @param fromMemoryAtHand whether it serves from what it has committed or attached to; else from memory of its own,
+     *        which says nothing about a snapshot
      * @return begins its warmup, in the background
      */
-    Runnable engineReady(EngineMessage.Ready ready, Mode mode) throws RefusedException, InterruptedException {
+    Runnable engineReady(EngineMessage.Ready ready, boolean fromMemoryAtHand, Questions questions)
+            throws RefusedException, InterruptedException {
         EngineRules.check(ready);
-        Generation memory = mode == Mode.Bypass ? null : attachable();
+        Generation memory = fromMemoryAtHand ? attachable() : null;
         if (memory != null) {
             await(memory, null);
         }
@@ -335,14 +397,26 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
                 };
             }
             warmup = attempt;
-            unsaved = save;
+            unsaved = memory == null ? null : save;
+            pause = device.mode() == Memory.Host
+                    ? null
+                    : new EnginePause(questions, patience(), config.warmup().deadline());
             board.update(status -> {
                 status.phase(ReplicaPhase.Warming, null, null);
+                if (turnedDown) {
+                    status.rung = phases.loaded() ? Rung.Cold : Rung.Resident;
+                }
                 status.phases = phases.with(WarmupPhases.running(attempt.firstPhase()));
             });
         }
         RestoredGeneration fromVolume = memory instanceof RestoredGeneration restored ? restored : null;
         return () -> Thread.ofPlatform().daemon().name("warmup").start(() -> warm(attempt, unsaved, fromVolume));
+    }
+
+    /** For one answer of the engine; it must leave time for the rest of the warmup. */
+    private Duration patience() {
+        Duration share = config.warmup().deadline().dividedBy(4);
+        return share.compareTo(ANSWER) < 0 ? share : ANSWER;
     }
 
     private void warm(Warmup attempt, @Nullable FirstSave unsaved, @Nullable RestoredGeneration fromVolume) {
@@ -380,9 +454,13 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
             return;
         }
         if (unsaved != null) {
-            unsaved.run(attempt.canary());
+            unsaved.run(attempt.canary(), enginePause());
         }
         becomeReady(attempt);
+    }
+
+    private synchronized @Nullable EnginePause enginePause() {
+        return pause;
     }
 
     /** The engine holds memory that answers otherwise: another process must come up, and will find no such snapshot. */
@@ -416,10 +494,18 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
     /** The engine's process has ended or let go: the replica serves nobody until an engine is back and warm. */
     void engineGone() {
         Generation lost;
+        boolean held;
         synchronized (this) {
             engineConnected = false;
+            if (pause != null) {
+                pause.engineGone();
+                pause = null;
+            }
             endAttempt();
-            lost = device.mode().heldByEngine() ? generation : null;
+            boolean byEngine = device.mode().heldByEngine();
+            lost = byEngine ? generation : null;
+            held = lost != null || byEngine && turnedDown;
+            turnedDown = false;
             if (lost != null) {
                 generation = null;
                 save = null;
@@ -429,7 +515,7 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
         if (lost != null) {
             lost.close();
         }
-        engineLeft(lost != null);
+        engineLeft(held);
     }
 
     /** @param lost whether its memory is gone with it: then the next engine's is being restored from now on */
@@ -478,6 +564,11 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
             return;
         }
         if (warmup != null && warmup.inferred()) {
+            EnginePause still = pause;
+            if (still != null) {
+                // Requests come now, however long the save may take.
+                Thread.ofPlatform().daemon().name("resume").start(still::end);
+            }
             becomeReady(warmup);
             return;
         }
@@ -505,6 +596,7 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
     @Override
     public SnapshotReport save() throws ApiException {
         FirstSave unsaved;
+        EnginePause still;
         synchronized (this) {
             requireVolume();
             if (generation instanceof RestoredGeneration) {
@@ -514,8 +606,9 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
                 throw new ApiException(409, "NothingToSave", "no engine has committed memory yet");
             }
             unsaved = save;
+            still = pause;
         }
-        return unsaved.run();
+        return unsaved.run(null, still);
     }
 
     @Override

@@ -127,10 +127,16 @@ final class SnapshotKeeper {
             LOG.error("saving the snapshot failed for a reason of our own", e);
             return failed("InternalError", e, start);
         } finally {
+            device.saved();
             if (recorded != null) {
                 delete(recorded);
             }
         }
+    }
+
+    /** Nothing was written, for a reason that is not the volume's. */
+    SnapshotReport notSaved(String reason, Exception cause) {
+        return failed(reason, cause, System.nanoTime());
     }
 
     private static void delete(Path file) {

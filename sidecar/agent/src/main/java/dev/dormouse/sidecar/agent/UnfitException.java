@@ -8,8 +8,17 @@ final class UnfitException extends Exception {
     private final String check;
 
     UnfitException(String check, String reason, Throwable cause) {
-        super(reason.length() > MAX_REASON ? reason.substring(0, MAX_REASON) : reason, cause);
+        super(bounded(reason), cause);
         this.check = check;
+    }
+
+    UnfitException(String check, String reason) {
+        super(bounded(reason));
+        this.check = check;
+    }
+
+    private static String bounded(String reason) {
+        return reason.length() > MAX_REASON ? reason.substring(0, MAX_REASON) : reason;
     }
 
     /** The name of the check, one of {@link Fitness#NAMES}. */

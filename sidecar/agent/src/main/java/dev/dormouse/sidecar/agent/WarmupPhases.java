@@ -78,6 +78,13 @@ record WarmupPhases(List<PhaseTiming> timings) {
         return timings.stream().filter(phase -> phase.state() == PhaseTiming.State.Failed).findFirst();
     }
 
+    /** Whether the engine has loaded weights in this attempt. */
+    boolean loaded() {
+        return timings.stream()
+                .anyMatch(phase -> phase.name().equals(PhaseTiming.WEIGHT_LOAD)
+                        && phase.state() == PhaseTiming.State.Done);
+    }
+
     static PhaseTiming running(String name) {
         return new PhaseTiming(name, PhaseTiming.State.Running, 0, null);
     }

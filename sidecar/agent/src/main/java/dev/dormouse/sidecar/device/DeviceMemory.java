@@ -31,6 +31,11 @@ public interface DeviceMemory extends AutoCloseable {
         // The sidecar's own memory outlives engines.
     }
 
+    /** A save has ended, well or not: what the engine and this process keep only for it may go. */
+    default void saved() {
+        // Most devices read by themselves.
+    }
+
     /**
      * Memory that reads as zero until it is written, for one type of buffers.
      *

@@ -32,6 +32,10 @@ public final class IpcDevice implements DeviceMemory {
         this.gauges = new GpuGauges(context.uuid());
     }
 
+    CudaContext context() {
+        return context;
+    }
+
     @Override
     public Memory mode() {
         return Memory.Ipc;

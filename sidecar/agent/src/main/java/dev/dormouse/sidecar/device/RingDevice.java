@@ -164,6 +164,19 @@ public final class RingDevice implements DeviceMemory {
         }
     }
 
+    /** No lane may be saving. */
+    @Override
+    public void saved() {
+        SaveRing over;
+        synchronized (this) {
+            over = saving;
+            saving = null;
+        }
+        if (over != null) {
+            over.end();
+        }
+    }
+
     @Override
     public synchronized void engineGone() {
         engine = null;

@@ -10,9 +10,12 @@ import java.time.Duration;
 import java.util.BitSet;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Slots that one engine fills with what is to be saved, one per lane. Handed to it once. Thread-safe. */
 final class SaveRing {
+    private static final Logger LOG = LoggerFactory.getLogger(SaveRing.class);
     private static final Duration PATIENCE = Duration.ofSeconds(60);
 
     private final int slotBytes;
@@ -117,6 +120,16 @@ final class SaveRing {
             }
         }
         notifyAll();
+    }
+
+    /** Everything is saved, or nothing more will be: the engine unmaps the ring, and what it has kept for it. */
+    void end() {
+        lose("the save is over");
+        try {
+            peer.fetch(0, 0, List.of());
+        } catch (IOException e) {
+            LOG.debug("the engine is gone, and its mapping with it: {}", e.getMessage());
+        }
     }
 
     /** The engine is gone, or cannot. */

@@ -29,8 +29,13 @@ final class Blake3Lanes {
     private static final int ROOT = 8;
 
     /** The first words of the fractions of the square roots of the first eight primes, as in SHA-256. */
-    private static final int[] IV = {0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB,
+    static final int[] IV = {0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB,
             0x5BE0CD19};
+    static final int ROUNDS = 7;
+    /** Which word of a block comes where in the next round. */
+    static final int[] PERMUTATION = {2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8};
+    /** Fewer than these are cheaper one by one. */
+    private static final int FEW = 12;
     private static final ValueLayout.OfInt WORD = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private static final int W = LANES;
@@ -48,6 +53,7 @@ final class Blake3Lanes {
     private final int[] message = new int[16 * W];
     /** One block of each lane, as it lies in memory. */
     private final int[] blocks = new int[16 * LANES];
+    private final Blake3Block one = new Blake3Block();
     private final byte[] lastBlock = new byte[BLOCK_BYTES];
 
     /**
@@ -57,8 +63,12 @@ final class Blake3Lanes {
      * @param to receives {@link #CV} ints per leaf
      */
     void leaves(MemorySegment data, int count, long leaf, int[] to) {
-        for (int first = 0; first < count; first += LANES) {
+        int first = 0;
+        for (; count - first >= FEW; first += LANES) {
             leaves(data, (long) first * LEAF_BYTES, Math.min(LANES, count - first), leaf + first, to, first * CV);
+        }
+        for (; first < count; first++) {
+            leaf(data.asSlice((long) first * LEAF_BYTES, LEAF_BYTES), leaf + first, false, to, first * CV);
         }
     }
 
@@ -79,19 +89,26 @@ final class Blake3Lanes {
      * @param root whether it is the only leaf of the input
      */
     void leaf(MemorySegment data, long leaf, boolean root, int[] to, int at) {
-        startChain(1);
+        System.arraycopy(IV, 0, to, at, CV);
         int length = (int) data.byteSize();
         int last = Math.max(0, (length - 1) / BLOCK_BYTES);
         for (int block = 0; block <= last; block++) {
             int bytes = Math.min(BLOCK_BYTES, length - block * BLOCK_BYTES);
-            Arrays.fill(lastBlock, (byte) 0);
-            MemorySegment padded = MemorySegment.ofArray(lastBlock);
-            MemorySegment.copy(data, (long) block * BLOCK_BYTES, padded, 0, bytes);
             int flags = (block == 0 ? CHUNK_START : 0) | (block == last ? CHUNK_END | (root ? ROOT : 0) : 0);
-            loadBlocks(padded, 0, 1);
-            compress(1, leaf, 0, bytes, flags);
+            loadBlock(data, (long) block * BLOCK_BYTES, bytes);
+            one.compress(to, at, leaf, bytes, flags);
         }
-        store(1, to, at);
+    }
+
+    private void loadBlock(MemorySegment data, long from, int bytes) {
+        if (bytes == BLOCK_BYTES) {
+            MemorySegment.copy(data, WORD, from, one.message, 0, one.message.length);
+            return;
+        }
+        Arrays.fill(lastBlock, (byte) 0);
+        MemorySegment padded = MemorySegment.ofArray(lastBlock);
+        MemorySegment.copy(data, from, padded, 0, bytes);
+        MemorySegment.copy(padded, WORD, 0, one.message, 0, one.message.length);
     }
 
     /**
@@ -100,7 +117,9 @@ final class Blake3Lanes {
      * @param root whether this is the topmost parent; then {@code pairs} is 1
      */
     void parents(int[] values, int pairs, boolean root) {
-        for (int first = 0; first < pairs; first += LANES) {
+        int flags = PARENT | (root ? ROOT : 0);
+        int first = 0;
+        for (; pairs - first >= FEW; first += LANES) {
             int count = Math.min(LANES, pairs - first);
             for (int lane = 0; lane < count; lane++) {
                 int at = (first + lane) * 2 * CV;
@@ -109,8 +128,14 @@ final class Blake3Lanes {
                 }
             }
             startChain(count);
-            compress(count, 0, 0, BLOCK_BYTES, PARENT | (root ? ROOT : 0));
+            compress(count, 0, 0, BLOCK_BYTES, flags);
             store(count, values, first * CV);
+        }
+        for (; first < pairs; first++) {
+            System.arraycopy(values, first * 2 * CV, one.message, 0, 2 * CV);
+            // Its place is one that has been read.
+            System.arraycopy(IV, 0, values, first * CV, CV);
+            one.compress(values, first * CV, 0, BLOCK_BYTES, flags);
         }
     }
 
@@ -210,9 +235,8 @@ final class Blake3Lanes {
 
     /** For each of the seven rounds, which message word goes to which row of the schedule. */
     private static int[][] order() {
-        int[] permutation = {2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8};
         int[] words = IntStream.range(0, 16).toArray();
-        var order = new int[7][16];
+        var order = new int[ROUNDS][16];
         for (int[] rows : order) {
             for (int i = 0; i < 4; i++) {
                 rows[i] = words[2 * i];
@@ -221,7 +245,7 @@ final class Blake3Lanes {
                 rows[12 + i] = words[8 + 2 * i + 1];
             }
             int[] before = words;
-            words = IntStream.of(permutation).map(from -> before[from]).toArray();
+            words = IntStream.of(PERMUTATION).map(from -> before[from]).toArray();
         }
         return order;
     }

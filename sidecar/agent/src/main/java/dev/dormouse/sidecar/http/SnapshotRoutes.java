@@ -39,6 +39,13 @@ import org.slf4j.LoggerFactory;
  * {@code application/problem+json} with a stable {@code code}.
  */
 public final class SnapshotRoutes {
+    /** Made for the first request: a start that waits for it listens later. */
+    private static final class Json {
+        static final JsonMapper MAPPER = JsonMapper.builder()
+                .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+                .build();
+    }
+
     private static final Logger LOG = LoggerFactory.getLogger(SnapshotRoutes.class);
     private static final int MAX_BODY = 64 << 10;
     private static final Duration MAX_PATIENCE = Duration.ofMinutes(10);
@@ -50,9 +57,6 @@ public final class SnapshotRoutes {
     private final @Nullable SnapshotStore store;
     private final ReplicaSnapshots replica;
     private final @Nullable String token;
-    private final JsonMapper json = JsonMapper.builder()
-            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
-            .build();
 
     /** @param createdAt RFC 3339 */
     record SnapshotView(String id, String key, String createdAt, long rawBytes, long storedBytes, String weightsDigest,
@@ -196,7 +200,7 @@ public final class SnapshotRoutes {
     }
 
     private void write(OutputStream lines, RestoreView view) throws IOException {
-        lines.write((json.writeValueAsString(view) + "\n").getBytes(UTF_8));
+        lines.write((Json.MAPPER.writeValueAsString(view) + "\n").getBytes(UTF_8));
         lines.flush();
     }
 
@@ -345,7 +349,7 @@ public final class SnapshotRoutes {
             throw new ApiException(413, "BodyTooLarge", "the body has more than " + MAX_BODY + " bytes");
         }
         try {
-            T body = json.readValue(bytes.length == 0 ? "{}".getBytes(UTF_8) : bytes, type);
+            T body = Json.MAPPER.readValue(bytes.length == 0 ? "{}".getBytes(UTF_8) : bytes, type);
             if (body == null) {
                 throw new ApiException(400, "InvalidBody", "the body is null");
             }
@@ -356,12 +360,12 @@ public final class SnapshotRoutes {
     }
 
     private void answer(HttpExchange exchange, int status, Object body) throws IOException {
-        send(exchange, status, "application/json", json.writeValueAsBytes(body));
+        send(exchange, status, "application/json", Json.MAPPER.writeValueAsBytes(body));
     }
 
     private void problem(HttpExchange exchange, ApiException e) throws IOException {
         var problem = new Problem("about:blank", e.code(), e.status(), e.code(), String.valueOf(e.getMessage()));
-        send(exchange, e.status(), "application/problem+json", json.writeValueAsBytes(problem));
+        send(exchange, e.status(), "application/problem+json", Json.MAPPER.writeValueAsBytes(problem));
     }
 
     private static void send(HttpExchange exchange, int status, String type, byte[] body) throws IOException {

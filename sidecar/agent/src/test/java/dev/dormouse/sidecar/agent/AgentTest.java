@@ -8,6 +8,7 @@ import static org.assertj.core.api.InstanceOfAssertFactories.list;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.dormouse.sidecar.agent.AgentConfig.LadderSettings;
 import dev.dormouse.sidecar.agent.AgentConfig.WarmupSettings;
 import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.api.EngineMessage;
@@ -19,6 +20,7 @@ import dev.dormouse.sidecar.api.ReplicaPhase;
 import dev.dormouse.sidecar.api.Rung;
 import dev.dormouse.sidecar.api.SidecarStatus;
 import dev.dormouse.sidecar.api.SnapshotReport;
+import dev.dormouse.sidecar.api.WarmupPlan;
 import dev.dormouse.sidecar.client.Attachment;
 import dev.dormouse.sidecar.client.EngineClient;
 import dev.dormouse.sidecar.client.SharedMemory;
@@ -100,7 +102,7 @@ class AgentTest {
         try (EngineClient client = pod.connect()) {
             assertThat(client.welcome().mode()).isEqualTo(Mode.Create);
             pod.loadFromSource(client);
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
             SidecarStatus cold = awaitPhase(ReplicaPhase.Ready);
             assertThat(cold.snapshot().state()).isEqualTo(SnapshotReport.State.Saved);
             assertThat(cold.rung()).isEqualTo(Rung.Cold);
@@ -129,7 +131,7 @@ class AgentTest {
             assertThatThrownBy(() -> attached.buffer("dense").set(JAVA_BYTE, 0, (byte) 1))
                     .isInstanceOf(IllegalArgumentException.class);
 
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
             SidecarStatus warm = awaitPhase(ReplicaPhase.Ready);
             assertThat(warm.rung()).isEqualTo(Rung.Volume);
             assertThat(warm.snapshot().state()).isEqualTo(SnapshotReport.State.Restored);
@@ -146,7 +148,7 @@ class AgentTest {
         agent = Agent.start(pod.config(), GatedVolume.writingAfter(writing, pod.volume()), device, Clock.systemUTC());
         try (EngineClient client = pod.connect()) {
             pod.loadFromSource(client);
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
 
             SidecarStatus saving = await().until(agent::status,
                     status -> status.snapshot().state() == SnapshotReport.State.Saving);
@@ -178,6 +180,57 @@ class AgentTest {
     }
 
     @Test
+    @DisplayName("Design §5: a restore that overruns its deadline gives way to the source, while the warmup's own goes on; the snapshot stays")
+    void aRestoreThatOverrunsItsDeadlineGivesWay() throws Exception {
+        String slow = coldStartOnce();
+        agent.close();
+        CountDownLatch reading = new CountDownLatch(1);
+        pod = pod.with(ladder(new LadderSettings(Duration.ofSeconds(1), null)));
+        agent = Agent.start(pod.config(), GatedVolume.readingAfter(reading, pod.volume()), device, Clock.systemUTC());
+        try (EngineClient client = pod.connect()) {
+            if (client.welcome().mode() == Mode.Attach) {
+                assertThatThrownBy(() -> {
+                    client.attach();
+                    client.await(null);
+                }).isInstanceOf(SnapshotRefusedException.class);
+            }
+        }
+        SidecarStatus fallen = await().until(agent::status, status -> status.previousSnapshot() != null);
+        assertThat(previous(fallen).state()).isEqualTo(SnapshotReport.State.Failed);
+        assertThat(previous(fallen).reason()).isEqualTo("RestoreDeadlineExceeded");
+        assertThat(fallen.rung()).isEqualTo(Rung.Cold);
+
+        reading.countDown();
+        try (EngineClient client = pod.connect()) {
+            assertThat(client.welcome().mode()).isEqualTo(Mode.Create);
+            assertThat(client.welcome().reason()).isEqualTo("RestoreDeadlineExceeded");
+            pod.loadFromSource(client);
+            client.ready(Sidecars.ready());
+            assertThat(awaitPhase(ReplicaPhase.Ready).rung()).isEqualTo(Rung.Cold);
+        }
+        assertThat(pod.store().list().snapshots()).as("slow is not damaged").extracting(s -> s.id()).contains(slow);
+    }
+
+    @Test
+    @DisplayName("Design §5: a replica that is told to come up from its source restores nothing and says why")
+    void aReplicaMayBeToldToComeUpFromItsSource() throws Exception {
+        coldStartOnce();
+        agent.close();
+        pod = pod.with(ladder(new LadderSettings(null, "the last one hung")));
+        start();
+
+        try (EngineClient client = pod.connect()) {
+            assertThat(client.welcome().mode()).isEqualTo(Mode.Create);
+            assertThat(client.welcome().reason()).isEqualTo("FromSource");
+            assertThat(previous(agent.status()).message()).isEqualTo("the last one hung");
+        }
+    }
+
+    private static WarmupSettings ladder(LadderSettings ladder) {
+        return new WarmupSettings(true, true, true, 1, 1, Duration.ofMinutes(5), WarmupPlan.NONE, ladder);
+    }
+
+    @Test
     void stoppingReleasesMemoryAndSocketWhileAnEngineIsAttached() throws Exception {
         start();
         try (EngineClient client = pod.connect()) {
@@ -198,7 +251,7 @@ class AgentTest {
         start();
         try (EngineClient client = pod.connect()) {
             pod.loadFromSource(client);
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
 
             SidecarStatus status = awaitPhase(ReplicaPhase.Ready);
 
@@ -226,7 +279,7 @@ class AgentTest {
         try (EngineClient client = pod.connect()) {
             assertThat(client.welcome().mode()).isEqualTo(Mode.Bypass);
             assertThat(client.welcome().reason()).isEqualTo("PreloadWeightsOff");
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
 
             assertThat(awaitPhase(ReplicaPhase.Ready).phases().subList(0, 4)).extracting(PhaseTiming::state)
                     .containsOnly(State.Skipped);
@@ -239,7 +292,7 @@ class AgentTest {
         start();
         try (EngineClient client = pod.connect()) {
             pod.loadFromSource(client);
-            client.ready(new EngineMessage.Ready(List.of(), null, 0));
+            Sidecars.serve(client, new EngineMessage.Ready(List.of(), null, 0));
 
             SidecarStatus ready = awaitPhase(ReplicaPhase.Ready);
 
@@ -256,7 +309,7 @@ class AgentTest {
         try (EngineClient client = pod.connect()) {
             assertThat(client.welcome().mode()).isEqualTo(Mode.Bypass);
             assertThatThrownBy(() -> client.allocate(10, BufferType.Weights)).hasMessageContaining("WrongState");
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
 
             SidecarStatus status = awaitPhase(ReplicaPhase.Ready);
             assertThat(status.snapshot().state()).isEqualTo(SnapshotReport.State.Skipped);
@@ -301,7 +354,7 @@ class AgentTest {
         String savedAs;
         try (EngineClient client = pod.connect()) {
             pod.loadFromSource(client);
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
             savedAs = awaitPhase(ReplicaPhase.Ready).snapshot().id();
         }
         SidecarStatus gone = awaitPhase(ReplicaPhase.Starting);
@@ -316,7 +369,7 @@ class AgentTest {
             assertThat(Sidecars.bytes(attached.buffer("embeddings")))
                     .isEqualTo(Arrays.copyOf(Sidecars.weights(), 1_000_000));
             assertThat(agent.status().phases()).hasSize(1);
-            again.ready(Sidecars.ready());
+            Sidecars.serve(again, Sidecars.ready());
 
             SidecarStatus resident = awaitPhase(ReplicaPhase.Ready);
             assertThat(resident.rung()).isEqualTo(Rung.Resident);
@@ -365,7 +418,7 @@ class AgentTest {
             assertThat(client.welcome().mode()).isEqualTo(Mode.Create);
             assertThat(client.welcome().reason()).isEqualTo("ChecksumMismatch");
             pod.loadFromSource(client);
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
             refused = awaitPhase(ReplicaPhase.Ready);
         }
         assertThat(previous(refused).id()).isEqualTo(damaged);
@@ -422,7 +475,7 @@ class AgentTest {
         start();
         try (EngineClient client = pod.connect()) {
             pod.loadFromSource(client);
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
 
             SidecarStatus failed = awaitPhase(ReplicaPhase.Failed);
 
@@ -466,7 +519,7 @@ class AgentTest {
         start();
         try (EngineClient client = pod.connect()) {
             pod.loadFromSource(client);
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
 
             SidecarStatus failed = awaitPhase(ReplicaPhase.Failed);
 
@@ -499,7 +552,7 @@ class AgentTest {
         start();
         EngineClient dying = pod.connect();
         pod.loadFromSource(dying);
-        dying.ready(Sidecars.ready());
+        Sidecars.serve(dying, Sidecars.ready());
         await().until(() -> engine.requests().size() == 1);
 
         dying.close();
@@ -508,7 +561,8 @@ class AgentTest {
         never.countDown();
         try (EngineClient next = pod.connect()) {
             assertThat(next.welcome().mode()).isEqualTo(Mode.Attach);
-            next.ready(Sidecars.ready());
+            next.attach();
+            Sidecars.serve(next, Sidecars.ready());
             SidecarStatus ready = awaitPhase(ReplicaPhase.Ready);
             assertThat(ready.phases()).hasSize(5).extracting(PhaseTiming::state).doesNotContain(State.Failed);
             assertThat(ready.snapshot().state()).isEqualTo(SnapshotReport.State.Saved);
@@ -554,7 +608,7 @@ class AgentTest {
                     .hasMessageContaining("WrongState");
             assertThatThrownBy(() -> client.await("nobody")).hasMessageContaining("UnknownName");
             client.await("a");
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
             awaitPhase(ReplicaPhase.Ready);
         }
     }
@@ -639,7 +693,7 @@ class AgentTest {
         try (EngineClient client = pod.connect(Sidecars.hello("bf16"))) {
             assertThat(client.welcome().mode()).isEqualTo(Mode.Create);
             pod.loadFromSource(client);
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
 
             SidecarStatus ready = awaitPhase(ReplicaPhase.Ready);
             assertThat(ready.snapshot().state()).isEqualTo(SnapshotReport.State.Failed);
@@ -666,7 +720,7 @@ class AgentTest {
                 EngineClient client = pod.connect()) {
             client.attach();
             client.await(null);
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
 
             List<ReplicaPhase> phases = new ArrayList<>();
             SidecarStatus last;
@@ -687,7 +741,7 @@ class AgentTest {
         agent = Agent.start(pod.config(), null, device, Clock.systemUTC());
         try (EngineClient client = pod.connect()) {
             assertThat(client.welcome().mode()).isEqualTo(Mode.Bypass);
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
 
             assertThat(previous(awaitPhase(ReplicaPhase.Ready)).reason()).isEqualTo("VolumeError");
         }
@@ -706,7 +760,7 @@ class AgentTest {
         start();
         try (EngineClient client = pod.connect()) {
             pod.loadFromSource(client);
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
             return Objects.requireNonNull(awaitPhase(ReplicaPhase.Ready).snapshot().id());
         }
     }

@@ -28,20 +28,37 @@ import java.util.Random;
 import java.util.zip.CRC32C;
 
 /**
- * The main program of an engine whose weights are on a GPU: {@code socket port bytes seed}. Says on standard output how it
- * came by its weights and what they are ({@code Create <crc>}, {@code Attach <crc>}), serves until its sidecar is gone, and
- * then starts again with the next one. Ends when nobody reads its output or comes within a minute.
+ * The main program of an engine whose weights are on a GPU: {@code socket port bytes seed keep}. Says on standard output how
+ * it came by its weights and what they are ({@code Create <crc>}, {@code Attach <crc>}) and when it holds still, and serves
+ * until its sidecar is gone. Then it starts again with the next one or, if {@code keep} is true, goes on with the weights it
+ * has ({@code Keep <crc>}). Ends when nobody reads its output or comes within a minute.
  */
 final class DeviceEngine {
     private static final int STEP = 4 << 20;
     private static final String VOCABULARY = "hello world";
 
+    private static final EngineHooks HOOKS = new EngineHooks() {
+        @Override
+        public void quiesce(int maxPauseSeconds) {
+            System.out.println("Quiesced");
+        }
+
+        @Override
+        public void resume() {
+            System.out.println("Resumed");
+        }
+    };
+
     private final CudaContext context;
     private final Path socket;
     private final long bytes;
     private final long seed;
+    private final boolean keep;
+    /** Where the weights are that it keeps. */
+    private long kept;
 
-    private DeviceEngine(CudaContext context, Path socket, long bytes, long seed) {
+    private DeviceEngine(CudaContext context, Path socket, long bytes, long seed, boolean keep) {
+        this.keep = keep;
         this.context = context;
         this.socket = socket;
         this.bytes = bytes;
@@ -58,7 +75,7 @@ final class DeviceEngine {
         server.start();
         try (CudaContext context = CudaContext.open(0)) {
             var engine = new DeviceEngine(context, Path.of(arguments[0]), Long.parseLong(arguments[2]),
-                    Long.parseLong(arguments[3]));
+                    Long.parseLong(arguments[3]), Boolean.parseBoolean(arguments[4]));
             while (true) {
                 engine.once();
             }
@@ -73,15 +90,28 @@ final class DeviceEngine {
         var hello = new EngineMessage.Hello(EngineMessage.PROTOCOL, "fake", "1.0", Map.of("dtype", "f32"));
         try (CudaEngineClient client = CudaEngineClient.connect(socket, hello, context, Duration.ofSeconds(60))) {
             serve(client);
+            while (kept != 0) {
+                // What is mapped or allocated belongs to the first connection, which stays open until the process ends.
+                try (CudaEngineClient next = CudaEngineClient.connect(socket, hello, context, Duration.ofSeconds(60))) {
+                    serve(next);
+                }
+            }
         }
     }
 
     private void serve(CudaEngineClient client) {
         try {
-            String weights = client.welcome().mode() == Mode.Create ? create(client) : attach(client);
-            client.ready(Sidecars.ready());
-            System.out.println(client.welcome().mode() + " " + weights);
-            client.serve(EngineHooks.NONE);
+            String weights;
+            if (kept != 0) {
+                client.ready(new EngineMessage.Ready(List.of(), Sidecars.ready().probe(), 0));
+                weights = "Keep " + crc(kept);
+            } else {
+                Mode mode = client.welcome().mode();
+                weights = mode + " " + (mode == Mode.Create ? create(client) : attach(client));
+                client.ready(Sidecars.ready());
+            }
+            System.out.println(weights);
+            client.serve(HOOKS);
         } catch (SnapshotRefusedException e) {
             System.out.println("Refused " + e.getMessage());
         } catch (IOException e) {
@@ -113,7 +143,7 @@ final class DeviceEngine {
         client.putFile("vocabulary.txt", file);
         Files.delete(file);
         client.commit();
-        return crc(weights.address());
+        return held(weights.address());
     }
 
     private String attach(CudaEngineClient client) throws IOException, SnapshotRefusedException {
@@ -123,7 +153,12 @@ final class DeviceEngine {
         if (file == null || !new String(file.toArray(JAVA_BYTE), UTF_8).equals(VOCABULARY)) {
             throw new IllegalStateException("the file came back as something else");
         }
-        return crc(attached.address("weights"));
+        return held(attached.address("weights"));
+    }
+
+    private String held(long address) {
+        kept = keep ? address : 0;
+        return crc(address);
     }
 
     private String crc(long address) {

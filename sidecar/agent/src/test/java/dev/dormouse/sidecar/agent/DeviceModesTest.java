@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.dormouse.sidecar.api.EngineMessage.Memory;
 import dev.dormouse.sidecar.api.ReplicaPhase;
+import dev.dormouse.sidecar.api.Rung;
 import dev.dormouse.sidecar.api.SidecarStatus;
 import dev.dormouse.sidecar.api.SnapshotReport;
 import dev.dormouse.sidecar.cuda.CudaContext;
@@ -29,6 +30,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -36,10 +39,11 @@ import org.junit.jupiter.params.provider.EnumSource;
  * A sidecar and an engine with its weights on a GPU, each in a process of its own, in every mode of device memory. On the
  * stand-in where there is no driver; unchanged on a GPU.
  */
+@Execution(ExecutionMode.CONCURRENT)
 class DeviceModesTest {
     private static final long BYTES = 14_000_000;
     private static final long SEED = 7;
-    private static final int ROUNDS = Integer.getInteger("soak.rounds", 2);
+    private static final int ROUNDS = Integer.getInteger("soak.rounds", 1);
 
     @TempDir
     Path folder;
@@ -69,7 +73,11 @@ class DeviceModesTest {
     }
 
     private EngineProcess engine() throws IOException {
-        return EngineProcess.start(pod, BYTES, SEED);
+        return EngineProcess.start(pod, BYTES, SEED, false);
+    }
+
+    private EngineProcess engineThatKeeps() throws IOException {
+        return EngineProcess.start(pod, BYTES, SEED, true);
     }
 
     private static SidecarStatus awaitReady(AgentProcess sidecar) {
@@ -89,19 +97,26 @@ class DeviceModesTest {
             SidecarStatus cold = awaitReady(sidecar);
             assertThat(cold.snapshot().state()).isEqualTo(SnapshotReport.State.Saved);
             assertThat(cold.snapshot().rawBytes()).isGreaterThanOrEqualTo(BYTES);
+            assertThat(engine.rest()).as("it held still for the save").containsExactly("Quiesced", "Resumed");
         }
         assertThat(weights).startsWith("Create ");
         String restored = weights.replace("Create", "Attach");
-        try (AgentProcess sidecar = sidecar(memory)) {
-            try (EngineProcess engine = engine()) {
-                assertThat(engine.weights()).isEqualTo(restored);
+        try (EngineProcess keeping = engineThatKeeps()) {
+            try (AgentProcess sidecar = sidecar(memory)) {
+                assertThat(keeping.weights()).isEqualTo(restored);
                 SidecarStatus warm = awaitReady(sidecar);
                 assertThat(warm.snapshot().state()).isEqualTo(SnapshotReport.State.Restored);
                 assertThat(warm.previousSnapshot()).isNull();
             }
-            try (EngineProcess next = engine()) {
-                assertThat(next.weights()).as("an engine that comes after one that died").isEqualTo(restored);
-                awaitReady(sidecar);
+            try (AgentProcess sidecar = sidecar(memory)) {
+                assertThat(keeping.weights()).as("an engine that is ready again without having attached")
+                        .isEqualTo(restored.replace("Attach", "Keep"));
+                assertThat(awaitReady(sidecar).rung()).isEqualTo(Rung.Resident);
+                keeping.kill();
+                try (EngineProcess next = engine()) {
+                    assertThat(next.weights()).as("an engine that comes after one that died").isEqualTo(restored);
+                    awaitReady(sidecar);
+                }
             }
         }
         flipAByteOfAPack();
@@ -180,7 +195,8 @@ class DeviceModesTest {
     private static void assertRight(EngineProcess engine, String weights) {
         List<String> said = engine.rest();
         assertThat(said)
-                .allSatisfy(line -> assertThat(line).matches("(Create|Attach) " + weights + "|Refused .*|Gone.*"));
+                .allSatisfy(line -> assertThat(line)
+                        .matches("(Create|Attach) " + weights + "|Refused .*|Gone.*|Quiesced|Resumed"));
     }
 
     /** What a process holds open. */
@@ -245,6 +261,17 @@ class DeviceModesTest {
                         .contains("dormouse_sidecar_gpu_power_watts{model=\"ns/m\"} 75.500000\n")
                         .doesNotContain("gpu_fan");
             }
+        }
+    }
+
+    @Test
+    @DisplayName("BR10, BR11: a GPU that hangs on its first copy ends the sidecar, whatever its threads wait for")
+    void hangingDevice() throws Exception {
+        try (AgentProcess sidecar = AgentProcess.start(pod, Map.of("DORMOUSE_DEVICE", "Ipc",
+                "STANDIN_COPY_DELAY_MICROS", "60000000", "DORMOUSE_FITNESS_DEVICE_SECONDS", "1"))) {
+            assertThat(sidecar.exitCode()).isEqualTo(1);
+            assertThat(sidecar.output()).containsPattern(
+                    "not fit \\((driver|device|copy)\\): the GPU has not answered within 1 s: look for Xid errors");
         }
     }
 

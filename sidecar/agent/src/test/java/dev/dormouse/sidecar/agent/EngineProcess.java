@@ -22,10 +22,11 @@ final class EngineProcess implements AutoCloseable {
         Thread.ofPlatform().daemon().start(this::read);
     }
 
-    static EngineProcess start(Sidecars pod, long bytes, long seed) throws IOException {
+    /** @param keep whether it goes on with the weights it has when another sidecar comes */
+    static EngineProcess start(Sidecars pod, long bytes, long seed, boolean keep) throws IOException {
         List<String> command = AgentProcess.java(DeviceEngine.class);
         command.addAll(List.of(pod.socket().toString(), Integer.toString(pod.enginePort()), Long.toString(bytes),
-                Long.toString(seed)));
+                Long.toString(seed), Boolean.toString(keep)));
         return new EngineProcess(new ProcessBuilder(command).redirectErrorStream(true).start());
     }
 
@@ -39,7 +40,7 @@ final class EngineProcess implements AutoCloseable {
         }
     }
 
-    /** Waits for how it came by its weights: {@code Create} or {@code Attach}, and their checksum. */
+    /** Waits for how it came by its weights: {@code Create}, {@code Attach} or {@code Keep}, and their checksum. */
     String weights() throws InterruptedException {
         while (true) {
             String line = lines.poll(90, TimeUnit.SECONDS);
@@ -47,7 +48,7 @@ final class EngineProcess implements AutoCloseable {
                 throw new AssertionError("the engine hangs; it said " + all);
             }
             all.add(line);
-            if (line.startsWith("Create") || line.startsWith("Attach")) {
+            if (line.matches("(Create|Attach|Keep) .*")) {
                 return line;
             }
             if (line.startsWith("End") || line.contains("Exception")) {

@@ -18,6 +18,7 @@ final class FakeEngine implements AutoCloseable {
     private final HttpServer server;
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
     private final List<String> requests = new CopyOnWriteArrayList<>();
+    private volatile boolean healthy;
     private volatile HttpHandler handler = exchange -> answer(exchange, 200, "{}");
 
     FakeEngine(String address) throws IOException {
@@ -30,7 +31,18 @@ final class FakeEngine implements AutoCloseable {
                 handler.handle(exchange);
             }
         });
+        server.createContext("/health", exchange -> {
+            try (exchange) {
+                answer(exchange, healthy ? 200 : 503, "{}");
+            }
+        });
         server.start();
+    }
+
+    /** From now on it says that it is well, as an engine does that knows nothing of a sidecar. */
+    FakeEngine healthy() {
+        healthy = true;
+        return this;
     }
 
     int port() {

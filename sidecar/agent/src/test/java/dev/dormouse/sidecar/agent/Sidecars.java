@@ -31,6 +31,7 @@ record Sidecars(Path folder, int enginePort, WarmupSettings warmup) {
     static final EngineMessage.Hello HELLO = hello("f32");
     static final int WEIGHTS = 3_000_000;
     private static final AgentConfig.FitnessSettings FITNESS = new AgentConfig.FitnessSettings(Set.of(), 0, 0, 0,
+            Duration.ofSeconds(30),
             Path.of("none"));
 
     static Sidecars in(Path folder, FakeEngine engine) {
@@ -104,6 +105,12 @@ record Sidecars(Path folder, int enginePort, WarmupSettings warmup) {
 
     static byte[] bytes(MemorySegment segment) {
         return segment.toArray(ValueLayout.JAVA_BYTE);
+    }
+
+    /** Says ready, and answers what the sidecar asks from then on, as engines do. */
+    static void serve(EngineClient client, EngineMessage.Ready ready) throws Exception {
+        client.ready(ready);
+        Thread.ofPlatform().daemon().name("serving").start(client::awaitGone);
     }
 
     static EngineMessage.Ready ready() {

@@ -35,6 +35,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.jupiter.params.Parameter;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -43,6 +45,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * The promise of a save: whatever happens at whatever step, the volume then holds the old snapshot or the new one, whole,
  * and after the next start nothing else.
  */
+@Execution(ExecutionMode.CONCURRENT)
 @ParameterizedClass(name = "signed and encrypted: {0}")
 @ValueSource(booleans = {false, true})
 class CrashTest {
@@ -64,6 +67,9 @@ class CrashTest {
     private Trust trust = Trust.OFF;
     private SampleModel old;
     private SampleModel young;
+    /** A volume with the old snapshot, all of it durable: that was long ago. */
+    private LossyFiles longAgo;
+    private int steps;
 
     @BeforeEach
     void models() throws Exception {
@@ -74,6 +80,9 @@ class CrashTest {
         old.buffer("w", BufferType.Weights, old.random(9_000)).file("f", old.random(500));
         young = new SampleModel(scratch, 2);
         young.buffer("w", BufferType.Weights, young.random(18_000)).file("f", young.random(700));
+        longAgo = new LossyFiles();
+        save(open(longAgo, "origin"), old);
+        steps = countSteps();
     }
 
     @AfterEach
@@ -379,18 +388,19 @@ class CrashTest {
         }
     }
 
-    private LossyFiles volumeWithOldSnapshot() throws Exception {
-        var disk = new LossyFiles();
-        save(open(disk, "origin"), old);
-        // All is durable: this state is long ago.
-        return disk.afterPowerCut(new Random(0), 1);
+    private LossyFiles volumeWithOldSnapshot() {
+        return longAgo.afterPowerCut(new Random(0), 1);
     }
 
     private int statesPerStep() {
         return signedAndEncrypted ? PROTECTED_STATES_PER_STEP : STATES_PER_STEP;
     }
 
-    private int stepsOfASave() throws Exception {
+    private int stepsOfASave() {
+        return steps;
+    }
+
+    private int countSteps() throws Exception {
         LossyFiles disk = volumeWithOldSnapshot();
         SnapshotStore store = open(disk, "first");
         disk.failWith((step, operation) -> {

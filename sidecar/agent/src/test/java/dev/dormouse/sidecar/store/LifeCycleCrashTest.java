@@ -12,22 +12,28 @@ import java.time.Clock;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /**
  * One life of a volume whose snapshots share packs: retention deletes, packs are rewritten, a save refers to what is
  * left, packs are unlinked. Whatever happens at whatever step: every snapshot that is listed is whole, the newest is
  * there, and a collection leaves nothing that nobody needs.
  */
+@Execution(ExecutionMode.CONCURRENT)
 class LifeCycleCrashTest {
     private static final Clock CLOCK = Clock.fixed(Instant.parse("2026-11-21T10:15:30Z"), ZoneOffset.UTC);
     private static final int CHUNK = 4096;
@@ -42,6 +48,10 @@ class LifeCycleCrashTest {
     private byte[] oldest;
     private byte[] middle;
     private byte[] youngest;
+    /** A volume with the oldest and the middle snapshot, all of it durable. */
+    private LossyFiles longAgo;
+    private int steps;
+    private final Map<Integer, SampleModel> models = new HashMap<>();
 
     /** How far the life got; what was promised then must hold after a crash. */
     private enum Progress {
@@ -49,7 +59,7 @@ class LifeCycleCrashTest {
     }
 
     @BeforeEach
-    void models() {
+    void models() throws Exception {
         try (var model = new SampleModel(scratch, 1)) {
             oldest = model.random(CHUNKS * CHUNK);
             byte[] others = model.random(2 * CHUNKS * CHUNK);
@@ -58,6 +68,16 @@ class LifeCycleCrashTest {
             youngest = oldest.clone();
             System.arraycopy(others, CHUNKS * CHUNK, youngest, 0, (CHUNKS - 2) * CHUNK);
         }
+        longAgo = new LossyFiles();
+        SnapshotStore store = open(longAgo, "origin");
+        save(store, oldest, 0);
+        save(store, middle, 1);
+        steps = countSteps();
+    }
+
+    @AfterEach
+    void close() {
+        models.values().forEach(SampleModel::close);
     }
 
     /** Ends where the fault says; answers how far it got. */
@@ -244,16 +264,15 @@ class LifeCycleCrashTest {
         return litter.isEmpty() ? null : "litter: " + litter;
     }
 
-    private LossyFiles volume() throws Exception {
-        var disk = new LossyFiles();
-        SnapshotStore store = open(disk, "origin");
-        save(store, oldest, 0);
-        save(store, middle, 1);
-        // All is durable: this state is long ago.
-        return disk.afterPowerCut(new Random(0), 1);
+    private LossyFiles volume() {
+        return longAgo.afterPowerCut(new Random(0), 1);
     }
 
-    private int steps() throws Exception {
+    private int steps() {
+        return steps;
+    }
+
+    private int countSteps() throws Exception {
         LossyFiles disk = volume();
         SnapshotStore store = open(disk, "first");
         disk.failWith((step, operation) -> {
@@ -264,11 +283,10 @@ class LifeCycleCrashTest {
     }
 
     private Snapshot save(SnapshotStore store, byte[] content, int second) throws Exception {
-        try (var model = new SampleModel(scratch, second)) {
-            return store.save(
-                    model.buffer("w", BufferType.Weights, content).request(CLOCK.instant().plusSeconds(second)),
-                    model.device(), OPTIONS, ProgressListener.NONE);
-        }
+        SampleModel model = models.computeIfAbsent(second,
+                seed -> new SampleModel(scratch, seed).buffer("w", BufferType.Weights, content));
+        return store.save(model.request(CLOCK.instant().plusSeconds(second)), model.device(), OPTIONS,
+                ProgressListener.NONE);
     }
 
     private static SnapshotStore open(SnapshotFiles files, String instance) throws IOException {

@@ -27,6 +27,9 @@ import org.jspecify.annotations.Nullable;
  *   Wait{name?}    →  Waited                            every buffer (or the named one) is there and verified;
  *                  →  Failed{...}                       the snapshot was refused: start again with Hello
  *   Ready{probe}
+ *
+ * Hello            →  Welcome{mode = Attach}
+ *   Ready{probe}                                        without Attach: it serves from memory of its own
  * </pre>
  * {@link Failed} answers a request that was refused; {@link Abort} gives up a half-written generation. After
  * {@link Ready} the sidecar asks ({@link Fetch}, {@link Quiesce}, {@link Resume}) and the engine answers.

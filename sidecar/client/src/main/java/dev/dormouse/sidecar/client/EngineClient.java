@@ -153,7 +153,8 @@ public final class EngineClient implements AutoCloseable {
     }
 
     /**
-     * Says that the engine serves on its port. The sidecar then warms it up and opens the gate.
+     * Says that the engine serves on its port. The sidecar then warms it up and opens the gate. Without {@link #attach()}
+     * before it: the engine serves from what it has, and takes nothing of what the sidecar offers.
      *
      * @throws SnapshotRefusedException when a snapshot turns out damaged at this last moment, or nothing was committed
      */
@@ -161,7 +162,10 @@ public final class EngineClient implements AutoCloseable {
         connection.expect(EngineMessage.Done.class, ready, List.of());
     }
 
-    /** Gives up a half-written generation; the sidecar releases its memory. The client is good only for closing. */
+    /**
+     * Gives up a half-written generation, or what is being restored; the sidecar releases its memory. After it the client is
+     * good for {@link #ready}, from memory of the engine's own, and for closing.
+     */
     public synchronized void abort(String reason) throws IOException, SnapshotRefusedException {
         connection.expect(EngineMessage.Done.class, new EngineMessage.Abort(reason), List.of());
     }

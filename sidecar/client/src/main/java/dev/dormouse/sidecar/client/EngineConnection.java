@@ -189,6 +189,9 @@ public final class EngineConnection implements AutoCloseable {
                     : answer;
         } catch (IOException e) {
             return new EngineMessage.Failed("DeviceError", String.valueOf(e.getMessage()));
+        } catch (RuntimeException e) {
+            // The engine's own code: whatever it throws, the sidecar is told.
+            return new EngineMessage.Failed("EngineError", String.valueOf(e));
         }
     }
 

@@ -190,12 +190,15 @@ public final class CudaEngineClient implements AutoCloseable {
         connection.expect(EngineMessage.Waited.class, new EngineMessage.Wait(name), List.of());
     }
 
-    /** Says that the engine serves on its port. {@link #serve} comes next: the sidecar may ask for the bytes to save. */
+    /**
+     * Says that the engine serves on its port. {@link #serve} comes next: the sidecar may ask for the bytes to save. Without
+     * {@link #attach()} before it: the engine serves from what it has, of an earlier client for example.
+     */
     public synchronized void ready(EngineMessage.Ready ready) throws IOException, SnapshotRefusedException {
         connection.expect(EngineMessage.Done.class, ready, List.of());
     }
 
-    /** Gives up a half-written generation. The client is good only for closing. */
+    /** Gives up a half-written generation, or what is being restored. Good for {@link #ready} after it, and for closing. */
     public synchronized void abort(String reason) throws IOException, SnapshotRefusedException {
         connection.expect(EngineMessage.Done.class, new EngineMessage.Abort(reason), List.of());
     }

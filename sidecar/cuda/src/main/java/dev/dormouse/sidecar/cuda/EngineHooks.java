@@ -15,8 +15,16 @@ public interface EngineHooks {
         }
     };
 
-    /** Finishes what runs, begins nothing, synchronizes the device. Resumes by itself after so many seconds. */
+    /**
+     * Finishes what runs, begins nothing, synchronizes the device.
+     *
+     * @param maxPauseSeconds after which {@link #resume} is called in any case
+     */
     void quiesce(int maxPauseSeconds);
 
+    /**
+     * The opposite: when the sidecar says so, when a quiesce has failed or lasted too long, when the sidecar is gone. On any
+     * thread, and once per quiesce.
+     */
     void resume();
 }

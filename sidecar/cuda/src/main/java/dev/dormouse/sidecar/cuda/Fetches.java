@@ -12,14 +12,14 @@ import org.jspecify.annotations.Nullable;
 final class Fetches implements EngineConnection.Requests, AutoCloseable {
     private final CudaContext context;
     private final Map<Integer, DeviceRegion> regions;
-    private final EngineHooks hooks;
+    private final Pause pause;
     private @Nullable SharedRing ring;
     private @Nullable CudaStream stream;
 
     Fetches(CudaContext context, Map<Integer, DeviceRegion> regions, EngineHooks hooks) {
         this.context = context;
         this.regions = regions;
-        this.hooks = hooks;
+        this.pause = new Pause(hooks);
     }
 
     @Override
@@ -28,11 +28,11 @@ final class Fetches implements EngineConnection.Requests, AutoCloseable {
             return switch (request.message()) {
                 case EngineMessage.Fetch fetch -> fetch(fetch, request);
                 case EngineMessage.Quiesce quiesce -> {
-                    hooks.quiesce(quiesce.maxPauseSeconds());
+                    pause.begin(quiesce.maxPauseSeconds());
                     yield new EngineMessage.Done();
                 }
                 case EngineMessage.Resume resume -> {
-                    hooks.resume();
+                    pause.end();
                     yield new EngineMessage.Done();
                 }
                 default -> null;
@@ -44,11 +44,11 @@ final class Fetches implements EngineConnection.Requests, AutoCloseable {
 
     private EngineMessage fetch(EngineMessage.Fetch fetch, Frame frame) throws IOException {
         if (fetch.slots() == 0) {
-            close();
+            giveUpRing();
             return new EngineMessage.Filled(fetch.pieces());
         }
         if (fetch.fds() == 1) {
-            close();
+            giveUpRing();
             ring = new SharedRing(context, frame.descriptors().getFirst(), fetch.slots(), fetch.slotBytes());
             stream = new CudaStream(context);
         }
@@ -70,6 +70,11 @@ final class Fetches implements EngineConnection.Requests, AutoCloseable {
 
     @Override
     public void close() {
+        pause.close();
+        giveUpRing();
+    }
+
+    private void giveUpRing() {
         if (ring != null && stream != null) {
             stream.close();
             ring.close();
