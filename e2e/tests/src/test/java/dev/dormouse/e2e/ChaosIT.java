@@ -71,6 +71,7 @@ class ChaosIT extends Story {
         for (String model : MODELS) {
             apply(model, "  scaling: {idleSeconds: 2, stableWindowSeconds: 6}\n");
         }
+        assertThat(api.tunnels()).as("what is cut is on the way of operator and gateway").isGreaterThan(1);
         AtomicBoolean over = new AtomicBoolean();
         List<Thread> clients = new ArrayList<>();
         for (String model : MODELS) {

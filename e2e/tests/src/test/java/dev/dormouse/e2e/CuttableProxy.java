@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * An HTTPS proxy (CONNECT only) on loopback, as the way from a process to its API server, that can be cut: connections are
@@ -28,6 +29,7 @@ final class CuttableProxy implements AutoCloseable {
     /** Both ends of every tunnel. */
     private final Map<Socket, Socket> open = new ConcurrentHashMap<>();
     private final Object changed = new Object();
+    private final AtomicInteger tunnels = new AtomicInteger();
     private volatile State state = State.Flowing;
 
     CuttableProxy() {
@@ -42,6 +44,11 @@ final class CuttableProxy implements AutoCloseable {
     /** What goes into {@code HTTPS_PROXY}. */
     String url() {
         return "http://127.0.0.1:" + listener.getLocalPort();
+    }
+
+    /** How many connections have gone through so far. */
+    int tunnels() {
+        return tunnels.get();
     }
 
     void become(State next) {
@@ -73,6 +80,7 @@ final class CuttableProxy implements AutoCloseable {
         try {
             String[] target = connectTarget(client.getInputStream()).split(":");
             Socket server = new Socket(target[0], Integer.parseInt(target[1]));
+            tunnels.incrementAndGet();
             open.put(client, server);
             open.put(server, client);
             client.getOutputStream().write("HTTP/1.1 200 OK\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
