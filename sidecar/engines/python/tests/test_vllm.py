@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.util
 import os
+import shutil
 import sys
 import tempfile
 import types
@@ -169,14 +170,20 @@ class VllmTest(unittest.TestCase):
                 results = []
                 for start in (1, 2):
                     DefaultModelLoader.read.clear()
-                    pod.start(standin.jvm(), DORMOUSE_DEVICE=mode, DORMOUSE_FITNESS_SKIP="memory,disk")
-                    results.append(self.serve(pod))
+                    self.start(pod, mode)
+                    results.append(self.serve(pod, mode, outlives=start == 2))
                     self.assertEqual(["auto"] if start == 1 else [], DefaultModelLoader.read)
                     pod.kill()
                 self.assertEqual(results[0], results[1])
 
-    def serve(self, pod: Pod) -> List[Any]:
-        """Until the replica is ready."""
+    def start(self, pod: Pod, mode: str) -> None:
+        pod.start(standin.jvm(), DORMOUSE_DEVICE=mode, DORMOUSE_FITNESS_SKIP="memory,disk")
+
+    def serve(self, pod: Pod, mode: str, outlives: bool) -> List[Any]:
+        """Until the replica is ready.
+
+        :param outlives: whether other sidecars come while it serves: one with the snapshot, and one that has none
+        """
         server: Optional[Server] = None
         with unittest.mock.patch.dict(os.environ, {"DORMOUSE_SOCKET": pod.socket, "POD_IP": "127.0.0.1",
                                                    "DORMOUSE_ENGINE_PORT": str(pod.engine_port)}):
@@ -192,6 +199,14 @@ class VllmTest(unittest.TestCase):
                 server.open()
                 pod.await_phase("Ready")
                 until(pod.snapshots, "a snapshot")
+                for emptied in (False, True) if outlives else ():
+                    pod.kill()
+                    if emptied:
+                        shutil.rmtree(pod.volume)
+                        pod.volume.mkdir()
+                    self.start(pod, mode)
+                    pod.await_phase("Ready")
+                    self.assertEqual(emptied, not pod.snapshots())
                 return self.values(model)
             finally:
                 self.leave()

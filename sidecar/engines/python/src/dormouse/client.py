@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 from . import wire
 from .errors import NoSidecar, ProtocolError, Refused
 from .layout import Buffer, BufferType
-from .memory import Allocation, map_file
+from .memory import Allocation, making_much, map_file
 
 PROTOCOL = 1
 SOCKET = "/run/dormouse/engine.sock"
@@ -169,7 +169,7 @@ class Sidecar:
         buffers: Dict[str, Buffer] = {}
         allocations: Dict[int, Allocation] = {}
         files: Dict[str, memoryview] = {}
-        with self._lock:
+        with self._lock, making_much():
             message, descriptors = self.request({"type": "ATTACH"}, "ATTACHED")
             while True:
                 try:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, List, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Tuple
 
 from .errors import ProtocolError
 
@@ -35,8 +35,7 @@ ALIGNMENT = 256
 ALLOCATION_BYTES = 1 << 30
 
 
-@dataclass(frozen=True)
-class Buffer:
+class Buffer(NamedTuple):
     """A named range of an allocation. Two buffers may be the same bytes: tied weights."""
 
     name: str
@@ -54,8 +53,10 @@ class Buffer:
 
     def within(self, length: int) -> bool:
         """Whether it lies inside of an allocation of that length, and its numbers are such."""
-        numbers = (self.offset, self.length, *self.shape)
-        return all(isinstance(n, int) and n >= 0 for n in numbers) and self.offset + self.length <= length
+        for number in (self.offset, self.length, *self.shape):
+            if not isinstance(number, int) or number < 0:
+                return False
+        return self.offset + self.length <= length
 
     @staticmethod
     def from_json(fields: Dict[str, Any]) -> "Buffer":

@@ -15,7 +15,7 @@ import logging
 import time
 import warnings
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 import torch
 
@@ -23,6 +23,7 @@ from .client import Attachment, Memory, Mode, Sidecar, socket_path
 from .companion import Companion, Request
 from .errors import DeviceError, DormouseError, NoSidecar, Refused
 from .layout import WIDTHS, Buffer, BufferType, layout_hash, place
+from .memory import making_much
 from .torch_memory import DeviceTensors, HostTensors, Tensors, context_of, modes, tensors_of
 
 _LOG = logging.getLogger(__name__)
@@ -81,8 +82,7 @@ class Loaded:
         return companion
 
 
-@dataclass(frozen=True)
-class View:
+class View(NamedTuple):
     """One tensor as a view of a block of bytes; strides and offset in elements."""
 
     name: str
@@ -195,7 +195,7 @@ def restore(attachment: Attachment, memory: Optional[Tensors] = None) -> Dict[st
     if _TENSORS in attachment.files:
         strides = json.loads(bytes(attachment.files[_TENSORS]))
     tensors = {}
-    with _no_warnings():
+    with _no_warnings(), making_much():
         for name, buffer in attachment.buffers.items():
             dtype = TORCH_DTYPES.get(buffer.dtype)
             if dtype is None:
@@ -365,7 +365,9 @@ def _over(memory: Union[Tensors, Attachment], allocation: int, offset: int, leng
     dtype, width = TORCH_DTYPES[view.dtype], WIDTHS[view.dtype]
     if 0 in view.shape:
         return torch.empty_strided(view.shape, view.stride, dtype=dtype, device=getattr(memory, "device", None))
-    last = view.offset + sum((length - 1) * stride for length, stride in zip(view.shape, view.stride))
+    last = view.offset
+    for extent, stride in zip(view.shape, view.stride):
+        last += (extent - 1) * stride
     if min(view.stride, default=0) < 0 or view.offset < 0 or (last + 1) * width > length:
         raise DormouseError(f"{view.name}: its strides lead out of its memory")
     if isinstance(memory, Attachment):

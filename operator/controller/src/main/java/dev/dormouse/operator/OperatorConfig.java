@@ -3,6 +3,7 @@ package dev.dormouse.operator;
 import dev.dormouse.operator.log.LogConfig;
 import java.net.URI;
 import java.net.URISyntaxException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
@@ -39,15 +40,24 @@ import org.jspecify.annotations.Nullable;
  * <tr><td>DORMOUSE_LOG_LEVEL</td><td>info</td><td>error, warn, info or debug</td></tr>
  * <tr><td>DORMOUSE_STORE_DEADLINE_SECONDS</td><td>600</td><td>a store pod that works longer on a snapshot volume is
  * ended, and the lease of its volume void</td></tr>
+ * <tr><td>DORMOUSE_SIDECAR_TLS_SECRET</td><td>(none)</td><td>Secret of every model's namespace with {@code tls.crt} and
+ * {@code tls.key}, for the DNS name {@code dormouse-sidecar}: sidecars serve https</td></tr>
+ * <tr><td>DORMOUSE_SIDECAR_CA</td><td>(none)</td><td>PEM file of the authority that has signed it; needed with the
+ * Secret, and only then</td></tr>
  * </table>
  */
 public record OperatorConfig(String namespace, Set<String> watchNamespaces, String sidecarImage,
         Optional<URI> gatewayUrl, int warmupMaxConcurrent, boolean leaderElection, Duration leaseDuration,
         Duration leaseRenewDeadline, Duration leaseRetryPeriod, String bind, int httpPort, Duration drainTimeout,
-        Duration cleanupDeadline, Duration scrapeInterval, Duration storeDeadline) {
+        Duration cleanupDeadline, Duration scrapeInterval, Duration storeDeadline,
+        Optional<String> sidecarTlsSecret, Optional<Path> sidecarAuthority) {
 
     public OperatorConfig {
         watchNamespaces = Set.copyOf(watchNamespaces);
+        if (sidecarTlsSecret.isPresent() != sidecarAuthority.isPresent()) {
+            throw new IllegalArgumentException(
+                    "DORMOUSE_SIDECAR_TLS_SECRET and DORMOUSE_SIDECAR_CA go together: the one is what sidecars show, the other how it is checked");
+        }
         if (leaseRenewDeadline.compareTo(leaseDuration) >= 0) {
             throw new IllegalArgumentException(
                     "DORMOUSE_LEASE_RENEW_SECONDS (%d) must be less than DORMOUSE_LEASE_SECONDS (%d): a leader must step down before it is replaced"
@@ -76,7 +86,8 @@ public record OperatorConfig(String namespace, Set<String> watchNamespaces, Stri
                 Duration.ofSeconds(env.number("DORMOUSE_DRAIN_TIMEOUT_SECONDS", 30, 1, 86_400)),
                 Duration.ofSeconds(env.number("DORMOUSE_CLEANUP_SECONDS", 60, 1, 86_400)),
                 Duration.ofMillis(env.number("DORMOUSE_SCRAPE_MILLIS", 1000, 50, 60_000)),
-                Duration.ofSeconds(env.number("DORMOUSE_STORE_DEADLINE_SECONDS", 600, 30, 86_400)));
+                Duration.ofSeconds(env.number("DORMOUSE_STORE_DEADLINE_SECONDS", 600, 30, 86_400)),
+                env.value("DORMOUSE_SIDECAR_TLS_SECRET"), env.value("DORMOUSE_SIDECAR_CA").map(Path::of));
     }
 
     private record Reader(Map<String, String> environment) {

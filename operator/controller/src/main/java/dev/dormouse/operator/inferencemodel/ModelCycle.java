@@ -47,6 +47,7 @@ import dev.dormouse.operator.status.ModelView.Rejection;
 import dev.dormouse.operator.status.ObservedReplica;
 import dev.dormouse.operator.status.StatusReader;
 import dev.dormouse.operator.warmup.WarmupQueue;
+import io.fabric8.kubernetes.api.model.Pod;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Comparator;
@@ -275,6 +276,7 @@ final class ModelCycle {
 
     private ModelStatus write(ModelView view) {
         ModelStatus next = ModelStatusFactory.of(view);
+        services.gateways().pattern(key).ifPresent(pattern -> next.servingPattern = pattern);
         services.statuses().write(model, next);
         return next;
     }
@@ -284,7 +286,7 @@ final class ModelCycle {
         Conditions.find(next.conditions, Conditions.READY)
                 .ifPresent(ready -> services.metrics().told(key, ready.getStatus(), ready.getReason(), next));
         for (ModelEvent event : ModelEvent.between(previous, next, observed, spec)) {
-            boolean first = services.events().record(model, event);
+            boolean first = services.events().record(model, WakeTrace.namedIn(event, model, next));
             if (first && event.reason().equals("Woke") && next.lastWake != null) {
                 services.metrics()
                         .woke(key, next.lastWake,
@@ -335,8 +337,9 @@ final class ModelCycle {
         }
         Optional<PoolPlacement> placement = placement(create.pod());
         placement.flatMap(p -> p.claimTemplate(model)).ifPresent(pods::create);
-        Optional<Rejection> rejection = pods.create(ReplicaPod.of(model, resolved, services.settings().sidecarImage(),
-                create.pod(), Long.toString(activation.number()), placement, climb));
+        Pod pod = ReplicaPod.of(model, resolved, services.settings().sidecar(), create.pod(),
+                Long.toString(activation.number()), placement, climb);
+        Optional<Rejection> rejection = pods.create(WakeTrace.continuedBy(pod, model, activation));
         rejection.ifPresent(refused -> memory.refuse(refused, template, now));
     }
 

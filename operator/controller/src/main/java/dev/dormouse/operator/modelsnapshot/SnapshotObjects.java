@@ -27,6 +27,8 @@ final class SnapshotObjects {
     static final String FINALIZER = "dormouse.dev/snapshot-bytes";
     /** A person's word that the bytes need not be freed, as when the volume cannot be mounted any more. */
     static final String BYPASS = "dormouse.dev/leave-bytes";
+    /** A person's wish to have every byte read and compared now; any new value, such as the time, is a new wish. */
+    static final String VERIFY = "dormouse.dev/verify-requested-at";
     private static final Logger LOG = LoggerFactory.getLogger(SnapshotObjects.class);
     private static final int LONGEST_NAME = 253;
     private static final String MANAGER = "dormouse-operator";

@@ -34,16 +34,12 @@ public final class SidecarFollower implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(SidecarFollower.class);
     private static final Duration FIRST_PAUSE = Duration.ofMillis(20);
     private static final Duration LONGEST_PAUSE = Duration.ofSeconds(1);
-    private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(2);
     /** A sidecar writes at least every 10 s: one that is silent for longer is not there any more. */
     private static final Duration SILENCE = Duration.ofSeconds(30);
 
-    private final int port;
+    private final SidecarAddress address;
     private final Consumer<ModelKey> changed;
-    private final HttpClient http = HttpClient.newBuilder()
-            .version(HttpClient.Version.HTTP_1_1)
-            .connectTimeout(CONNECT_TIMEOUT)
-            .build();
+    private final HttpClient http;
     private final ObjectMapper json = JsonMapper.builder()
             .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
             .build();
@@ -52,11 +48,12 @@ public final class SidecarFollower implements AutoCloseable {
     private final Map<ModelKey, Set<String>> podsOf = new ConcurrentHashMap<>();
 
     /**
-     * @param port where every sidecar listens
+     * @param address where every sidecar listens
      * @param changed called after each new report, on a thread that must not be held up
      */
-    public SidecarFollower(int port, Consumer<ModelKey> changed) {
-        this.port = port;
+    public SidecarFollower(SidecarAddress address, Consumer<ModelKey> changed) {
+        this.address = address;
+        this.http = address.client();
         this.changed = changed;
     }
 
@@ -105,8 +102,7 @@ public final class SidecarFollower implements AutoCloseable {
         Following(String podUid, String podIp, ModelKey model) {
             this.podUid = podUid;
             this.model = model;
-            String host = podIp.contains(":") ? "[" + podIp + "]" : podIp;
-            this.uri = URI.create("http://" + host + ":" + port + "/status?watch=true");
+            this.uri = address.of(podIp, "/status?watch=true");
             this.thread = Thread.ofVirtual().name("follow-" + podUid).unstarted(this::run);
         }
 

@@ -23,7 +23,7 @@ public final class ObservedPods {
                 apiVersion: v1
                 kind: Pod
                 metadata: {name: m-x, namespace: demo, uid: u, resourceVersion: "1", creationTimestamp: "2026-11-21T00:01:00Z"}
-                spec: {nodeName: node-1, volumes: [{name: s, persistentVolumeClaim: {claimName: m-snapshots}}]}
+                spec: {nodeName: node-1, volumes: [{name: s, persistentVolumeClaim: {claimName: m-snapshots}}, {name: k, secret: {secretName: m-keys}}]}
                 status:
                   %s
                 """

@@ -67,6 +67,17 @@ class TroubleshootingTest {
                 unscheduled("SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates"));
         pod("the volume is attached to another node",
                 "conditions: [{type: PodScheduled, status: \"True\", lastTransitionTime: \"2026-11-21T00:08:00Z\"}]");
+        pod("a Secret with the snapshots' keys is missing",
+                "conditions: [{type: PodScheduled, status: \"True\", lastTransitionTime: \"2026-11-21T00:08:00Z\"}]");
+        pod("a key of the snapshots is none",
+                "initContainerStatuses: [{name: dormouse-sidecar, restartCount: 1, state: {waiting: {reason:"
+                        + " CrashLoopBackOff}}, lastState: {terminated: {exitCode: 2, message: \"dormouse sidecar:"
+                        + " /etc/dormouse/keys/signing/ci.pem is no Ed25519 private key\"}}}]");
+        faults.put("the Secret holds another key than the one that wrapped the volume's",
+                fault -> fault.status(AWAKE, report(ReplicaPhase.Ready,
+                        new SnapshotReport(null, SnapshotReport.State.Failed, 0, 0, 0, "WrongKey",
+                                "volume 'demo/m-snapshots': wrapping key 'k1' does not open its key"),
+                        List.of())));
         pod("the engine ends at once", "containerStatuses: [{name: engine, restartCount: 1, state: {waiting: {reason:"
                 + " CrashLoopBackOff}}, lastState: {terminated: {exitCode: 2}}}]");
         pod("the engine is killed for its memory",

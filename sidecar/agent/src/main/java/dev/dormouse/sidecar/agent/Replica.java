@@ -1,5 +1,6 @@
 package dev.dormouse.sidecar.agent;
 
+import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.api.EngineMessage;
 import dev.dormouse.sidecar.api.EngineMessage.Memory;
 import dev.dormouse.sidecar.api.EngineMessage.Mode;
@@ -14,12 +15,17 @@ import dev.dormouse.sidecar.http.ReplicaSnapshots;
 import dev.dormouse.sidecar.http.RestoreView;
 import dev.dormouse.sidecar.http.SnapshotStats;
 import dev.dormouse.sidecar.pipeline.RestoreException;
+import dev.dormouse.sidecar.store.Refusal;
 import dev.dormouse.sidecar.store.Snapshot;
 import java.io.IOException;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
@@ -93,9 +99,14 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
             return;
         }
         try {
-            Optional<Snapshot> newest = keeper.newest();
+            List<Refusal> distrusted = new ArrayList<>();
+            Optional<Snapshot> newest = keeper.newest(distrusted::add);
             if (newest.isPresent()) {
-                restore(newest.get(), keeper);
+                restore(newest.get(), EnumSet.allOf(BufferType.class), keeper);
+            } else if (!distrusted.isEmpty()) {
+                Refusal refusal = distrusted.getLast();
+                board.update(status -> status.previousSnapshot = new SnapshotReport(refusal.id(),
+                        SnapshotReport.State.Failed, 0, 0, 0, refusal.reason(), refusal.message()));
             }
         } catch (IOException e) {
             LOG.error("the snapshot volume cannot be read, the model loads from its source", e);
@@ -104,9 +115,9 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
         }
     }
 
-    private void restore(Snapshot snapshot, SnapshotKeeper volume) {
+    private void restore(Snapshot snapshot, Set<BufferType> types, SnapshotKeeper volume) {
         try {
-            restoring(volume.restore(snapshot));
+            restoring(volume.restore(snapshot, types));
         } catch (RestoreException e) {
             stats.failed(e.code());
             LOG.error("snapshot {} cannot be restored, the model loads from its source: {}: {}", snapshot.id(),
@@ -601,10 +612,11 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
     }
 
     @Override
-    public synchronized RestoreView restore(@Nullable String snapshotId) throws ApiException {
+    public synchronized RestoreView restore(@Nullable String snapshotId, Set<BufferType> types) throws ApiException {
         SnapshotKeeper volume = requireVolume();
         if (generation instanceof RestoredGeneration present
-                && (snapshotId == null || present.snapshot().id().equals(snapshotId))) {
+                && (snapshotId == null || present.snapshot().id().equals(snapshotId))
+                && present.types().equals(types)) {
             return present.view();
         }
         if (board.current().phase() == ReplicaPhase.Failed) {
@@ -614,9 +626,10 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
             throw new ApiException(409, "MemoryInUse", "an engine is connected, or there is other memory for one");
         }
         try {
-            Snapshot snapshot = (snapshotId == null ? volume.newest() : volume.byId(snapshotId))
+            Snapshot snapshot = (snapshotId == null ? volume.newest(refusal -> {
+            }) : volume.byId(snapshotId))
                     .orElseThrow(() -> new ApiException(404, "SnapshotNotFound", "there is no such snapshot"));
-            restore(snapshot, volume);
+            restore(snapshot, types, volume);
         } catch (IOException e) {
             throw new ApiException(503, "VolumeError", String.valueOf(e.getMessage()));
         }

@@ -7,7 +7,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.sun.net.httpserver.HttpExchange;
-import dev.dormouse.sidecar.format.Fault;
+import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.format.SnapshotId;
 import dev.dormouse.sidecar.store.CollectOptions;
 import dev.dormouse.sidecar.store.CollectReport;
@@ -23,12 +23,12 @@ import java.io.OutputStream;
 import java.nio.file.NoSuchFileException;
 import java.security.MessageDigest;
 import java.time.Duration;
-import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -39,6 +39,13 @@ import org.slf4j.LoggerFactory;
  * {@code application/problem+json} with a stable {@code code}.
  */
 public final class SnapshotRoutes {
+    /** Made for the first request: a start that waits for it listens later. */
+    private static final class Json {
+        static final JsonMapper MAPPER = JsonMapper.builder()
+                .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+                .build();
+    }
+
     private static final Logger LOG = LoggerFactory.getLogger(SnapshotRoutes.class);
     private static final int MAX_BODY = 64 << 10;
     private static final Duration MAX_PATIENCE = Duration.ofMinutes(10);
@@ -47,18 +54,9 @@ public final class SnapshotRoutes {
     private static final String SNAPSHOTS = "/v1/snapshots";
     private static final String RESTORES = "/v1/restores";
 
-    /** What a snapshot does not recover from; a missing key or a volume that fails to read is not among it. */
-    private static final Set<String> DAMAGE = Arrays.stream(Fault.values())
-            .filter(Fault::damage)
-            .map(Fault::name)
-            .collect(Collectors.toUnmodifiableSet());
-
     private final @Nullable SnapshotStore store;
     private final ReplicaSnapshots replica;
     private final @Nullable String token;
-    private final JsonMapper json = JsonMapper.builder()
-            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
-            .build();
 
     /** @param createdAt RFC 3339 */
     record SnapshotView(String id, String key, String createdAt, long rawBytes, long storedBytes, String weightsDigest,
@@ -82,7 +80,9 @@ public final class SnapshotRoutes {
 
     record PruneView(PruneReport pruned, @Nullable CollectReport collected) {}
 
-    record RestoreRequest(@Nullable @JsonProperty("snapshot") String snapshot) {}
+    /** @param types of the buffers to restore; absent: all */
+    record RestoreRequest(@Nullable @JsonProperty("snapshot") String snapshot,
+            @Nullable @JsonProperty("types") Set<String> types) {}
 
     record Problem(String type, String title, int status, String code, String detail) {}
 
@@ -123,7 +123,8 @@ public final class SnapshotRoutes {
             case "POST " + SNAPSHOTS + ":prune" -> answer(exchange, 200, prune(body(exchange, PruneRequest.class)));
             case "POST " + RESTORES -> {
                 RestoreRequest request = body(exchange, RestoreRequest.class);
-                answer(exchange, 202, replica.restore(request.snapshot() == null ? null : id(request.snapshot())));
+                answer(exchange, 202, replica.restore(request.snapshot() == null ? null : id(request.snapshot()),
+                        types(request.types())));
             }
             case "GET /v1/stats" -> answer(exchange, 200, replica.stats());
             default -> routeById(exchange, method, path);
@@ -199,7 +200,7 @@ public final class SnapshotRoutes {
     }
 
     private void write(OutputStream lines, RestoreView view) throws IOException {
-        lines.write((json.writeValueAsString(view) + "\n").getBytes(UTF_8));
+        lines.write((Json.MAPPER.writeValueAsString(view) + "\n").getBytes(UTF_8));
         lines.flush();
     }
 
@@ -232,11 +233,9 @@ public final class SnapshotRoutes {
     /** Damage that was found keeps the snapshot from being restored. */
     private VerifyReport verify(String id) throws ApiException {
         VerifyReport report = fromVolume(volume -> volume.verify(id, Runtime.getRuntime().availableProcessors()));
-        for (Refusal problem : report.problems()) {
-            if (DAMAGE.contains(problem.reason())) {
-                onVolume(volume -> volume.quarantine(id, problem.reason(), problem.message()));
-                break;
-            }
+        Optional<Refusal> damage = report.damage();
+        if (damage.isPresent()) {
+            onVolume(volume -> volume.quarantine(id, damage.get().reason(), damage.get().message()));
         }
         return report;
     }
@@ -307,6 +306,20 @@ public final class SnapshotRoutes {
         return store;
     }
 
+    private static Set<BufferType> types(@Nullable Set<String> names) throws ApiException {
+        Set<BufferType> types = EnumSet.noneOf(BufferType.class);
+        for (BufferType type : BufferType.values()) {
+            if (names == null || names.contains(type.name())) {
+                types.add(type);
+            }
+        }
+        if (names != null && (names.isEmpty() || types.size() != names.size())) {
+            throw new ApiException(400, "InvalidTypes",
+                    "types: " + names + " must be one or more of " + List.of(BufferType.values()));
+        }
+        return types;
+    }
+
     private static String id(String text) throws ApiException {
         if (!SnapshotId.valid(text)) {
             throw new ApiException(400, "InvalidId", "'" + text + "' is no snapshot id");
@@ -336,7 +349,7 @@ public final class SnapshotRoutes {
             throw new ApiException(413, "BodyTooLarge", "the body has more than " + MAX_BODY + " bytes");
         }
         try {
-            T body = json.readValue(bytes.length == 0 ? "{}".getBytes(UTF_8) : bytes, type);
+            T body = Json.MAPPER.readValue(bytes.length == 0 ? "{}".getBytes(UTF_8) : bytes, type);
             if (body == null) {
                 throw new ApiException(400, "InvalidBody", "the body is null");
             }
@@ -347,12 +360,12 @@ public final class SnapshotRoutes {
     }
 
     private void answer(HttpExchange exchange, int status, Object body) throws IOException {
-        send(exchange, status, "application/json", json.writeValueAsBytes(body));
+        send(exchange, status, "application/json", Json.MAPPER.writeValueAsBytes(body));
     }
 
     private void problem(HttpExchange exchange, ApiException e) throws IOException {
         var problem = new Problem("about:blank", e.code(), e.status(), e.code(), String.valueOf(e.getMessage()));
-        send(exchange, e.status(), "application/problem+json", json.writeValueAsBytes(problem));
+        send(exchange, e.status(), "application/problem+json", Json.MAPPER.writeValueAsBytes(problem));
     }
 
     private static void send(HttpExchange exchange, int status, String type, byte[] body) throws IOException {

@@ -42,11 +42,15 @@ public final class StatusServer implements AutoCloseable {
         System.setProperty("sun.net.httpserver.maxReqTime", "10");
     }
 
+    /** Made for the first answer: a start that waits for it listens later. */
+    private static final class StatusJson {
+        static final ObjectWriter WRITER = new ObjectMapper().writerFor(SidecarStatus.class);
+    }
+
     private final HttpServer server;
     private final StatusFeed feed;
     private final SnapshotRoutes snapshots;
     private final ReplicaSnapshots replica;
-    private final ObjectWriter json = new ObjectMapper().writerFor(SidecarStatus.class);
     private final Semaphore watchers = new Semaphore(MAX_WATCHERS);
     private final ExecutorService threads = Executors
             .newThreadPerTaskExecutor(Thread.ofVirtual().name("http-", 0).factory());
@@ -69,7 +73,7 @@ public final class StatusServer implements AutoCloseable {
             ReplicaSnapshots replica, @Nullable Path tls) throws IOException {
         HttpServer server;
         try {
-            server = create(new InetSocketAddress(address, port), tls);
+            server = bind(new InetSocketAddress(address, port), tls);
         } catch (BindException e) {
             throw new IOException("Cannot listen on " + address + ":" + port + ": " + e.getMessage(), e);
         }
@@ -80,7 +84,12 @@ public final class StatusServer implements AutoCloseable {
         return status;
     }
 
-    private static HttpServer create(InetSocketAddress address, @Nullable Path tls) throws IOException {
+    /**
+     * A server that has its address and is not started.
+     *
+     * @param tls as above
+     */
+    public static HttpServer bind(InetSocketAddress address, @Nullable Path tls) throws IOException {
         if (tls == null) {
             return HttpServer.create(address, MAX_WATCHERS);
         }
@@ -131,7 +140,7 @@ public final class StatusServer implements AutoCloseable {
     private void status(HttpExchange exchange) throws IOException {
         String query = exchange.getRequestURI().getQuery();
         if (query == null || !query.contains("watch=true") || exchange.getRequestMethod().equals("HEAD")) {
-            answer(exchange, 200, "application/json", json.writeValueAsString(feed.current()) + "\n");
+            answer(exchange, 200, "application/json", StatusJson.WRITER.writeValueAsString(feed.current()) + "\n");
             return;
         }
         if (!watchers.tryAcquire()) {
@@ -172,7 +181,7 @@ public final class StatusServer implements AutoCloseable {
     }
 
     private void write(OutputStream lines, SidecarStatus status) throws IOException {
-        lines.write((json.writeValueAsString(status) + "\n").getBytes(UTF_8));
+        lines.write((StatusJson.WRITER.writeValueAsString(status) + "\n").getBytes(UTF_8));
         lines.flush();
     }
 

@@ -30,7 +30,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The sidecar as a process: what its environment, its signals and its death do. */
 class AgentMainTest {
-    private static final int LARGE = 120_000_000;
+    private static final int LARGE = 48_000_000;
 
     @TempDir
     Path folder;
@@ -71,8 +71,8 @@ class AgentMainTest {
     }
 
     @Test
-    @DisplayName("A sidecar that is killed while it restores comes back and restores the same bytes")
-    void aSidecarMayBeKilledWhileItRestores() throws Exception {
+    @DisplayName("A sidecar that is killed or terminated while it restores comes back and restores the same bytes")
+    void aSidecarMayEndWhileItRestores() throws Exception {
         byte[] weights = saveALargeModel();
         int killedMidway = 0;
         for (int round = 0; round < 20 && killedMidway < 2; round++) {
@@ -89,6 +89,11 @@ class AgentMainTest {
             client.attach();
             sidecar.kill();
             assertThatThrownBy(() -> client.await(null)).isInstanceOf(IOException.class);
+        }
+        try (AgentProcess sidecar = AgentProcess.start(pod, Map.of()); EngineClient client = pod.connect()) {
+            sidecar.terminate();
+
+            assertThat(sidecar.exitCode()).isZero();
         }
         try (AgentProcess sidecar = AgentProcess.start(pod, Map.of()); EngineClient client = pod.connect()) {
             assertThat(client.welcome().mode()).isEqualTo(Mode.Attach);
@@ -130,22 +135,25 @@ class AgentMainTest {
     }
 
     @Test
-    void aSidecarIsTerminatedWhileItRestores() throws Exception {
-        saveALargeModel();
-        try (AgentProcess sidecar = AgentProcess.start(pod, Map.of()); EngineClient client = pod.connect()) {
-            sidecar.terminate();
-
-            assertThat(sidecar.exitCode()).isZero();
-        }
-    }
-
-    @Test
     @DisplayName("H20: a bad value ends the process with status 2 and one line")
     void aBadValueEndsTheProcess() throws Exception {
         try (AgentProcess sidecar = AgentProcess.start(pod, Map.of("DORMOUSE_WARMUP_ITERATIONS", "0"))) {
             assertThat(sidecar.exitCode()).isEqualTo(2);
             assertThat(sidecar.output()).isEqualTo("dormouse sidecar: DORMOUSE_WARMUP_ITERATIONS=\"0\" is not valid: "
                     + "it must be a whole number from 1 to 10000\n");
+        }
+    }
+
+    @Test
+    @DisplayName("S26: a key that is none ends the process, and the kubelet learns which one it is")
+    void aKeyThatIsNoneEndsTheProcess() throws Exception {
+        Path log = Files.createFile(folder.resolve("termination-log"));
+        Path keys = Files.createDirectory(folder.resolve("keys"));
+        Files.writeString(keys.resolve("2026-11"), "short");
+        try (AgentProcess sidecar = AgentProcess.start(pod,
+                Map.of("DORMOUSE_WRAPPING_KEYS", keys.toString(), "DORMOUSE_TERMINATION_LOG", log.toString()))) {
+            assertThat(sidecar.exitCode()).isEqualTo(2);
+            assertThat(log).content().contains("wrapping key '2026-11' has 5 bytes, not 32").doesNotContain("short");
         }
     }
 

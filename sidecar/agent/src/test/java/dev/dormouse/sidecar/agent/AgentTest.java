@@ -205,7 +205,7 @@ class AgentTest {
             assertThat(client.welcome().mode()).isEqualTo(Mode.Create);
             assertThat(client.welcome().reason()).isEqualTo("RestoreDeadlineExceeded");
             pod.loadFromSource(client);
-            client.ready(Sidecars.ready());
+            Sidecars.serve(client, Sidecars.ready());
             assertThat(awaitPhase(ReplicaPhase.Ready).rung()).isEqualTo(Rung.Cold);
         }
         assertThat(pod.store().list().snapshots()).as("slow is not damaged").extracting(s -> s.id()).contains(slow);

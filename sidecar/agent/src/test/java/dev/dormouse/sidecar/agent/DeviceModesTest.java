@@ -43,7 +43,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 class DeviceModesTest {
     private static final long BYTES = 14_000_000;
     private static final long SEED = 7;
-    private static final int ROUNDS = Integer.getInteger("soak.rounds", 2);
+    private static final int ROUNDS = Integer.getInteger("soak.rounds", 1);
 
     @TempDir
     Path folder;

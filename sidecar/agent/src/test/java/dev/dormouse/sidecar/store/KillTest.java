@@ -21,7 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** A real process on a real disk, killed in the middle. It cannot find a missing fsync ({@link CrashTest} does). */
 class KillTest {
-    private static final int KILLS = Integer.getInteger("dormouse.kills", 20);
+    private static final int KILLS = Integer.getInteger("dormouse.kills", 6);
 
     @TempDir
     Path scratch;
