@@ -53,6 +53,27 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
+{{- /* How operator and gateway know sidecars that serve https; nothing without it. */}}
+{{- define "dormouse.sidecarCaEnv" -}}
+{{- if .Values.sidecar.tls.secretName }}
+- {name: DORMOUSE_SIDECAR_CA, value: /etc/dormouse/sidecar-ca/ca.crt}
+{{- end }}
+{{- end }}
+
+{{- define "dormouse.sidecarCaMount" -}}
+{{- if .Values.sidecar.tls.secretName }}
+- {name: sidecar-ca, mountPath: /etc/dormouse/sidecar-ca, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "dormouse.sidecarCaVolume" -}}
+{{- with .Values.sidecar.tls }}
+{{- if .secretName }}
+- {name: sidecar-ca, secret: {secretName: {{ .caSecretName | default .secretName }}, items: [{key: ca.crt, path: ca.crt}]}}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- /* Rules that operator and gateway need wherever models live; granted cluster-wide, or per watched namespace. */}}
 {{- define "dormouse.operatorRules" -}}
 - apiGroups: [dormouse.dev]

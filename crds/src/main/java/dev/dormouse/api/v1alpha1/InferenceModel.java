@@ -20,6 +20,7 @@ import org.jspecify.annotations.NullUnmarked;
 @AdditionalPrinterColumn(name = "Replicas", jsonPath = ".status.replicas", type = AdditionalPrinterColumn.Type.INTEGER)
 @AdditionalPrinterColumn(name = "Rung", jsonPath = ".status.rung", type = AdditionalPrinterColumn.Type.STRING)
 @AdditionalPrinterColumn(name = "Last-Wake", jsonPath = ".status.lastWake.at", type = AdditionalPrinterColumn.Type.DATE)
+@AdditionalPrinterColumn(name = "Pattern", jsonPath = ".status.servingPattern", type = AdditionalPrinterColumn.Type.STRING, priority = 1)
 @AdditionalPrinterColumn(name = "Age", jsonPath = ".metadata.creationTimestamp", type = AdditionalPrinterColumn.Type.DATE)
 @ValidationRule(value = "self.metadata.name.size() <= 52", message = "metadata.name must have at most 52 characters: pods carry it as a label and as the start of their name")
 @NullUnmarked // the base class is not annotated

@@ -314,7 +314,8 @@ public record InferenceModelSpec(
             @Default("\"Retain\"") @JsonPropertyDescription("What happens to the model's snapshots, and to a claim that Dormouse created, when the model is deleted.") DeletionPolicy deletionPolicy,
             @Nullable @Min(1) @Max(3153600000L) @JsonPropertyDescription("Superseded snapshots that are older are deleted. Unset: any age is fine.") Long maxAgeSeconds,
             @Nullable @Min(1) @Max(10000) @JsonPropertyDescription("Snapshots of one compatibility key that stay, the newest included. Unset: any number.") Integer maxSnapshots,
-            @Nullable @Pattern("^[1-9][0-9]*(Ki|Mi|Gi|Ti)?$") @JsonPropertyDescription("Superseded snapshots are deleted, oldest first, while all on the volume need more. Unset: any size.") String maxBytes) {
+            @Nullable @Pattern("^[1-9][0-9]*(Ki|Mi|Gi|Ti)?$") @JsonPropertyDescription("Superseded snapshots are deleted, oldest first, while all on the volume need more. Unset: any size.") String maxBytes,
+            @Nullable @JsonPropertyDescription("Encryption and signatures, by the names of the Secrets that hold the keys. Unset: neither.") SnapshotTrust trust) {
         public Snapshot() {
             this(true, null, "20Gi", null, Compression.none, 3, true, DeletionPolicy.Retain);
         }
@@ -324,7 +325,7 @@ public record InferenceModelSpec(
                 @Nullable String storageClassName, Compression compression, Integer compressionLevel,
                 Boolean verifyChecksum, DeletionPolicy deletionPolicy) {
             this(enabled, persistentVolumeClaim, size, storageClassName, compression, compressionLevel, verifyChecksum,
-                    deletionPolicy, null, null, null);
+                    deletionPolicy, null, null, null, null);
         }
 
         public Snapshot {

@@ -20,6 +20,7 @@ import org.jspecify.annotations.NullUnmarked;
 @AdditionalPrinterColumn(name = "Stored", jsonPath = ".status.storedBytes", type = AdditionalPrinterColumn.Type.INTEGER)
 @AdditionalPrinterColumn(name = "Pinned", jsonPath = ".spec.pinned", type = AdditionalPrinterColumn.Type.BOOLEAN)
 @AdditionalPrinterColumn(name = "Restored", jsonPath = ".status.lastRestoredAt", type = AdditionalPrinterColumn.Type.DATE)
+@AdditionalPrinterColumn(name = "Verified", jsonPath = ".status.lastVerifiedAt", type = AdditionalPrinterColumn.Type.DATE)
 @AdditionalPrinterColumn(name = "Taken", jsonPath = ".status.createdAt", type = AdditionalPrinterColumn.Type.DATE)
 @NullUnmarked // the base class is not annotated
 public class ModelSnapshot extends CustomResource<ModelSnapshotSpec, ModelSnapshotStatus> implements Namespaced {

@@ -26,5 +26,17 @@ public class ModelSnapshotStatus {
     @JsonPropertyDescription("When every chunk was last compared with its checksum: by a restore, or by a verification.")
     public @Nullable String lastVerifiedAt;
     public @Nullable String lastRestoredAt;
+    @JsonPropertyDescription("The last verification that somebody asked for.")
+    public @Nullable Verification verification;
     public List<Condition> conditions = List.of();
+
+    /** What the annotation {@code dormouse.dev/verify-requested-at} has brought about. */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record Verification(
+            @JsonPropertyDescription("Value of the annotation dormouse.dev/verify-requested-at that this answers.") String requested,
+            @JsonPropertyDescription("When reading began.") String at,
+            @JsonPropertyDescription("Intact, Damaged (it is in quarantine now), or Failed (it could not be read to the end: nothing is known).") String result,
+            @Nullable @JsonPropertyDescription("Chunks that it has.") Integer chunks,
+            @Nullable @JsonPropertyDescription("Bytes that were read and compared.") Long rawBytes,
+            @Nullable @JsonPropertyDescription("What is wrong, the first few sentences.") List<String> problems) {}
 }

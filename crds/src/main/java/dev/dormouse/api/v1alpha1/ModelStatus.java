@@ -25,6 +25,8 @@ public class ModelStatus {
     public @Nullable String selector;
     @JsonPropertyDescription("How awake the model is: Cold, Volume, NodeCache or Resident.")
     public @Nullable String rung;
+    @JsonPropertyDescription("How the model is used, found out from its requests: BatchInference, RealtimeInference, StreamingInference, MultiModalServing, EnsembleServing, A_BServing, CanaryServing or AutoScalingServing.")
+    public @Nullable String servingPattern;
     public @Nullable InitialStartStatus initialStart;
     public @Nullable Activation activation;
     public @Nullable WarmupStatus warmup;

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.dormouse.cli.local.LocalCluster;
+import dev.dormouse.cluster.kubelet.Faults;
+import io.fabric8.kubernetes.api.model.NodeBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import java.io.IOException;
 import java.net.http.HttpResponse;
@@ -16,6 +18,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
@@ -38,12 +41,25 @@ class ChaosIT extends Story {
     private final AtomicBoolean gatewayAway = new AtomicBoolean();
 
     private enum Fault {
-        OperatorKilled, OperatorFrozen, GatewayRestarted, GatewayKilled, SidecarKilled, EngineKilled, PodDeleted
+        OperatorKilled, OperatorFrozen, GatewayRestarted, GatewayKilled, SidecarKilled, EngineKilled, PodDeleted, NodeDown, ApiCut, ApiSilent
     }
+
+    /** Between operator and gateway and their API server; nodes have a way of their own. */
+    private final CuttableProxy api = new CuttableProxy();
 
     @Override
     LocalCluster.Options options(LocalCluster.Options options) {
-        return options.withOperatorSetting("DORMOUSE_WARMUP_MAX_CONCURRENT", "1");
+        return options.withNodes(2)
+                .withOperatorSetting("DORMOUSE_WARMUP_MAX_CONCURRENT", "1")
+                .withOperatorSetting("HTTPS_PROXY", api.url())
+                .withGatewaySetting("HTTPS_PROXY", api.url());
+    }
+
+    @Override
+    @AfterAll
+    void stop() throws IOException {
+        super.stop();
+        api.close();
     }
 
     @Test
@@ -55,6 +71,7 @@ class ChaosIT extends Story {
         for (String model : MODELS) {
             apply(model, "  scaling: {idleSeconds: 2, stableWindowSeconds: 6}\n");
         }
+        assertThat(api.tunnels()).as("what is cut is on the way of operator and gateway").isGreaterThan(1);
         AtomicBoolean over = new AtomicBoolean();
         List<Thread> clients = new ArrayList<>();
         for (String model : MODELS) {
@@ -154,6 +171,15 @@ class ChaosIT extends Story {
             }
             case SidecarKilled -> killOne("dev.dormouse.sidecar.agent.AgentMain", random);
             case EngineKilled -> killOne("dev.dormouse.engine.onnx.OnnxEngineMain", random);
+            case NodeDown -> {
+                // Longer than its heartbeats may be missing, or just a hiccup.
+                String node = random.nextBoolean() ? "local" : "local-2";
+                power(node, false);
+                TimeUnit.SECONDS.sleep(1 + random.nextInt(12));
+                power(node, true);
+            }
+            case ApiCut -> interrupt(CuttableProxy.State.Cut, random);
+            case ApiSilent -> interrupt(CuttableProxy.State.Silent, random);
             case PodDeleted -> {
                 List<Pod> pods = MODELS.stream().flatMap(model -> pods(model).stream()).toList();
                 if (!pods.isEmpty()) {
@@ -162,6 +188,21 @@ class ChaosIT extends Story {
                 }
             }
         }
+    }
+
+    private void power(String node, boolean on) {
+        cluster().client().nodes().withName(node).edit(current -> {
+            var metadata = new NodeBuilder(current).editMetadata();
+            return (on
+                    ? metadata.removeFromAnnotations(Faults.NODE_DOWN)
+                    : metadata.addToAnnotations(Faults.NODE_DOWN, "true")).endMetadata().build();
+        });
+    }
+
+    private void interrupt(CuttableProxy.State state, Random random) throws InterruptedException {
+        api.become(state);
+        TimeUnit.MILLISECONDS.sleep(500 + random.nextInt(4_500));
+        api.become(CuttableProxy.State.Flowing);
     }
 
     private static void signal(String name, long pid) throws IOException, InterruptedException {

@@ -4,6 +4,7 @@ import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.domain.warmup.WarmupLimits;
 import dev.dormouse.operator.demand.GatewayAddresses;
 import dev.dormouse.operator.demand.GatewayScraper;
+import dev.dormouse.operator.desired.SidecarSettings;
 import dev.dormouse.operator.gpupool.GpuPoolReconciler;
 import dev.dormouse.operator.inferencemodel.InferenceModelReconciler;
 import dev.dormouse.operator.inferencemodel.ModelEventSources;
@@ -17,21 +18,23 @@ import dev.dormouse.operator.observe.EventRecorder;
 import dev.dormouse.operator.observe.Liveness;
 import dev.dormouse.operator.observe.OperatorMetrics;
 import dev.dormouse.operator.observe.ProbeServer;
+import dev.dormouse.operator.sidecar.SidecarAddress;
 import dev.dormouse.operator.sidecar.SidecarFollower;
 import dev.dormouse.operator.status.StatusWriter;
 import dev.dormouse.operator.warmup.WarmupQueue;
-import dev.dormouse.sidecar.api.PodConventions;
+import dev.dormouse.sidecar.api.SidecarTls;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.javaoperatorsdk.operator.Operator;
 import io.javaoperatorsdk.operator.api.reconciler.Reconciler;
-import io.javaoperatorsdk.operator.processing.event.source.filter.OnUpdateFilter;
 import io.javaoperatorsdk.operator.processing.event.rate.LinearRateLimiter;
+import io.javaoperatorsdk.operator.processing.event.source.filter.OnUpdateFilter;
 import io.javaoperatorsdk.operator.processing.retry.GenericRetry;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -42,6 +45,8 @@ public final class DormouseOperator implements AutoCloseable {
     private static final Duration RESYNC = Duration.ofMinutes(5);
     /** The client tries a broken watch again within half a minute. */
     private static final Duration DEAD_WATCH = Duration.ofMinutes(2);
+    /** Each mostly waits for two answers of the API server; the SDK's own 50 cost a stack each, for as long as the process lives. */
+    private static final int RECONCILERS = 16;
     private static final Duration RECONCILES_END_WITHIN = Duration.ofSeconds(10);
 
     private static final GenericRetry RETRY = new GenericRetry().setInitialInterval(100)
@@ -62,12 +67,14 @@ public final class DormouseOperator implements AutoCloseable {
 
     /**
      * @param leadershipLost called when another process may lead: this one must not write any more
-     * @throws IOException if the HTTP server cannot listen
+     * @throws IOException if the HTTP server cannot listen, or the sidecars' authority is none
      */
     public DormouseOperator(KubernetesClient client, OperatorConfig config, Clock clock, Runnable leadershipLost)
             throws IOException {
         this.config = config;
-        this.sidecars = new SidecarFollower(PodConventions.SIDECAR_PORT, signals);
+        SidecarAddress address = SidecarAddress.of(trust(config));
+        SidecarSettings sidecar = new SidecarSettings(config.sidecarImage(), config.sidecarTlsSecret());
+        this.sidecars = new SidecarFollower(address, signals);
         this.gateways = new GatewayScraper(config.gatewayUrl().map(GatewayAddresses::of), config.scrapeInterval(),
                 config.drainTimeout(), clock, signals);
         this.leadership = new Leadership(client, config, leadershipLost);
@@ -76,11 +83,10 @@ public final class DormouseOperator implements AutoCloseable {
         metrics.watchInformers(this::watchesRun);
         metrics.watchLeader(leadership::leads);
         ModelSnapshotReconciler snapshots = new ModelSnapshotReconciler(client, new StoreSettings(
-                config.namespace() + "/dormouse-operator", config.sidecarImage(), config.storeDeadline()),
-                PodConventions.SIDECAR_PORT, clock, signals);
+                config.namespace() + "/dormouse-operator", sidecar, config.storeDeadline()), address, clock, signals);
         this.volumes = snapshots.volumes();
         metrics.watchSnapshots(volumes::states);
-        Services services = new Services(client, new ReconcileSettings(config.sidecarImage(), config.cleanupDeadline()),
+        Services services = new Services(client, new ReconcileSettings(sidecar, config.cleanupDeadline()),
                 clock, new StatusWriter(client), sidecars, gateways, warmups, new EventRecorder(client, clock),
                 metrics, volumes);
         this.operator = operator(client);
@@ -90,6 +96,12 @@ public final class DormouseOperator implements AutoCloseable {
         this.probes = new ProbeServer(new InetSocketAddress(config.bind(), config.httpPort()),
                 new Liveness(this::watchesRun, DEAD_WATCH, clock), this::ready,
                 metrics::scrape);
+    }
+
+    private static Optional<SidecarTls> trust(OperatorConfig config) throws IOException {
+        return config.sidecarAuthority().isPresent()
+                ? Optional.of(new SidecarTls(config.sidecarAuthority().get()))
+                : Optional.empty();
     }
 
     /** Returns once the caches are filled; reconciles begin at once, or when this process leads. */
@@ -136,6 +148,7 @@ public final class DormouseOperator implements AutoCloseable {
             overrider.withKubernetesClient(client)
                     .withCloseClientOnStop(false)
                     .withReconciliationTerminationTimeout(RECONCILES_END_WITHIN)
+                    .withConcurrentReconciliationThreads(RECONCILERS)
                     .withUseSSAToPatchPrimaryResource(true);
             leadership.configuration().ifPresent(overrider::withLeaderElectionConfiguration);
         });

@@ -1,5 +1,6 @@
 package dev.dormouse.operator;
 
+import dev.dormouse.operator.log.LogKeys;
 import io.fabric8.kubernetes.api.model.coordination.v1.Lease;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
@@ -63,13 +64,13 @@ final class Leadership {
                 client.resource(lease).update();
             }
         } catch (KubernetesClientException e) {
-            LOG.info("the lease could not be given back: {}", e.getMessage());
+            LOG.atInfo().addKeyValue(LogKeys.REASON, e.getMessage()).log("the lease could not be given back");
         }
     }
 
     private void startedLeading() {
         leading = true;
-        LOG.info("leading as {}", identity);
+        LOG.atInfo().addKeyValue(LogKeys.LEADER, identity).log("leading");
     }
 
     private void stoppedLeading() {

@@ -1,9 +1,12 @@
 package dev.dormouse.operator;
 
+import dev.dormouse.operator.log.LogConfig;
 import java.net.URI;
 import java.net.URISyntaxException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -33,17 +36,28 @@ import org.jspecify.annotations.Nullable;
  * longer holds up draining</td></tr>
  * <tr><td>DORMOUSE_CLEANUP_SECONDS</td><td>60</td><td>a deleted model's pods have so long to drain</td></tr>
  * <tr><td>DORMOUSE_SCRAPE_MILLIS</td><td>1000</td><td>pause between readings of the gateways' load</td></tr>
+ * <tr><td>DORMOUSE_LOG_FORMAT</td><td>text</td><td>{@code json}: one object per line</td></tr>
+ * <tr><td>DORMOUSE_LOG_LEVEL</td><td>info</td><td>error, warn, info or debug</td></tr>
  * <tr><td>DORMOUSE_STORE_DEADLINE_SECONDS</td><td>600</td><td>a store pod that works longer on a snapshot volume is
  * ended, and the lease of its volume void</td></tr>
+ * <tr><td>DORMOUSE_SIDECAR_TLS_SECRET</td><td>(none)</td><td>Secret of every model's namespace with {@code tls.crt} and
+ * {@code tls.key}, for the DNS name {@code dormouse-sidecar}: sidecars serve https</td></tr>
+ * <tr><td>DORMOUSE_SIDECAR_CA</td><td>(none)</td><td>PEM file of the authority that has signed it; needed with the
+ * Secret, and only then</td></tr>
  * </table>
  */
 public record OperatorConfig(String namespace, Set<String> watchNamespaces, String sidecarImage,
         Optional<URI> gatewayUrl, int warmupMaxConcurrent, boolean leaderElection, Duration leaseDuration,
         Duration leaseRenewDeadline, Duration leaseRetryPeriod, String bind, int httpPort, Duration drainTimeout,
-        Duration cleanupDeadline, Duration scrapeInterval, Duration storeDeadline) {
+        Duration cleanupDeadline, Duration scrapeInterval, Duration storeDeadline,
+        Optional<String> sidecarTlsSecret, Optional<Path> sidecarAuthority) {
 
     public OperatorConfig {
         watchNamespaces = Set.copyOf(watchNamespaces);
+        if (sidecarTlsSecret.isPresent() != sidecarAuthority.isPresent()) {
+            throw new IllegalArgumentException(
+                    "DORMOUSE_SIDECAR_TLS_SECRET and DORMOUSE_SIDECAR_CA go together: the one is what sidecars show, the other how it is checked");
+        }
         if (leaseRenewDeadline.compareTo(leaseDuration) >= 0) {
             throw new IllegalArgumentException(
                     "DORMOUSE_LEASE_RENEW_SECONDS (%d) must be less than DORMOUSE_LEASE_SECONDS (%d): a leader must step down before it is replaced"
@@ -59,6 +73,8 @@ public record OperatorConfig(String namespace, Set<String> watchNamespaces, Stri
     /** @throws IllegalArgumentException naming the variable, its value and what is expected */
     public static OperatorConfig fromEnvironment(Map<String, String> environment) {
         Reader env = new Reader(environment);
+        env.oneOf(LogConfig.FORMAT, "text", "json");
+        env.oneOf(LogConfig.LEVEL, "error", "warn", "info", "debug");
         return new OperatorConfig(env.text("DORMOUSE_NAMESPACE", "dormouse-system"),
                 env.names("DORMOUSE_WATCH_NAMESPACES"), env.text("DORMOUSE_SIDECAR_IMAGE", "dormouse/sidecar:0.1.0"),
                 env.httpUrl("DORMOUSE_GATEWAY_URL"), env.number("DORMOUSE_WARMUP_MAX_CONCURRENT", 4, 1, 10_000),
@@ -70,7 +86,8 @@ public record OperatorConfig(String namespace, Set<String> watchNamespaces, Stri
                 Duration.ofSeconds(env.number("DORMOUSE_DRAIN_TIMEOUT_SECONDS", 30, 1, 86_400)),
                 Duration.ofSeconds(env.number("DORMOUSE_CLEANUP_SECONDS", 60, 1, 86_400)),
                 Duration.ofMillis(env.number("DORMOUSE_SCRAPE_MILLIS", 1000, 50, 60_000)),
-                Duration.ofSeconds(env.number("DORMOUSE_STORE_DEADLINE_SECONDS", 600, 30, 86_400)));
+                Duration.ofSeconds(env.number("DORMOUSE_STORE_DEADLINE_SECONDS", 600, 30, 86_400)),
+                env.value("DORMOUSE_SIDECAR_TLS_SECRET"), env.value("DORMOUSE_SIDECAR_CA").map(Path::of));
     }
 
     private record Reader(Map<String, String> environment) {
@@ -81,6 +98,13 @@ public record OperatorConfig(String namespace, Set<String> watchNamespaces, Stri
 
         String text(String key, String otherwise) {
             return value(key).orElse(otherwise);
+        }
+
+        /** What the log has read already: here a bad value is refused. */
+        void oneOf(String key, String... allowed) {
+            if (value(key).filter(text -> !List.of(allowed).contains(text)).isPresent()) {
+                throw wrong(key, "one of " + String.join(", ", allowed), null);
+            }
         }
 
         Set<String> names(String key) {

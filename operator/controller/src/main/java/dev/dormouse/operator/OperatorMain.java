@@ -1,5 +1,6 @@
 package dev.dormouse.operator;
 
+import dev.dormouse.operator.json.ApiJson;
 import io.fabric8.kubernetes.client.Config;
 import io.fabric8.kubernetes.client.ConfigBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
@@ -30,7 +31,9 @@ public final class OperatorMain {
         Security.setProperty("networkaddress.cache.ttl", "5");
         // Watches over plain HTTP: a web socket carries nothing more and needs an upgrade that not every proxy passes.
         Config access = new ConfigBuilder(Config.autoConfigure(null)).withOnlyHttpWatches(true).build();
-        KubernetesClient client = new KubernetesClientBuilder().withConfig(access).build();
+        KubernetesClient client = new KubernetesClientBuilder().withConfig(access)
+                .withKubernetesSerialization(ApiJson.SHARED)
+                .build();
         // At once, without shutdown hooks: nothing may be written after leadership is lost.
         DormouseOperator operator = new DormouseOperator(client, config, Clock.systemUTC(),
                 () -> Runtime.getRuntime().halt(1));

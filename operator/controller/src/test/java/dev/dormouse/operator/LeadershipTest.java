@@ -1,12 +1,20 @@
 package dev.dormouse.operator;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.dormouse.api.v1alpha1.ModelStatus;
+import dev.dormouse.domain.scaling.Activation;
+import dev.dormouse.operator.status.StatusWriter;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 
 class LeadershipTest {
@@ -31,6 +39,37 @@ class LeadershipTest {
 
             await().atMost(Duration.ofSeconds(30)).until(() -> cluster.ready("b").equals("True/ScaledToZero"));
             await().until(() -> !lost.get());
+        }
+    }
+
+    @Test
+    @DisplayName("Design §2: a demand that comes while nobody leads, and a wake that the old leader recorded and did not carry out, are not lost")
+    void noWakeIsLostAtAFailOver() throws Exception {
+        AtomicBoolean lost = new AtomicBoolean();
+        try (TestCluster cluster = new TestCluster();
+                KubernetesClient one = cluster.newClient();
+                KubernetesClient two = cluster.newClient();
+                DormouseOperator standby = operator(two, lost)) {
+            DormouseOperator leader = operator(one, lost);
+            leader.start();
+            for (String model : List.of("demanded", "begun")) {
+                cluster.create(model, "  scaling: {initialStart: Never}\n");
+                await().until(() -> cluster.ready(model).equals("True/ScaledToZero"));
+            }
+            standby.start();
+
+            leader.close();
+            Instant now = Instant.now().truncatedTo(ChronoUnit.MICROS);
+            cluster.demand("demanded", now);
+            // As a leader leaves it that dies between its status and its pod.
+            ModelStatus begun = cluster.status("begun");
+            begun.activation = new ModelStatus.Activation("1", Activation.Reason.Demand.name(), now.toString(), null);
+            new StatusWriter(cluster.client()).write(cluster.model("begun"), begun);
+
+            assertThat(cluster.awaitPod("demanded").getMetadata().getName()).startsWith("demanded-");
+            assertThat(cluster.awaitPod("begun").getMetadata().getName()).startsWith("begun-");
+            assertThat(cluster.status("begun").activation).as("the same wake goes on")
+                    .isEqualTo(begun.activation);
         }
     }
 

@@ -243,13 +243,21 @@ public final class TestCluster implements AutoCloseable {
 
     /** What a gateway does when a request comes for a sleeping model. */
     public void demand(String name, Instant at) {
+        demand(name, "{\"requestedAt\":\"" + at + "\"}");
+    }
+
+    public void demand(String name, Instant at, String traceparent) {
+        demand(name, "{\"requestedAt\":\"" + at + "\",\"traceparent\":\"" + traceparent + "\"}");
+    }
+
+    private void demand(String name, String demand) {
         client.resources(InferenceModel.class)
                 .inNamespace(NAMESPACE)
                 .withName(name)
                 .subresource("status")
                 .patch(new PatchContext.Builder().withPatchType(PatchType.JSON_MERGE)
                         .withFieldManager("dormouse-gateway")
-                        .build(), "{\"status\":{\"demand\":{\"requestedAt\":\"" + at + "\"}}}");
+                        .build(), "{\"status\":{\"demand\":" + demand + "}}");
     }
 
     /** What the kubelet does when the containers of a pod run. @return the pod's sidecar */

@@ -1,5 +1,6 @@
 package dev.dormouse.gateway;
 
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Map;
@@ -56,6 +57,8 @@ import org.jspecify.annotations.Nullable;
  * http://collector:4318</td></tr>
  * <tr><td>DORMOUSE_TRACE_PERCENT</td><td>100</td><td>of the requests that bring no traceparent, so many are traced; the
  * others as their clients say</td></tr>
+ * <tr><td>DORMOUSE_SIDECAR_CA</td><td>(none)</td><td>PEM file of the authority behind the certificates of sidecars: they are
+ * spoken to by https; without it, by plain http</td></tr>
  * </table>
  */
 public record GatewayConfig(String bind, int port, int internalPort, Set<String> watchNamespaces, String name,
@@ -64,7 +67,7 @@ public record GatewayConfig(String bind, int port, int internalPort, Set<String>
         Optional<Service> service, Duration drainDelay, boolean accessLog, Optional<Integer> adminPort,
         String adminBind, Optional<String> apiKeysNamespace, int resultCacheBytes, int maxPeekedBytes,
         int historyEntries,
-        Optional<String> otlpEndpoint, int tracePercent) {
+        Optional<String> otlpEndpoint, int tracePercent, Optional<Path> sidecarAuthority) {
 
     public GatewayConfig {
         watchNamespaces = Set.copyOf(watchNamespaces);
@@ -95,7 +98,7 @@ public record GatewayConfig(String bind, int port, int internalPort, Set<String>
                 env.number("DORMOUSE_RESULT_CACHE_BYTES", 64 << 20, 0, Integer.MAX_VALUE),
                 env.number("DORMOUSE_MAX_PEEKED_BYTES", 128 << 20, 1024, Integer.MAX_VALUE),
                 env.number("DORMOUSE_HISTORY_ENTRIES", 1000, 2, 100_000), env.httpUrl("OTEL_EXPORTER_OTLP_ENDPOINT"),
-                env.number("DORMOUSE_TRACE_PERCENT", 100, 0, 100));
+                env.number("DORMOUSE_TRACE_PERCENT", 100, 0, 100), env.value("DORMOUSE_SIDECAR_CA").map(Path::of));
     }
 
     /** A Kubernetes service. */

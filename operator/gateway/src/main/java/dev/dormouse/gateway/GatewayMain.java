@@ -11,10 +11,12 @@ import dev.dormouse.gateway.kube.KubernetesDemandWriter;
 import dev.dormouse.gateway.trace.OtlpTracing;
 import dev.dormouse.gateway.trace.Tracing;
 import dev.dormouse.sidecar.api.PodConventions;
+import dev.dormouse.sidecar.api.SidecarTls;
 import io.fabric8.kubernetes.client.Config;
 import io.fabric8.kubernetes.client.ConfigBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
+import java.io.IOException;
 import java.time.Clock;
 import java.util.Optional;
 import org.slf4j.Logger;
@@ -38,6 +40,16 @@ public final class GatewayMain {
             System.exit(2);
             return;
         }
+        Optional<SidecarTls> tls;
+        try {
+            tls = config.sidecarAuthority().isPresent()
+                    ? Optional.of(new SidecarTls(config.sidecarAuthority().get()))
+                    : Optional.empty();
+        } catch (IOException e) {
+            System.err.println("dormouse gateway: DORMOUSE_SIDECAR_CA: " + e.getMessage());
+            System.exit(2);
+            return;
+        }
         // Watches over plain HTTP: a web socket carries nothing more and needs an upgrade that not every proxy passes.
         Config access = new ConfigBuilder(Config.autoConfigure(null)).withOnlyHttpWatches(true).build();
         KubernetesClient client = new KubernetesClientBuilder().withConfig(access).build();
@@ -47,7 +59,7 @@ public final class GatewayMain {
                 .orElse(Tracing.OFF);
         GatewayServer server;
         try {
-            server = GatewayServer.start(settings(config), demands, demands, tracing, Clock.systemUTC());
+            server = GatewayServer.start(settings(config, tls), demands, demands, tracing, Clock.systemUTC());
         } catch (IllegalStateException e) {
             System.err.println("dormouse gateway: " + e.getMessage());
             System.exit(1);
@@ -76,7 +88,7 @@ public final class GatewayMain {
         keys.ifPresent(ApiKeyWatcher::start);
     }
 
-    private static ServerSettings settings(GatewayConfig config) {
+    private static ServerSettings settings(GatewayConfig config, Optional<SidecarTls> tls) {
         return new ServerSettings(config.bind(), config.port(), config.internalPort(), config.name(),
                 HoldLimits.ofRequests(config.maxQueuedPerModel(), config.maxQueued()).withBytes(config.maxHeldBytes()),
                 config.gateways(),
@@ -85,6 +97,7 @@ public final class GatewayMain {
                 new Timeouts(config.requestTimeout(), config.upstreamIdle(), config.totalTimeout()), config.h2c(),
                 config.accessLog(),
                 config.adminPort().map(port -> new ServerSettings.Admin(config.adminBind(), port)),
-                config.apiKeysNamespace().isPresent(), config.resultCacheBytes(), config.historyEntries());
+                config.apiKeysNamespace().isPresent(), config.resultCacheBytes(), config.historyEntries(),
+                tls);
     }
 }

@@ -3,6 +3,7 @@ package dev.dormouse.gateway;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
@@ -19,7 +20,7 @@ class GatewayConfigTest {
                 Set.of(), "gateway", 1, Duration.ofSeconds(25), 1_048_576, 1000, 5000, 128 << 20, 32 << 20,
                 Duration.ofSeconds(60), Duration.ofSeconds(600), Duration.ZERO, true, Optional.empty(), Duration.ZERO,
                 false, Optional.empty(), "127.0.0.1", Optional.empty(), 64 << 20, 128 << 20, 1000, Optional.empty(),
-                100));
+                100, Optional.empty()));
     }
 
     @Test
@@ -39,12 +40,13 @@ class GatewayConfigTest {
                 Map.entry("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318"),
                 Map.entry("DORMOUSE_TRACE_PERCENT", "7"),
                 Map.entry("DORMOUSE_API_KEYS_NAMESPACE", "keys"),
+                Map.entry("DORMOUSE_SIDECAR_CA", "/ca/ca.crt"),
                 Map.entry("DORMOUSE_GATEWAY_SERVICE", "ns/gw"))))
                 .isEqualTo(new GatewayConfig("127.0.0.1", 1, 2, Set.of("a", "b"), "g", 3, Duration.ofSeconds(4), 2048,
                         5, 6, 2000, 3000, Duration.ofSeconds(7), Duration.ofSeconds(8), Duration.ofSeconds(9), false,
                         Optional.of(new GatewayConfig.Service("ns", "gw")), Duration.ofSeconds(5), true, Optional.of(5),
                         "::1", Optional.of("keys"), 6, 4000, 5000,
-                        Optional.of("http://c:4318"), 7));
+                        Optional.of("http://c:4318"), 7, Optional.of(Path.of("/ca/ca.crt"))));
     }
 
     @Test

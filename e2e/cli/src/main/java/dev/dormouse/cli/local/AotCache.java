@@ -9,8 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * One process' ahead-of-time cache (JEP 483, 514): its classes as a training run left them, loaded and linked, and the
- * profiles of its methods. A process that is trained writes it when it ends. The JVM ignores a cache of other jars or
+ * One process' ahead-of-time cache (JEP 483): its classes as a training run left them, loaded and linked. A process that is trained writes it when it ends. The JVM ignores a cache of other jars or
  * flags.
  *
  * @param file beside the folder {@code app} with the process' jars
@@ -37,8 +36,10 @@ record AotCache(Path file) {
         return List.of("-XX:AOTCache=" + file, QUIET);
     }
 
+    /** Without the methods' profiles: with them C2 compiles during the start what had become hot long after it. */
     List<String> train() {
-        return List.of("-XX:AOTCacheOutput=" + draft(), QUIET);
+        return List.of("-XX:AOTCacheOutput=" + draft(), "-XX:+UnlockDiagnosticVMOptions", "-XX:-AOTRecordTraining",
+                QUIET);
     }
 
     /**

@@ -8,19 +8,21 @@ import java.util.List;
 
 /** The processes of Dormouse as the checkout builds them: each a folder of jars with a main class. */
 public enum App {
-    Operator("operator/controller", "dev.dormouse.operator.OperatorMain", 256), //
-    Gateway("operator/gateway", "dev.dormouse.gateway.GatewayMain", 256), //
-    Sidecar("sidecar/agent", "dev.dormouse.sidecar.agent.AgentMain", 96), //
-    OnnxEngine("sidecar/engines/onnx", "dev.dormouse.engine.onnx.OnnxEngineMain", 256);
+    Operator("operator/controller", "dev.dormouse.operator.OperatorMain", 256, Flags.OPERATOR), //
+    Gateway("operator/gateway", "dev.dormouse.gateway.GatewayMain", 256, Flags.COMPILE_LATE), //
+    Sidecar("sidecar/agent", "dev.dormouse.sidecar.agent.AgentMain", 96, Flags.COMPILE_LATE), //
+    OnnxEngine("sidecar/engines/onnx", "dev.dormouse.engine.onnx.OnnxEngineMain", 256, Flags.COMPILE_QUICKLY);
 
     private final String module;
     private final String mainClass;
     private final int heapMegabytes;
+    private final List<String> flags;
 
-    App(String module, String mainClass, int heapMegabytes) {
+    App(String module, String mainClass, int heapMegabytes, List<String> flags) {
         this.module = module;
         this.mainClass = mainClass;
         this.heapMegabytes = heapMegabytes;
+        this.flags = flags;
     }
 
     /**
@@ -49,8 +51,10 @@ public enum App {
 
     /** Those that a cache depends on. */
     private List<String> jvmFlags() {
-        return List.of("-XX:+UseSerialGC", "-Xmx" + heapMegabytes + "m", "-XX:+ExitOnOutOfMemoryError",
-                "--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow");
+        List<String> all = new ArrayList<>(flags);
+        all.addAll(List.of("-XX:+UseSerialGC", "-Xmx" + heapMegabytes + "m", "-XX:+ExitOnOutOfMemoryError",
+                "--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow"));
+        return all;
     }
 
     private List<String> classData(Path home, boolean training) throws IOException {
@@ -81,5 +85,24 @@ public enum App {
 
     private Path folder(Path home) {
         return home.resolve(module).resolve("target/app");
+    }
+
+    private static final class Flags {
+        /**
+         * C2 takes its time from the start that it is meant to speed up: it compiles what is ten times as hot as usual, the
+         * loops over a snapshot's bytes or a busy gateway.
+         */
+        private static final List<String> COMPILE_LATE = List.of("-XX:Tier4InvocationThreshold=50000",
+                "-XX:Tier4MinInvocationThreshold=50000", "-XX:Tier4CompileThreshold=100000",
+                "-XX:Tier4BackEdgeThreshold=1000000");
+        /** What computes is native code. */
+        private static final List<String> COMPILE_QUICKLY = List.of("-XX:TieredStopAtLevel=1");
+        /**
+         * It waits for the API server most of the time. What a reconcile allocates dies with it: more room for it is only
+         * more resident memory.
+         */
+        private static final List<String> OPERATOR = List.of("-XX:TieredStopAtLevel=1", "-XX:MaxNewSize=32m");
+
+        private Flags() {}
     }
 }

@@ -19,6 +19,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import javax.net.ssl.HttpsURLConnection;
 
 /**
  * Carries out one probe of one running container again and again, on a thread of its own, until interrupted. It only
@@ -64,10 +65,6 @@ final class Probing {
             throws NotRunnable {
         if (probe.getHttpGet() != null) {
             HTTPGetAction get = probe.getHttpGet();
-            if ("HTTPS".equals(get.getScheme())) {
-                throw NotRunnable.config("container %s: https probes are not supported by a process node",
-                        container.getName());
-            }
             int port = port(container, get.getPort());
             return new Probing(probe,
                     timeout -> http(get, Objects.requireNonNullElse(get.getHost(), podIp), port, timeout));
@@ -149,13 +146,17 @@ final class Probing {
     private static Optional<String> http(HTTPGetAction get, String host, int port, Duration timeout)
             throws IOException {
         String path = get.getPath() == null || get.getPath().isEmpty() ? "/" : get.getPath();
+        String scheme = "HTTPS".equals(get.getScheme()) ? "https" : "http";
         HttpURLConnection connection;
         try {
-            URI uri = new URI("http", null, host, port, null, null, null)
+            URI uri = new URI(scheme, null, host, port, null, null, null)
                     .resolve(path.startsWith("/") ? path : "/" + path);
             connection = (HttpURLConnection) uri.toURL().openConnection();
         } catch (URISyntaxException | IllegalArgumentException e) {
-            return Optional.of("not a URL: http://" + host + ":" + port + path + ": " + e.getMessage());
+            return Optional.of("not a URL: " + scheme + "://" + host + ":" + port + path + ": " + e.getMessage());
+        }
+        if (connection instanceof HttpsURLConnection https) {
+            Unverified.probe(https);
         }
         connection.setConnectTimeout(Math.toIntExact(timeout.toMillis()));
         connection.setReadTimeout(Math.toIntExact(timeout.toMillis()));

@@ -676,19 +676,10 @@ class ProcessNodeTest {
                 .endNfs()
                 .endVolume()
                 .endSpec());
-        create(pod("https", shell("main", "true").withNewReadinessProbe()
-                .withNewHttpGet()
-                .withScheme("HTTPS")
-                .withPort(new IntOrString(1))
-                .endHttpGet()
-                .endReadinessProbe()
-                .build()));
 
         Pod nfs = awaitPod("nfs", p -> waiting(p, "main").equals("CreateContainerConfigError"));
-        Pod https = awaitPod("https", p -> waiting(p, "main").equals("CreateContainerConfigError"));
 
         assertThat(status(nfs, "main").orElseThrow().getState().getWaiting().getMessage()).contains("volume v");
-        assertThat(status(https, "main").orElseThrow().getState().getWaiting().getMessage()).contains("https probes");
     }
 
     @Test

@@ -7,6 +7,8 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.domain.scaling.Load;
 import dev.dormouse.sidecar.api.DemandReport;
+import dev.dormouse.operator.log.LogKeys;
+import dev.dormouse.sidecar.api.DemandReport.ModelDemand;
 import java.net.InetSocketAddress;
 import java.net.URI;
 import java.net.UnknownHostException;
@@ -16,6 +18,7 @@ import java.net.http.HttpResponse;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -27,6 +30,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -106,6 +110,17 @@ public final class GatewayScraper implements AutoCloseable {
         return LoadView.of(model, gateways.values(), fresh, goneAfter, now);
     }
 
+    /** How the model is used, as the gateway sees it that is given most of its requests; absent while none can say. */
+    public Optional<String> pattern(ModelKey model) {
+        return gateways.values()
+                .stream()
+                .flatMap(gateway -> Stream.ofNullable(gateway.report()))
+                .flatMap(report -> report.models().stream())
+                .filter(demand -> demand.model().equals(model.toString()) && demand.pattern() != null)
+                .max(Comparator.comparingDouble(ModelDemand::ratePerSecond))
+                .map(ModelDemand::pattern);
+    }
+
     @Override
     public void close() {
         if (ticking != null) {
@@ -141,7 +156,7 @@ public final class GatewayScraper implements AutoCloseable {
         } catch (UnknownHostException e) {
             if (unresolvedSince == null) {
                 unresolvedSince = clock.instant();
-                LOG.warn("the gateways' name cannot be resolved: {}", e.getMessage());
+                LOG.atWarn().addKeyValue(LogKeys.REASON, e.getMessage()).log("the gateways' name cannot be resolved");
             }
             return Set.copyOf(gateways.keySet());
         }

@@ -3,6 +3,7 @@ package dev.dormouse.operator.desired;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.dormouse.operator.json.ApiJson;
 import dev.dormouse.api.v1alpha1.GpuPoolSpec;
 import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.sidecar.api.PodConventions;
@@ -25,7 +26,7 @@ import java.util.TreeMap;
 public record PoolPlacement(String name, GpuPoolSpec pool, Optional<String> hostname) {
     private static final String HOSTNAME = "kubernetes.io/hostname";
     private static final String CLAIM = "gpus";
-    private static final KubernetesSerialization JSON = new KubernetesSerialization();
+    private static final KubernetesSerialization JSON = ApiJson.SHARED;
 
     /** GPUs that a replica asks for: the engine's limit of the pool's resource. */
     public static int gpus(InferenceModel model, GpuPoolSpec pool) {

@@ -2,8 +2,11 @@ package dev.dormouse.operator.desired;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.dormouse.operator.json.ApiJson;
 import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.api.v1alpha1.InferenceModelSpec;
+import dev.dormouse.domain.warmup.Ladder.Climb;
+import dev.dormouse.domain.warmup.Ladder.Rung;
 import dev.dormouse.operator.resolve.ModelSource;
 import dev.dormouse.operator.resolve.ResolvedModel;
 import dev.dormouse.operator.resolve.ResolvedModel.Resolved;
@@ -48,31 +51,36 @@ public final class ReplicaPod {
     private static final String MODEL_VOLUME = "dormouse-model";
     private static final String SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict";
     private static final long GRACE_SECONDS = 60;
-    private static final KubernetesSerialization JSON = new KubernetesSerialization();
+    private static final KubernetesSerialization JSON = ApiJson.SHARED;
 
     private final InferenceModel model;
     private final InferenceModelSpec spec;
     private final Resolved resolved;
-    private final String sidecarImage;
+    private final SidecarSettings sidecar;
+    private final VolumeTrust trust;
     private final Optional<PoolPlacement> placement;
+    private final Climb climb;
 
-    private ReplicaPod(InferenceModel model, Resolved resolved, String sidecarImage,
-            Optional<PoolPlacement> placement) {
+    private ReplicaPod(InferenceModel model, Resolved resolved, SidecarSettings sidecar,
+            Optional<PoolPlacement> placement, Climb climb) {
         this.placement = placement;
+        this.climb = climb;
         this.model = model;
         this.spec = model.getSpec();
         this.resolved = resolved;
-        this.sidecarImage = sidecarImage;
+        this.sidecar = sidecar;
+        this.trust = VolumeTrust.of(model);
     }
 
     /**
      * @param name the pod's name, see {@code ReplicaNames}
      * @param activation id of the wake it is created for
      * @param placement absent when the model names no pool
+     * @param climb where it may come up from, and for how long
      */
-    public static Pod of(InferenceModel model, Resolved resolved, String sidecarImage, String name, String activation,
-            Optional<PoolPlacement> placement) {
-        ReplicaPod pod = new ReplicaPod(model, resolved, sidecarImage, placement);
+    public static Pod of(InferenceModel model, Resolved resolved, SidecarSettings sidecar, String name,
+            String activation, Optional<PoolPlacement> placement, Climb climb) {
+        ReplicaPod pod = new ReplicaPod(model, resolved, sidecar, placement, climb);
         return pod.build(name, activation, template(model, resolved));
     }
 
@@ -96,6 +104,9 @@ public final class ReplicaPod {
         }
         if (warmup.customInit() != null || warmup.request() != null || warmup.canary() != null) {
             parts.add(Arrays.asList(warmup.customInit(), warmup.request(), warmup.canary()));
+        }
+        if (snapshot.trust() != null) {
+            parts.add(snapshot.trust());
         }
         return Hashes.sha256(JSON.asJson(parts)).substring(0, 16);
     }
@@ -187,7 +198,7 @@ public final class ReplicaPod {
 
     private Container sidecar(String activation) {
         ContainerBuilder container = new ContainerBuilder().withName(PodConventions.SIDECAR_CONTAINER)
-                .withImage(sidecarImage)
+                .withImage(sidecar.image())
                 .withRestartPolicy("Always")
                 .withEnv(sidecarEnv(activation))
                 .addNewPort()
@@ -210,6 +221,7 @@ public final class ReplicaPod {
         if (resolved.snapshotClaim().isPresent()) {
             container.addNewVolumeMount().withName(SNAPSHOT_VOLUME).withMountPath(SNAPSHOT_MOUNT).endVolumeMount();
         }
+        container.addAllToVolumeMounts(trust.mounts()).addAllToVolumeMounts(sidecar.mounts());
         return container.build();
     }
 
@@ -251,6 +263,8 @@ public final class ReplicaPod {
                     .withNewPersistentVolumeClaim(claim.claim(), true)
                     .build());
         }
+        volumes.addAll(trust.volumes(false));
+        volumes.addAll(sidecar.volumes());
         return volumes;
     }
 
@@ -267,7 +281,14 @@ public final class ReplicaPod {
             env.add(value(SidecarEnvironment.COMPRESSION, snapshot.compression().name()));
             env.add(value(SidecarEnvironment.COMPRESSION_LEVEL, snapshot.compressionLevel()));
             env.add(value(SidecarEnvironment.VERIFY, snapshot.verifyChecksum()));
+            env.addAll(trust.env());
+            if (climb.rungs().contains(Rung.Volume)) {
+                env.add(value(SidecarEnvironment.RESTORE_DEADLINE_SECONDS,
+                        Math.max(1, climb.deadline(Rung.Volume).toSeconds())));
+            }
+            climb.why().ifPresent(why -> env.add(value(SidecarEnvironment.FROM_SOURCE_BECAUSE, why)));
         }
+        env.addAll(sidecar.env());
         env.add(value(SidecarEnvironment.PRELOAD_WEIGHTS, warmup.preloadWeights()));
         env.add(value(SidecarEnvironment.PREALLOCATE_POOLS, warmup.preallocatePools()));
         env.add(value(SidecarEnvironment.PRECOMPILE_KERNELS, warmup.precompileKernels()));
@@ -327,11 +348,11 @@ public final class ReplicaPod {
         return new EnvVarBuilder().withName(name).withNewValueFrom().withNewFieldRef("v1", path).endValueFrom().build();
     }
 
-    private static Probe probe(String path, int failures) {
+    private Probe probe(String path, int failures) {
         return new ProbeBuilder().withNewHttpGet()
                 .withPath(path)
                 .withNewPort(PodConventions.SIDECAR_PORT)
-                .withScheme("HTTP")
+                .withScheme(sidecar.scheme())
                 .endHttpGet()
                 .withPeriodSeconds(1)
                 .withTimeoutSeconds(1)

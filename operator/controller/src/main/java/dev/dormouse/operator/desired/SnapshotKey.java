@@ -1,5 +1,6 @@
 package dev.dormouse.operator.desired;
 
+import dev.dormouse.operator.json.ApiJson;
 import dev.dormouse.api.v1alpha1.InferenceModelSpec;
 import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
 import java.util.Arrays;
@@ -10,7 +11,7 @@ import java.util.List;
  * memory. Another key, another snapshot.
  */
 public final class SnapshotKey {
-    private static final KubernetesSerialization JSON = new KubernetesSerialization();
+    private static final KubernetesSerialization JSON = ApiJson.SHARED;
 
     private SnapshotKey() {}
 

@@ -1,5 +1,6 @@
 package dev.dormouse.operator.desired;
 
+import dev.dormouse.operator.json.ApiJson;
 import dev.dormouse.sidecar.api.PodConventions;
 import dev.dormouse.sidecar.api.SidecarEnvironment;
 import dev.dormouse.sidecar.api.StoreTask;
@@ -20,7 +21,7 @@ import java.util.Optional;
 public final class StorePod {
     private static final String VOLUME = "dormouse-snapshots";
     private static final String MOUNT = "/var/lib/dormouse";
-    private static final KubernetesSerialization JSON = new KubernetesSerialization();
+    private static final KubernetesSerialization JSON = ApiJson.SHARED;
 
     private StorePod() {}
 
@@ -35,11 +36,12 @@ public final class StorePod {
     }
 
     /**
+     * @param trust the volume's keys; a missing one does not keep the pod from what needs none
      * @param deadline after which the cluster ends the pod, whatever it does
      * @param beside name of a model whose replica mounts the claim; absent when none does, or any node may
      */
-    public static Pod of(PersistentVolumeClaim claim, StoreTask task, String image, Duration deadline,
-            Optional<String> beside) {
+    public static Pod of(PersistentVolumeClaim claim, StoreTask task, SidecarSettings sidecar, VolumeTrust trust,
+            Duration deadline, Optional<String> beside) {
         String name = claim.getMetadata().getName();
         PodBuilder pod = new PodBuilder().withNewMetadata()
                 .withName(name(name))
@@ -66,6 +68,8 @@ public final class StorePod {
                 .withName(VOLUME)
                 .withNewPersistentVolumeClaim(name, false)
                 .endVolume()
+                .addAllToVolumes(trust.volumes(true))
+                .addAllToVolumes(sidecar.volumes())
                 .endSpec();
         beside.ifPresent(model -> pod.editSpec()
                 .withNewAffinity()
@@ -79,15 +83,15 @@ public final class StorePod {
                 .endPodAffinity()
                 .endAffinity()
                 .endSpec());
-        return withContainer(pod, claim, task, image).build();
+        return withContainer(pod, claim, task, sidecar, trust).build();
     }
 
     private static PodBuilder withContainer(PodBuilder pod, PersistentVolumeClaim claim, StoreTask task,
-            String image) {
+            SidecarSettings sidecar, VolumeTrust trust) {
         return pod.editSpec()
                 .addNewContainer()
                 .withName(PodConventions.SIDECAR_CONTAINER)
-                .withImage(image)
+                .withImage(sidecar.image())
                 .addNewEnv()
                 .withName(SidecarEnvironment.POD_IP)
                 .withNewValueFrom()
@@ -108,6 +112,8 @@ public final class StorePod {
                         // The sidecar wants a key for its own snapshots; a store pod takes none.
                         new EnvVar(SidecarEnvironment.SNAPSHOT_KEY, "0".repeat(64), null),
                         new EnvVar(SidecarEnvironment.STORE_TASK, JSON.asJson(task), null))
+                .addAllToEnv(trust.env())
+                .addAllToEnv(sidecar.env())
                 .addNewPort()
                 .withName(PodConventions.SIDECAR_PORT_NAME)
                 .withContainerPort(PodConventions.SIDECAR_PORT)
@@ -128,6 +134,8 @@ public final class StorePod {
                 .withName(VOLUME)
                 .withMountPath(MOUNT)
                 .endVolumeMount()
+                .addAllToVolumeMounts(trust.mounts())
+                .addAllToVolumeMounts(sidecar.mounts())
                 .endContainer()
                 .endSpec();
     }

@@ -28,7 +28,7 @@ import dev.dormouse.domain.scaling.Autoscaler;
 import dev.dormouse.domain.scaling.InitialStart;
 import dev.dormouse.domain.scaling.Load;
 import dev.dormouse.domain.scaling.ScaleAdvice;
-import dev.dormouse.domain.scaling.ScalingPolicy;
+import dev.dormouse.domain.warmup.Ladder;
 import dev.dormouse.domain.warmup.QueuePosition;
 import dev.dormouse.domain.warmup.WarmupRequest;
 import dev.dormouse.domain.warmup.WarmupRequest.Urgency;
@@ -36,6 +36,7 @@ import dev.dormouse.operator.desired.PoolPlacement;
 import dev.dormouse.operator.desired.ReplicaPod;
 import dev.dormouse.operator.desired.SnapshotClaim;
 import dev.dormouse.operator.desired.SnapshotKey;
+import dev.dormouse.operator.log.LogKeys;
 import dev.dormouse.operator.resolve.ResolvedModel;
 import dev.dormouse.operator.resolve.ResolvedModel.Resolved;
 import dev.dormouse.operator.status.Conditions;
@@ -46,6 +47,7 @@ import dev.dormouse.operator.status.ModelView.Rejection;
 import dev.dormouse.operator.status.ObservedReplica;
 import dev.dormouse.operator.status.StatusReader;
 import dev.dormouse.operator.warmup.WarmupQueue;
+import io.fabric8.kubernetes.api.model.Pod;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Comparator;
@@ -57,19 +59,19 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One reconcile of one model whose references are resolved: decide, record the decision in status, then act. The record
  * comes first, so that an operator that dies in between finds an open activation and goes on.
  */
 final class ModelCycle {
+    private static final Logger LOG = LoggerFactory.getLogger(ModelCycle.class);
     /** While awake, time itself changes things that no event tells: leases, back-off, a window of load. */
     private static final Duration AWAKE_RECHECK = Duration.ofSeconds(5);
     /** A slot is held no longer than a warmup may take, plus the time to start the containers. */
     static final Duration LEASE_SLACK = Duration.ofSeconds(120);
-
-    /** Share of the concurrency limit that scaling aims at where the user names no target, as in Knative. */
-    private static final double UTILIZATION = 0.7;
 
     private final Services services;
     private final Pods pods;
@@ -82,6 +84,7 @@ final class ModelCycle {
     private final String template;
     private final List<ObservedReplica> observed;
     private final Set<String> claims;
+    private final Ladder.Climb climb;
     private final Optional<GpuPool> pool;
     private final ModelStatus previous;
     private final Instant now;
@@ -90,16 +93,19 @@ final class ModelCycle {
             String template, List<ObservedReplica> observed, Set<String> claims,
             Map<String, GpuPool> pools, Instant now) {
         this.services = services;
-        this.pods = new Pods(services.client());
+
         this.model = model;
         this.spec = model.getSpec();
         this.key = new ModelKey(model.getMetadata().getNamespace(), model.getMetadata().getName());
+        this.pods = new Pods(services.client(), key);
         this.memory = memory;
         this.references = references;
         this.resolved = resolved;
         this.template = template;
         this.observed = memory.reconsider(observed);
         this.claims = claims;
+        this.climb = memory.climb(this.observed, template, Duration.ofSeconds(spec.warmup().deadlineSeconds()),
+                resolved.snapshotClaim().isPresent());
         this.pool = spec.pool() == null ? Optional.empty() : Optional.ofNullable(pools.get(spec.pool()));
         this.previous = services.statuses().latest(model);
         this.now = now;
@@ -115,7 +121,7 @@ final class ModelCycle {
         memory.backoff = (triedAnew ? Backoff.none(template) : memory.backoff).observe(replicas, template, now);
         InitialStart initialStart = before.next(replicas, memory.backoff.failures());
 
-        ActivationDecision decision = ActivationRule.decide(new ActivationRule.Situation(policy(),
+        ActivationDecision decision = ActivationRule.decide(new ActivationRule.Situation(ScalingSpec.policy(spec),
                 StatusReader.demand(model).orElse(null), StatusReader.sleepRequest(model).orElse(null),
                 lastActivation(), initialStart, load, replicas,
                 Optional.of(new Watching(memory.since, Duration.ofSeconds(spec.scaling().stableWindowSeconds())))),
@@ -123,7 +129,8 @@ final class ModelCycle {
         Activation activation = activation(decision);
         Activation open = activation != null && activation.open() ? activation : null;
         ReplicaPlan plan = ReplicaPlanner.plan(
-                new ReplicaPlanner.Situation(key.name(), model.getMetadata().getUid(), policy(), open, template,
+                new ReplicaPlanner.Situation(key.name(), model.getMetadata().getUid(), ScalingSpec.policy(spec), open,
+                        template,
                         replicas,
                         load, advice(open, load, replicas), memory.backoff,
                         open == null ? Urgency.PreWarm : urgency(open, load), Rollout.valueOf(spec.rollout().name())),
@@ -133,6 +140,7 @@ final class ModelCycle {
         List<Create> admitted = admitted(plan, replicas, mayCreate);
         ModelView view = view(decision, activation, initialStart, plan);
         ModelStatus next = write(view);
+        log(decision);
         services.gateways().setAwake(key, open != null || !replicas.isEmpty());
         act(plan, admitted, activation);
         yieldSlots();
@@ -143,30 +151,30 @@ final class ModelCycle {
         return recheckAt(decision, plan, open != null || !replicas.isEmpty());
     }
 
+    private void log(ActivationDecision decision) {
+        switch (decision) {
+            case Wake wake -> LOG.atInfo()
+                    .addKeyValue(LogKeys.MODEL, key)
+                    .addKeyValue(LogKeys.REASON, wake.why())
+                    .log("the model wakes");
+            case Sleep sleep -> LOG.atInfo()
+                    .addKeyValue(LogKeys.MODEL, key)
+                    .addKeyValue(LogKeys.REASON, sleep.why())
+                    .log("the model goes to sleep");
+            case Awake _,Asleep _ -> {
+            }
+        }
+    }
+
     private Optional<ScaleAdvice> advice(@Nullable Activation open, Load load, List<Replica> replicas) {
         if (open == null) {
             memory.autoscaler.forget();
             return Optional.empty();
         }
-        InferenceModelSpec.Scaling scaling = spec.scaling();
-        Duration stable = Duration.ofSeconds(scaling.stableWindowSeconds());
-        Integer target = scaling.targetConcurrency();
-        Autoscaler.Settings settings = new Autoscaler.Settings(
-                target == null ? UTILIZATION * spec.requests().concurrencyLimit() : target, stable,
-                stable.multipliedBy(scaling.panicWindowPercentage()).dividedBy(100),
-                scaling.panicThresholdPercentage() / 100.0, 1000, 2,
-                Duration.ofSeconds(scaling.scaleDownDelaySeconds()));
+        Autoscaler.Settings settings = ScalingSpec.autoscaler(spec);
         memory.autoscaler.record(load, settings, now);
         int ready = (int) replicas.stream().filter(r -> r.phase() == Replica.Phase.Ready && !r.draining()).count();
         return memory.autoscaler.advise(ready, settings, now);
-    }
-
-    private ScalingPolicy policy() {
-        int most = Math.max(spec.scaling().maxReplicas(), spec.scaling().minReplicas());
-        Integer target = spec.scaling().targetConcurrency();
-        return new ScalingPolicy(spec.replicas(), spec.scaling().minReplicas(), most, spec.scaling().standbyReplicas(),
-                target == null ? spec.requests().concurrencyLimit() : target,
-                Duration.ofSeconds(spec.scaling().idleSeconds()));
     }
 
     /** From status; if that was lost, a live pod proves that the model is awake. */
@@ -268,6 +276,7 @@ final class ModelCycle {
 
     private ModelStatus write(ModelView view) {
         ModelStatus next = ModelStatusFactory.of(view);
+        services.gateways().pattern(key).ifPresent(pattern -> next.servingPattern = pattern);
         services.statuses().write(model, next);
         return next;
     }
@@ -277,7 +286,7 @@ final class ModelCycle {
         Conditions.find(next.conditions, Conditions.READY)
                 .ifPresent(ready -> services.metrics().told(key, ready.getStatus(), ready.getReason(), next));
         for (ModelEvent event : ModelEvent.between(previous, next, observed, spec)) {
-            boolean first = services.events().record(model, event);
+            boolean first = services.events().record(model, WakeTrace.namedIn(event, model, next));
             if (first && event.reason().equals("Woke") && next.lastWake != null) {
                 services.metrics()
                         .woke(key, next.lastWake,
@@ -292,8 +301,8 @@ final class ModelCycle {
     private void act(ReplicaPlan plan, List<Create> admitted, @Nullable Activation activation) {
         for (ReplicaAction action : plan.actions()) {
             switch (action) {
-                case Drain drain -> pods.markDraining(key.namespace(), drain.pod(), drain.uid());
-                case Delete delete -> pods.delete(key.namespace(), delete.pod(), seenVersion(delete.uid()));
+                case Drain drain -> pods.markDraining(drain.pod(), drain.uid(), drain.why());
+                case Delete delete -> pods.delete(delete.pod(), seenVersion(delete.uid()), delete.why());
                 case Create create -> {
                     if (activation != null && admitted.contains(create)) {
                         create(create, activation);
@@ -308,7 +317,8 @@ final class ModelCycle {
         for (ObservedReplica pod : observed) {
             boolean notBegun = pod.replica().phase() == Replica.Phase.Pending;
             if (notBegun && services.warmups().mustYield(new ReplicaId(key, pod.replica().pod()))) {
-                pods.delete(key.namespace(), pod.replica().pod(), pod.resourceVersion());
+                pods.delete(pod.replica().pod(), pod.resourceVersion(),
+                        "a client of another model waits for its warmup slot");
             }
         }
     }
@@ -327,8 +337,9 @@ final class ModelCycle {
         }
         Optional<PoolPlacement> placement = placement(create.pod());
         placement.flatMap(p -> p.claimTemplate(model)).ifPresent(pods::create);
-        Optional<Rejection> rejection = pods.create(ReplicaPod.of(model, resolved, services.settings().sidecarImage(),
-                create.pod(), Long.toString(activation.number()), placement));
+        Pod pod = ReplicaPod.of(model, resolved, services.settings().sidecar(), create.pod(),
+                Long.toString(activation.number()), placement, climb);
+        Optional<Rejection> rejection = pods.create(WakeTrace.continuedBy(pod, model, activation));
         rejection.ifPresent(refused -> memory.refuse(refused, template, now));
     }
 

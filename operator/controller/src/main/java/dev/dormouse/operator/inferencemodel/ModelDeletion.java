@@ -28,13 +28,11 @@ final class ModelDeletion {
     private static final Logger LOG = LoggerFactory.getLogger(ModelDeletion.class);
 
     private final Services services;
-    private final Pods pods;
     private final ModelFinalizer finalizer;
     private final ModelVolume volume;
 
     ModelDeletion(Services services) {
         this.services = services;
-        this.pods = new Pods(services.client());
         this.finalizer = new ModelFinalizer(services.client());
         this.volume = new ModelVolume(services.volumes());
     }
@@ -70,17 +68,18 @@ final class ModelDeletion {
 
     /** @return whether the pod is on its way out */
     private boolean letGo(ModelKey key, ObservedReplica observed, Load load, boolean outOfTime) {
+        Pods pods = new Pods(services.client(), key);
         Replica replica = observed.replica();
         if (replica.phase() == Phase.Terminating) {
             return true;
         }
         boolean released = !replica.mayCarryRequests() || (replica.draining() && load.released(replica.uid()));
         if (released || outOfTime) {
-            pods.delete(key.namespace(), replica.pod(), observed.resourceVersion());
+            pods.delete(replica.pod(), observed.resourceVersion(), "the model is deleted");
             return true;
         }
         if (!replica.draining()) {
-            pods.markDraining(key.namespace(), replica.pod(), replica.uid());
+            pods.markDraining(replica.pod(), replica.uid(), "the model is deleted");
         }
         return false;
     }

@@ -1,5 +1,6 @@
 package dev.dormouse.operator.inferencemodel;
 
+import dev.dormouse.operator.json.ApiJson;
 import dev.dormouse.api.v1alpha1.InferenceModel;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
@@ -17,7 +18,7 @@ import java.util.Map;
  */
 final class ModelFinalizer {
     static final String NAME = "dormouse.dev/cleanup";
-    private static final KubernetesSerialization JSON = new KubernetesSerialization();
+    private static final KubernetesSerialization JSON = ApiJson.SHARED;
     private static final PatchContext MERGE = new PatchContext.Builder().withPatchType(PatchType.JSON_MERGE)
             .withFieldManager("dormouse-operator")
             .build();

@@ -6,6 +6,8 @@ import dev.dormouse.domain.fleet.Replica.Phase;
 import dev.dormouse.domain.replica.Backoff;
 import dev.dormouse.domain.replica.ReplicaLifecycle;
 import dev.dormouse.domain.scaling.Autoscaler;
+import dev.dormouse.domain.warmup.Ladder;
+import dev.dormouse.domain.warmup.Ladder.Rung;
 import dev.dormouse.operator.status.ModelView.Rejection;
 import dev.dormouse.operator.status.ObservedReplica;
 import java.time.Duration;
@@ -29,11 +31,14 @@ final class ModelMemory {
     final Instant since;
     Backoff backoff;
     private @Nullable Refused refused;
+    private @Nullable Fallen fallen;
 
     /** Live pods by UID, as they were last known. */
     private Map<String, Replica> known = Map.of();
 
     private record Refused(Rejection rejection, String template, Instant retryAt) {}
+
+    private record Fallen(Ladder.Fall fall, String template) {}
 
     /** After a restart the row of failures goes on from the attempt that status tells. */
     ModelMemory(ModelStatus previous, String template, Instant now) {
@@ -50,6 +55,26 @@ final class ModelMemory {
                 .map(ObservedReplica::replica)
                 .collect(Collectors.toUnmodifiableMap(Replica::uid, replica -> replica));
         return settled;
+    }
+
+    /** Where the next replica of this template may come up from: not from where the last one hung. */
+    Ladder.Climb climb(List<ObservedReplica> observed, String template, Duration deadline, boolean snapshots) {
+        for (ObservedReplica pod : observed) {
+            if (!pod.replica().template().equals(template)) {
+                continue;
+            }
+            if (pod.replica().phase() == Phase.Ready) {
+                fallen = null;
+            } else if (pod.replica().phase() == Phase.Failed && pod.replica().problem() != null) {
+                boolean overran = pod.replica().problem().reason().equals(PodObserver.DEADLINE_EXCEEDED);
+                fallen = new Fallen(new Ladder.Fall(pod.replica().restored() ? Rung.Volume : Rung.Cold, overran),
+                        template);
+            }
+        }
+        Fallen last = fallen;
+        return Ladder.climb(deadline, snapshots, last != null && last.template().equals(template)
+                ? Optional.of(last.fall())
+                : Optional.empty());
     }
 
     private ObservedReplica reconsider(ObservedReplica seen) {

@@ -6,7 +6,9 @@ import dev.dormouse.api.v1alpha1.InferenceModelSpec.Snapshot;
 import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.domain.snapshot.RetentionRule;
 import dev.dormouse.operator.desired.SnapshotKey;
+import dev.dormouse.operator.desired.VolumeTrust;
 import dev.dormouse.operator.modelsnapshot.VolumeKey;
+import dev.dormouse.operator.modelsnapshot.VolumeUser;
 import dev.dormouse.operator.modelsnapshot.Volumes;
 import dev.dormouse.operator.resolve.ResolvedModel;
 import dev.dormouse.operator.status.ObservedReplica;
@@ -32,7 +34,8 @@ final class ModelVolume {
             return;
         }
         String name = model.getMetadata().getName();
-        volumes.uses(volume.get(), name, retention(snapshot), SnapshotKey.of(model.getSpec()));
+        volumes.uses(volume.get(), name, new VolumeUser(retention(snapshot), SnapshotKey.of(model.getSpec()),
+                VolumeTrust.of(model)));
         for (ObservedReplica replica : observed) {
             Optional<String> address = pods.stream()
                     .filter(pod -> pod.getMetadata().getUid().equals(replica.replica().uid()))

@@ -11,8 +11,10 @@ import io.fabric8.kubernetes.api.model.Volume;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -107,18 +109,34 @@ final class PodHindrance {
         if (begun || since.isEmpty() || since.get().plus(START_PATIENCE).isAfter(now)) {
             return null;
         }
-        String claims = pod.getSpec()
-                .getVolumes()
-                .stream()
-                .filter(volume -> volume.getPersistentVolumeClaim() != null)
-                .map(Volume::getPersistentVolumeClaim)
-                .map(claim -> claim.getClaimName())
-                .collect(Collectors.joining(", "));
         return new Problem("VolumesNotReady",
                 "node %s has started no container since %s: it waits for an image, the pod's network or its volumes%s; kubectl describe pod %s says which"
-                        .formatted(pod.getSpec().getNodeName(), since.get(),
-                                claims.isEmpty() ? "" : " (claims " + claims + ", perhaps attached to another node)",
+                        .formatted(pod.getSpec().getNodeName(), since.get(), suspects(pod),
                                 pod.getMetadata().getName()));
+    }
+
+    private static String suspects(Pod pod) {
+        String claims = names(pod, volume -> volume.getPersistentVolumeClaim() == null
+                ? null
+                : volume.getPersistentVolumeClaim().getClaimName());
+        String secrets = names(pod, volume -> volume.getSecret() == null ? null : volume.getSecret().getSecretName());
+        String maps = names(pod, volume -> volume.getConfigMap() == null ? null : volume.getConfigMap().getName());
+        return Stream.of(claims.isEmpty() ? "" : "claims " + claims + ", perhaps attached to another node",
+                secrets.isEmpty() ? "" : "secrets " + secrets + ", perhaps missing or without an entry that is named",
+                maps.isEmpty() ? "" : "config maps " + maps + ", perhaps missing")
+                .filter(text -> !text.isEmpty())
+                .reduce((one, other) -> one + "; " + other)
+                .map(all -> " (" + all + ")")
+                .orElse("");
+    }
+
+    private static String names(Pod pod, Function<Volume, @Nullable String> name) {
+        return pod.getSpec()
+                .getVolumes()
+                .stream()
+                .map(name)
+                .filter(Objects::nonNull)
+                .collect(Collectors.joining(", "));
     }
 
     private static int restarts(ContainerStatus container) {

@@ -9,6 +9,7 @@ import dev.dormouse.operator.status.Timestamps;
 import dev.dormouse.sidecar.api.PhaseTiming;
 import dev.dormouse.sidecar.api.PodConventions;
 import dev.dormouse.sidecar.api.ReplicaPhase;
+import dev.dormouse.sidecar.api.Rung;
 import dev.dormouse.sidecar.api.SidecarStatus;
 import dev.dormouse.sidecar.api.SnapshotReport;
 import io.fabric8.kubernetes.api.model.ContainerStatus;
@@ -32,6 +33,8 @@ final class PodObserver {
     private static final Duration SNAPSHOT_PATIENCE = Duration.ofSeconds(60);
     /** The sidecar cuts a hanging warmup itself; so much later it must be hanging as well. */
     private static final Duration DEADLINE_SLACK = Duration.ofSeconds(60);
+    /** As the sidecar says it too. */
+    static final String DEADLINE_EXCEEDED = "WarmupDeadlineExceeded";
     private final boolean snapshots;
     private final Duration warmupDeadline;
     private final Instant now;
@@ -52,7 +55,8 @@ final class PodObserver {
                 annotations.getOrDefault(PodConventions.ANNOTATION_TEMPLATE, ""), phase,
                 Boolean.parseBoolean(annotations.get(PodConventions.ANNOTATION_DRAINING)),
                 Instant.parse(pod.getMetadata().getCreationTimestamp()), readyAt, settled(report, readyAt),
-                phase == Phase.Ready ? null : failure == null ? hindrance : failure), report,
+                phase == Phase.Ready ? null : failure == null ? hindrance : failure,
+                report.filter(r -> r.rung() != Rung.Cold).isPresent()), report,
                 Objects.requireNonNullElse(pod.getMetadata().getResourceVersion(), ""), place(pod, annotations));
     }
 
@@ -116,7 +120,7 @@ final class PodObserver {
                 || PodHindrance.condition(pod, "Ready").filter(c -> "True".equals(c.getStatus())).isPresent();
         Instant started = engineStartedAt(pod);
         if (!ready && started != null && started.plus(warmupDeadline).plus(DEADLINE_SLACK).isBefore(now)) {
-            return new Problem("WarmupDeadlineExceeded", "the engine has run since " + started
+            return new Problem(DEADLINE_EXCEEDED, "the engine has run since " + started
                     + " and the replica is not ready; warmup.deadlineSeconds is " + warmupDeadline.toSeconds());
         }
         return null;

@@ -1,6 +1,8 @@
 package dev.dormouse.operator.inferencemodel;
 
+import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.domain.fleet.Replica.Problem;
+import dev.dormouse.operator.log.LogKeys;
 import dev.dormouse.operator.status.ModelView.Rejection;
 import dev.dormouse.sidecar.api.PodConventions;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
@@ -25,16 +27,22 @@ final class Pods {
             .build();
 
     private final KubernetesClient client;
+    private final ModelKey model;
 
-    Pods(KubernetesClient client) {
+    /** @param model whose pods these are */
+    Pods(KubernetesClient client, ModelKey model) {
         this.client = client;
+        this.model = model;
     }
 
     /** @return why the API server refuses the pod; nothing when it exists now */
     Optional<Rejection> create(Pod pod) {
         try {
             client.pods().inNamespace(pod.getMetadata().getNamespace()).resource(pod).create();
-            LOG.info("created pod {}/{}", pod.getMetadata().getNamespace(), pod.getMetadata().getName());
+            LOG.atInfo()
+                    .addKeyValue(LogKeys.MODEL, model)
+                    .addKeyValue(LogKeys.POD, pod.getMetadata().getName())
+                    .log("pod created");
             return Optional.empty();
         } catch (KubernetesClientException e) {
             return switch (e.getCode()) {
@@ -54,12 +62,13 @@ final class Pods {
         }
     }
 
-    void markDraining(String namespace, String name, String uid) {
+    /** @param why for the log */
+    void markDraining(String name, String uid, String why) {
         String mark = "{\"metadata\":{\"uid\":\"%s\",\"annotations\":{\"%s\":\"true\"}}}".formatted(uid,
                 PodConventions.ANNOTATION_DRAINING);
         try {
-            client.pods().inNamespace(namespace).withName(name).patch(MERGE, mark);
-            LOG.info("draining pod {}/{}", namespace, name);
+            client.pods().inNamespace(model.namespace()).withName(name).patch(MERGE, mark);
+            log("pod drains", name, why);
         } catch (KubernetesClientException e) {
             rethrowUnlessGone(e);
         }
@@ -70,11 +79,12 @@ final class Pods {
      * of its change has it decided again.
      *
      * @param resourceVersion of the pod as it was seen
+     * @param why for the log
      */
-    void delete(String namespace, String name, String resourceVersion) {
+    void delete(String name, String resourceVersion, String why) {
         try {
-            client.pods().inNamespace(namespace).withName(name).lockResourceVersion(resourceVersion).delete();
-            LOG.info("deleted pod {}/{}", namespace, name);
+            client.pods().inNamespace(model.namespace()).withName(name).lockResourceVersion(resourceVersion).delete();
+            log("pod deleted", name, why);
         } catch (KubernetesClientException e) {
             rethrowUnlessGone(e);
         }
@@ -99,6 +109,14 @@ final class Pods {
                 throw e;
             }
         }
+    }
+
+    private void log(String what, String pod, String why) {
+        LOG.atInfo()
+                .addKeyValue(LogKeys.MODEL, model)
+                .addKeyValue(LogKeys.POD, pod)
+                .addKeyValue(LogKeys.REASON, why)
+                .log(what);
     }
 
     private static String message(KubernetesClientException e) {

@@ -1,11 +1,12 @@
 package dev.dormouse.operator.inferencemodel;
 
+import dev.dormouse.operator.desired.SidecarSettings;
 import java.time.Duration;
 
 /**
  * The part of the operator's configuration that reconciles read.
  *
- * @param sidecarImage image of the sidecar in every replica
+ * @param sidecar what the sidecar of every replica is made of
  * @param cleanupDeadline how long a deleted model's pods may drain
  */
-public record ReconcileSettings(String sidecarImage, Duration cleanupDeadline) {}
+public record ReconcileSettings(SidecarSettings sidecar, Duration cleanupDeadline) {}

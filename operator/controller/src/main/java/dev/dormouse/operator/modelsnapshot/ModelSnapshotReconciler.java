@@ -2,7 +2,9 @@ package dev.dormouse.operator.modelsnapshot;
 
 import dev.dormouse.api.v1alpha1.ModelSnapshot;
 import dev.dormouse.domain.fleet.ModelKey;
+import dev.dormouse.operator.desired.SidecarSettings;
 import dev.dormouse.operator.desired.StorePod;
+import dev.dormouse.operator.sidecar.SidecarAddress;
 import dev.dormouse.sidecar.api.PodConventions;
 import io.fabric8.kubernetes.api.model.PersistentVolumeClaim;
 import io.fabric8.kubernetes.api.model.Pod;
@@ -39,26 +41,26 @@ public final class ModelSnapshotReconciler implements Reconciler<ModelSnapshot> 
 
     /**
      * @param settings image and deadline of store pods
-     * @param sidecarPort where sidecars and store pods listen
+     * @param address where sidecars and store pods listen
      * @param modelChanged has a model reconciled
      */
-    public ModelSnapshotReconciler(KubernetesClient client, StoreSettings settings, int sidecarPort, Clock clock,
+    public ModelSnapshotReconciler(KubernetesClient client, StoreSettings settings, SidecarAddress address, Clock clock,
             Consumer<ModelKey> modelChanged) {
         this.clock = clock;
         this.cache = new VolumeCache(client);
         this.objects = new SnapshotObjects(client);
-        VolumeReader reader = new VolumeReader(sidecarPort);
+        VolumeReader reader = new VolumeReader(address);
         StoreRuns runs = new StoreRuns(client, reader, new CollectorLease(client, settings.holder()), cache,
-                settings.image(), settings.deadline(), clock);
+                settings.sidecar(), settings.deadline(), clock);
         this.volumes = new Volumes(objects, runs, reader, cache, clock, this::signal, modelChanged);
     }
 
     /**
      * @param holder who this installation is, in the leases of volumes
-     * @param image of the sidecar
+     * @param sidecar what store pods are made of
      * @param deadline after which a store pod is ended and its lease void
      */
-    public record StoreSettings(String holder, String image, Duration deadline) {}
+    public record StoreSettings(String holder, SidecarSettings sidecar, Duration deadline) {}
 
     public Volumes volumes() {
         return volumes;

@@ -1,5 +1,6 @@
 package dev.dormouse.operator.modelsnapshot;
 
+import dev.dormouse.operator.json.ApiJson;
 import dev.dormouse.api.v1alpha1.ModelSnapshot;
 import dev.dormouse.api.v1alpha1.ModelSnapshotSpec;
 import dev.dormouse.api.v1alpha1.ModelSnapshotStatus;
@@ -7,6 +8,7 @@ import dev.dormouse.operator.desired.StorePod;
 import dev.dormouse.operator.status.PlainStatus;
 import dev.dormouse.sidecar.api.PodConventions;
 import dev.dormouse.sidecar.api.VolumeListing;
+import dev.dormouse.operator.log.LogKeys;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.base.PatchContext;
@@ -25,10 +27,12 @@ final class SnapshotObjects {
     static final String FINALIZER = "dormouse.dev/snapshot-bytes";
     /** A person's word that the bytes need not be freed, as when the volume cannot be mounted any more. */
     static final String BYPASS = "dormouse.dev/leave-bytes";
+    /** A person's wish to have every byte read and compared now; any new value, such as the time, is a new wish. */
+    static final String VERIFY = "dormouse.dev/verify-requested-at";
     private static final Logger LOG = LoggerFactory.getLogger(SnapshotObjects.class);
     private static final int LONGEST_NAME = 253;
     private static final String MANAGER = "dormouse-operator";
-    private static final KubernetesSerialization JSON = new KubernetesSerialization();
+    private static final KubernetesSerialization JSON = ApiJson.SHARED;
     private static final PatchContext MERGE = new PatchContext.Builder().withPatchType(PatchType.JSON_MERGE)
             .withFieldManager(MANAGER)
             .build();
@@ -61,7 +65,10 @@ final class SnapshotObjects {
         snapshot.setSpec(new ModelSnapshotSpec(volume.claim(), found.id(), found.key(), model, found.pinned()));
         try {
             client.resource(snapshot).create();
-            LOG.info("snapshot {} of claim {} is known as {}", found.id(), volume, snapshot.getMetadata().getName());
+            LOG.atInfo()
+                    .addKeyValue(LogKeys.SNAPSHOT, snapshot.getMetadata().getName())
+                    .addKeyValue(LogKeys.VOLUME, volume)
+                    .log("snapshot found");
         } catch (KubernetesClientException e) {
             if (e.getCode() != HttpURLConnection.HTTP_CONFLICT && e.getCode() != HttpURLConnection.HTTP_FORBIDDEN) {
                 throw e;
@@ -97,7 +104,10 @@ final class SnapshotObjects {
                     .inNamespace(snapshot.getMetadata().getNamespace())
                     .withName(snapshot.getMetadata().getName())
                     .patch(MERGE, patch);
-            LOG.info("{} may go: {}", snapshot.getFullResourceName() + "/" + snapshot.getMetadata().getName(), why);
+            LOG.atInfo()
+                    .addKeyValue(LogKeys.SNAPSHOT, snapshot.getMetadata().getName())
+                    .addKeyValue(LogKeys.REASON, why)
+                    .log("snapshot released");
             forget(snapshot);
         } catch (KubernetesClientException e) {
             rethrowUnlessGone(e);

@@ -5,22 +5,28 @@ import dev.dormouse.api.v1alpha1.ModelSnapshotStatus;
 import dev.dormouse.operator.status.Conditions;
 import dev.dormouse.operator.status.Conditions.Verdict;
 import dev.dormouse.operator.status.Timestamps;
+import dev.dormouse.sidecar.api.StoreTask;
 import dev.dormouse.sidecar.api.VolumeListing;
 import java.time.Instant;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** Computes the status of a ModelSnapshot, and nothing else: the same view always gives the same status. */
 final class SnapshotStatusFactory {
+    /** Codes of the sidecar; see docs/snapshot-format.md. */
+    private static final Set<String> DISTRUST = Set.of("SignatureMissing", "SignatureInvalid", "UntrustedKey",
+            "NotEncrypted");
 
     /**
      * @param listing what was found on the volume
      * @param missing whether it was looked for and not found
      * @param restore the newest restore; absent when none is known
+     * @param verification the newest answer of a store pod; absent when none is known
      * @param trouble why the bytes of a deleted snapshot are not freed yet
      */
     record View(ModelSnapshot snapshot, VolumeListing listing, boolean missing, VolumeMemory.@Nullable Restore restore,
-            @Nullable String trouble, Instant now) {}
+            VolumeMemory.@Nullable Verification verification, @Nullable String trouble, Instant now) {}
 
     private SnapshotStatusFactory() {}
 
@@ -48,6 +54,9 @@ final class SnapshotStatusFactory {
                 next.lastVerifiedAt = later(last.lastVerifiedAt, view.restore().at());
             }
         }
+        if (view.verification() != null) {
+            verified(next, view.verification());
+        }
         Conditions conditions = Conditions.after(last.conditions, next.observedGeneration, view.now());
         judge(conditions, view, entry.isPresent(), refused, last);
         next.conditions = conditions.list();
@@ -62,7 +71,9 @@ final class SnapshotStatusFactory {
                     : "its bytes are not freed yet: " + view.trouble() + "; the annotation " + SnapshotObjects.BYPASS
                             + "=true lets it go without");
         } else if (refused.isPresent()) {
-            conditions.add(Conditions.READY, Verdict.False, "Quarantined", refused.get().reason() + ": "
+            // What is not trusted is not damaged either: with the right keys it may be used again.
+            String why = DISTRUST.contains(refused.get().reason()) ? "Untrusted" : "Quarantined";
+            conditions.add(Conditions.READY, Verdict.False, why, refused.get().reason() + ": "
                     + (refused.get().message() == null ? "" : refused.get().message()));
         } else if (view.missing()) {
             conditions.add(Conditions.READY, Verdict.False, "BytesMissing",
@@ -90,6 +101,18 @@ final class SnapshotStatusFactory {
         status.compatibility = found.compatibility();
     }
 
+    private static void verified(ModelSnapshotStatus status, VolumeMemory.Verification verification) {
+        StoreTask.Verified answer = verification.answer();
+        String at = Timestamps.seconds(verification.at());
+        boolean read = answer.verdict() != StoreTask.Verdict.Failed;
+        status.verification = new ModelSnapshotStatus.Verification(answer.mark(), at, answer.verdict().name(),
+                read ? answer.chunks() : null, read ? answer.rawBytes() : null,
+                answer.problems().isEmpty() ? null : answer.problems());
+        if (answer.verdict() == StoreTask.Verdict.Intact) {
+            status.lastVerifiedAt = later(status.lastVerifiedAt, verification.at());
+        }
+    }
+
     private static ModelSnapshotStatus copy(ModelSnapshotStatus from) {
         ModelSnapshotStatus to = new ModelSnapshotStatus();
         to.createdAt = from.createdAt;
@@ -101,6 +124,7 @@ final class SnapshotStatusFactory {
         to.compatibility = from.compatibility;
         to.lastVerifiedAt = from.lastVerifiedAt;
         to.lastRestoredAt = from.lastRestoredAt;
+        to.verification = from.verification;
         return to;
     }
 

@@ -2,9 +2,12 @@ package dev.dormouse.operator.modelsnapshot;
 
 import dev.dormouse.domain.snapshot.RetentionRule;
 import dev.dormouse.domain.snapshot.VolumePlan.Work;
+import dev.dormouse.operator.desired.SidecarSettings;
 import dev.dormouse.operator.desired.StorePod;
+import dev.dormouse.operator.desired.VolumeTrust;
 import dev.dormouse.sidecar.api.PodConventions;
 import dev.dormouse.sidecar.api.StoreTask;
+import dev.dormouse.operator.log.LogKeys;
 import io.fabric8.kubernetes.api.model.ContainerStateTerminated;
 import io.fabric8.kubernetes.api.model.PersistentVolumeClaim;
 import io.fabric8.kubernetes.api.model.Pod;
@@ -39,21 +42,21 @@ final class StoreRuns {
     private final VolumeReader reader;
     private final CollectorLease lease;
     private final VolumeCache cache;
-    private final String image;
+    private final SidecarSettings sidecar;
     private final Duration deadline;
     private final Clock clock;
 
     /**
-     * @param image of the sidecar
+     * @param sidecar what store pods are made of
      * @param deadline after which a store pod is ended and its lease void
      */
-    StoreRuns(KubernetesClient client, VolumeReader reader, CollectorLease lease, VolumeCache cache, String image,
-            Duration deadline, Clock clock) {
+    StoreRuns(KubernetesClient client, VolumeReader reader, CollectorLease lease, VolumeCache cache,
+            SidecarSettings sidecar, Duration deadline, Clock clock) {
         this.client = client;
         this.reader = reader;
         this.lease = lease;
         this.cache = cache;
-        this.image = image;
+        this.sidecar = sidecar;
         this.deadline = deadline;
         this.clock = clock;
     }
@@ -115,7 +118,10 @@ final class StoreRuns {
         if (!known) {
             memory.trouble = ended ? why(pod) : "the store pod did nothing for " + deadline.toSeconds() + " s";
             memory.retryAt = now.plus(RETRY);
-            LOG.warn("store pod of claim {}: {}", volume, memory.trouble);
+            LOG.atWarn()
+                    .addKeyValue(LogKeys.VOLUME, volume)
+                    .addKeyValue(LogKeys.REASON, memory.trouble)
+                    .log("the store pod failed");
         }
         reader.forget(uid);
         memory.workBegan = null;
@@ -147,11 +153,13 @@ final class StoreRuns {
         StoreTask task = new StoreTask(work.pin(), work.unpin(), work.delete(),
                 work.prune() && retention.maxAge() != null ? retention.maxAge().toSeconds() : null,
                 work.prune() ? retention.maxSnapshots() : 0, work.prune() ? retention.maxBytes() : 0,
-                shared ? SHARED_SETTLE.toSeconds() : 0, PATIENCE.toSeconds(), memory.gonePods);
+                shared ? SHARED_SETTLE.toSeconds() : 0, PATIENCE.toSeconds(), memory.gonePods,
+                work.verify());
         Optional<String> beside = shared || mounting.isEmpty()
                 ? Optional.empty()
                 : Optional.ofNullable(mounting.getFirst().getMetadata().getLabels().get(PodConventions.LABEL_MODEL));
-        create(volume, memory, StorePod.of(claim.get(), task, image, deadline, beside), now);
+        VolumeTrust trust = memory.trust().orElse(VolumeTrust.NONE);
+        create(volume, memory, StorePod.of(claim.get(), task, sidecar, trust, deadline, beside), now);
         memory.workBegan = now;
         if (work.prune()) {
             memory.prunedAt = now;
@@ -162,7 +170,7 @@ final class StoreRuns {
     private void create(VolumeKey volume, VolumeMemory memory, Pod pod, Instant now) {
         try {
             client.resource(pod).create();
-            LOG.info("store pod of claim {} created", volume);
+            LOG.atInfo().addKeyValue(LogKeys.VOLUME, volume).log("store pod created");
         } catch (KubernetesClientException e) {
             switch (e.getCode()) {
                 // The cache is behind: it is there already.

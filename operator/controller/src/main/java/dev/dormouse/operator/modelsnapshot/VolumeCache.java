@@ -1,7 +1,9 @@
 package dev.dormouse.operator.modelsnapshot;
 
+import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.api.v1alpha1.ModelSnapshot;
 import dev.dormouse.operator.desired.StorePod;
+import dev.dormouse.operator.resolve.ResolvedModel;
 import dev.dormouse.operator.status.Conditions;
 import dev.dormouse.sidecar.api.PodConventions;
 import io.fabric8.kubernetes.api.model.Condition;
@@ -113,6 +115,16 @@ final class VolumeCache {
                 .withName(volume.claim())
                 .get();
         return asked == null || asked.isMarkedForDeletion();
+    }
+
+    /** Whether there is such a model and it keeps its snapshots there, whatever has been heard of it so far. */
+    boolean keeps(VolumeKey volume, String model) {
+        InferenceModel found = client.resources(InferenceModel.class)
+                .inNamespace(volume.namespace())
+                .withName(model)
+                .get();
+        return found != null && !found.isMarkedForDeletion()
+                && ResolvedModel.snapshotClaim(found).equals(Optional.of(volume.claim()));
     }
 
     /** Without the right to read namespaces nobody knows, and a person has to say that the bytes may stay. */

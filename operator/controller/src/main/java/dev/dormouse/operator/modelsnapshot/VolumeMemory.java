@@ -1,25 +1,30 @@
 package dev.dormouse.operator.modelsnapshot;
 
-import dev.dormouse.domain.snapshot.RetentionRule;
 import dev.dormouse.domain.snapshot.Survey;
+import dev.dormouse.operator.desired.VolumeTrust;
+import dev.dormouse.sidecar.api.StoreTask;
 import dev.dormouse.sidecar.api.VolumeListing;
 import java.time.Instant;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** What is remembered of one volume; all of it can be lost. Guarded by its own lock. */
 final class VolumeMemory {
-    /** A model that keeps its snapshots on the volume. */
-    record User(RetentionRule retention, String key) {}
-
     /** @param verified whether every chunk was compared with its checksum */
     record Restore(Instant at, boolean verified) {}
 
-    final Map<String, User> users = new HashMap<>();
+    /** @param at when reading began */
+    record Verification(Instant at, StoreTask.Verified answer) {}
+
+    final Map<String, VolumeUser> users = new HashMap<>();
     final Map<String, Restore> restores = new HashMap<>();
+    /** The last answers of store pods, by id. */
+    final Map<String, Verification> verifications = new HashMap<>();
     /** Reports of replicas after which the volume was listed already. */
     final Set<String> looked = new HashSet<>();
     VolumeListing listing = VolumeListing.EMPTY;
@@ -43,6 +48,16 @@ final class VolumeMemory {
     /** UIDs for which a collection waited although no such pod exists. */
     Set<String> gonePods = Set.of();
     boolean namespaceEnds;
+
+    /**
+     * The keys of the volume, as far as its models agree about them.
+     *
+     * @return empty when they do not: then nobody's are right for all that is there
+     */
+    Optional<VolumeTrust> trust() {
+        Set<VolumeTrust> all = users.values().stream().map(VolumeUser::trust).collect(Collectors.toUnmodifiableSet());
+        return all.size() > 1 ? Optional.empty() : Optional.of(all.stream().findFirst().orElse(VolumeTrust.NONE));
+    }
 
     /** Its resource goes: what was seen of it before makes no new one. A later look at the volume may. */
     void forget(String id) {

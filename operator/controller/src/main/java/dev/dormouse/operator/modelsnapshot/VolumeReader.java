@@ -4,9 +4,10 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.dormouse.operator.sidecar.SidecarAddress;
 import dev.dormouse.sidecar.api.StoreTask;
 import dev.dormouse.sidecar.api.VolumeListing;
-import java.net.URI;
+import dev.dormouse.operator.log.LogKeys;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
@@ -31,11 +32,8 @@ final class VolumeReader implements AutoCloseable {
     private static final Duration TIMEOUT = Duration.ofSeconds(10);
     private static final Duration POLL = Duration.ofMillis(200);
 
-    private final int port;
-    private final HttpClient http = HttpClient.newBuilder()
-            .version(HttpClient.Version.HTTP_1_1)
-            .connectTimeout(Duration.ofSeconds(2))
-            .build();
+    private final SidecarAddress address;
+    private final HttpClient http;
     private final ObjectMapper json = JsonMapper.builder()
             .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
             .build();
@@ -43,9 +41,10 @@ final class VolumeReader implements AutoCloseable {
     private final Set<String> asked = ConcurrentHashMap.newKeySet();
     private volatile boolean closed;
 
-    /** @param port where every sidecar listens */
-    VolumeReader(int port) {
-        this.port = port;
+    /** @param address where every sidecar listens */
+    VolumeReader(SidecarAddress address) {
+        this.address = address;
+        this.http = address.client();
     }
 
     /** @param found called with what a replica's sidecar sees; not called when it does not answer */
@@ -56,7 +55,10 @@ final class VolumeReader implements AutoCloseable {
                         found.accept(listing);
                     } else {
                         // The next change of its report asks again.
-                        LOG.info("the sidecar at {} did not list its volume: {}", podIp, message(e));
+                        LOG.atInfo()
+                                .addKeyValue(LogKeys.ADDRESS, podIp)
+                                .addKeyValue(LogKeys.REASON, message(e))
+                                .log("the sidecar did not list its volume");
                     }
                 });
     }
@@ -98,9 +100,7 @@ final class VolumeReader implements AutoCloseable {
     }
 
     private CompletableFuture<HttpResponse<String>> get(String podIp, String path) {
-        String host = podIp.contains(":") ? "[" + podIp + "]" : podIp;
-        URI uri = URI.create("http://" + host + ":" + port + path);
-        return http.sendAsync(HttpRequest.newBuilder(uri).timeout(TIMEOUT).build(),
+        return http.sendAsync(HttpRequest.newBuilder(address.of(podIp, path)).timeout(TIMEOUT).build(),
                 HttpResponse.BodyHandlers.ofString());
     }
 

@@ -12,6 +12,7 @@ import dev.dormouse.operator.status.Conditions;
 import dev.dormouse.operator.status.Timestamps;
 import dev.dormouse.sidecar.api.SidecarStatus;
 import dev.dormouse.sidecar.api.SnapshotReport;
+import dev.dormouse.sidecar.api.StoreTask;
 import dev.dormouse.sidecar.api.VolumeListing;
 import java.time.Clock;
 import java.time.Instant;
@@ -23,6 +24,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Tends the snapshots of every volume: one resource per snapshot, no bytes without a resource and no resource without
@@ -53,14 +55,13 @@ public final class Volumes implements AutoCloseable {
         this.modelChanged = modelChanged;
     }
 
-    /** A model keeps its snapshots on this volume, under this rule and with this key. */
-    public void uses(VolumeKey volume, String model, RetentionRule retention, String key) {
+    /** A model keeps its snapshots on this volume. */
+    public void uses(VolumeKey volume, String model, VolumeUser now) {
         VolumeMemory memory = memory(volume);
         boolean otherRule;
         synchronized (memory) {
-            VolumeMemory.User now = new VolumeMemory.User(retention, key);
-            VolumeMemory.User before = memory.users.put(model, now);
-            otherRule = before == null || !before.retention().equals(retention);
+            VolumeUser before = memory.users.put(model, now);
+            otherRule = before == null || !before.retention().equals(now.retention());
             if (otherRule) {
                 memory.prunedAt = null;
             }
@@ -135,13 +136,15 @@ public final class Volumes implements AutoCloseable {
             Instant now = clock.instant();
             List<ModelSnapshot> snapshots = cache.snapshots(volume);
             runs.follow(volume, memory, (outcome, at) -> {
+                verified(volume, outcome.verified(), at);
                 found(volume, outcome.listing(), at, Set.copyOf(outcome.pruned()), outcome.waitingFor().isEmpty());
                 changed.accept(volume);
             });
             RetentionRule retention = RetentionRule
-                    .keepingMost(memory.users.values().stream().map(VolumeMemory.User::retention).toList());
+                    .keepingMost(memory.users.values().stream().map(VolumeUser::retention).toList());
             VolumePlan plan = VolumePlanner.plan(new VolumePlanner.Situation(claim(volume, memory),
-                    snapshots.stream().map(Volumes::known).toList(), Optional.ofNullable(memory.survey), retention,
+                    snapshots.stream().map(s -> known(s, wish(volume, s, memory))).toList(),
+                    Optional.ofNullable(memory.survey), retention,
                     Optional.ofNullable(memory.prunedAt)), now);
             memory.fresh = false;
             carryOut(volume, memory, snapshots, plan, now);
@@ -179,7 +182,8 @@ public final class Volumes implements AutoCloseable {
             } else {
                 ModelSnapshotStatus status = SnapshotStatusFactory
                         .of(new SnapshotStatusFactory.View(snapshot, memory.listing, plan.missing().contains(name),
-                                memory.restores.get(snapshot.getSpec().snapshotId()), memory.trouble, now));
+                                memory.restores.get(snapshot.getSpec().snapshotId()),
+                                memory.verifications.get(snapshot.getSpec().snapshotId()), memory.trouble, now));
                 objects.writeStatus(snapshot, status);
             }
         }
@@ -210,10 +214,35 @@ public final class Volumes implements AutoCloseable {
         }
     }
 
-    private static KnownSnapshot known(ModelSnapshot snapshot) {
+    private void verified(VolumeKey volume, List<StoreTask.Verified> answers, Instant at) {
+        VolumeMemory memory = memory(volume);
+        synchronized (memory) {
+            answers.forEach(answer -> memory.verifications.put(answer.id(), new VolumeMemory.Verification(at, answer)));
+        }
+    }
+
+    /**
+     * The verification that is wished and neither answered in status nor, since the status was read, by a store pod. It
+     * waits for the model's first word after a start of this process, which says with which keys.
+     */
+    private @Nullable String wish(VolumeKey volume, ModelSnapshot snapshot, VolumeMemory memory) {
+        String wished = annotations(snapshot).getOrDefault(SnapshotObjects.VERIFY, "");
+        VolumeMemory.Verification answered = memory.verifications.get(snapshot.getSpec().snapshotId());
+        ModelSnapshotStatus status = snapshot.getStatus();
+        boolean known = wished.isBlank()
+                || answered != null && answered.answer().mark().equals(wished)
+                || status != null && status.verification != null && status.verification.requested().equals(wished);
+        boolean early = !known && memory.users.isEmpty() && snapshot.getSpec().model() != null
+                && cache.keeps(volume, snapshot.getSpec().model());
+        return known || early ? null : wished;
+    }
+
+    private static Map<String, String> annotations(ModelSnapshot snapshot) {
+        return Optional.ofNullable(snapshot.getMetadata().getAnnotations()).orElse(Map.of());
+    }
+
+    private static KnownSnapshot known(ModelSnapshot snapshot, @Nullable String wish) {
         Optional<ModelSnapshotStatus> status = Optional.ofNullable(snapshot.getStatus());
-        Map<String, String> annotations = Optional.ofNullable(snapshot.getMetadata().getAnnotations())
-                .orElse(Map.of());
         boolean usable = status.flatMap(s -> Conditions.find(s.conditions, Conditions.READY))
                 .filter(c -> "True".equals(c.getStatus()))
                 .isPresent();
@@ -222,7 +251,7 @@ public final class Volumes implements AutoCloseable {
                 status.map(s -> s.storedBytes).orElse(0L), snapshot.getSpec().pinned(), usable,
                 Instant.parse(snapshot.getMetadata().getCreationTimestamp()),
                 Timestamps.parse(snapshot.getMetadata().getDeletionTimestamp()).orElse(null),
-                "true".equals(annotations.get(SnapshotObjects.BYPASS)));
+                "true".equals(annotations(snapshot).get(SnapshotObjects.BYPASS)), wish);
     }
 
     private VolumeMemory memory(VolumeKey volume) {

@@ -3,6 +3,7 @@ package dev.dormouse.operator.observe;
 import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.operator.status.ModelEvent;
 import dev.dormouse.operator.status.Timestamps;
+import dev.dormouse.operator.log.LogKeys;
 import io.fabric8.kubernetes.api.model.Event;
 import io.fabric8.kubernetes.api.model.EventBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
@@ -62,8 +63,12 @@ public final class EventRecorder {
                     .create();
         } catch (KubernetesClientException e) {
             if (e.getCode() != HttpURLConnection.HTTP_CONFLICT) {
-                LOG.warn("event {} of {} was not written: {}", event.reason(), model.getFullResourceName(),
-                        e.getMessage());
+                LOG.atWarn()
+                        .addKeyValue(LogKeys.MODEL,
+                                model.getMetadata().getNamespace() + "/" + model.getMetadata().getName())
+                        .addKeyValue(LogKeys.EVENT, event.reason())
+                        .addKeyValue(LogKeys.REASON, e.getMessage())
+                        .log("an event was not written");
             }
         }
         return true;

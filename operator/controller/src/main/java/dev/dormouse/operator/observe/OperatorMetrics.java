@@ -14,6 +14,8 @@ import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
@@ -52,6 +54,8 @@ public final class OperatorMetrics {
             .description("GPUs of a pool that replicas have, or are about to get")
             .register(registry);
     private final Map<ModelKey, ModelView> known = new ConcurrentHashMap<>();
+    /** What goes when a model does. */
+    private final Map<ModelKey, Set<Meter>> metersOf = new ConcurrentHashMap<>();
     private volatile Supplier<Map<String, Integer>> snapshotStates = Map::of;
     private volatile Supplier<Map<String, WarmupQueue.PoolView>> poolStates = Map::of;
 
@@ -89,26 +93,29 @@ public final class OperatorMetrics {
 
     /** H52, H53: a wake by the rung it started from, and what its phases took. */
     public void woke(ModelKey model, LastWake wake, List<ModelStatus.Phase> phases) {
-        Timer.builder("dormouse_cold_start")
+        its(model, Timer.builder("dormouse_cold_start")
                 .description("From the decision to wake until Ready, by the rung it started from")
                 .tags(tags(model).and("rung", wake.rung()))
                 .serviceLevelObjectives(WAKES)
-                .register(registry)
-                .record(Duration.ofMillis(wake.coldStartMs()));
+                .register(registry)).record(Duration.ofMillis(wake.coldStartMs()));
         for (ModelStatus.Phase phase : phases) {
             if (phase.state().equals("Done")) {
-                Timer.builder("dormouse_warmup_phase")
+                its(model, Timer.builder("dormouse_warmup_phase")
                         .description("Time of one phase of a warmup")
                         .tags(tags(model).and("phase", phase.name()))
                         .serviceLevelObjectives(WAKES)
-                        .register(registry)
-                        .record(Duration.ofNanos(phase.micros() * 1000));
+                        .register(registry)).record(Duration.ofNanos(phase.micros() * 1000));
             }
         }
     }
 
     public void quarantined(ModelKey model) {
-        registry.counter("dormouse_snapshots_quarantined", tags(model)).increment();
+        its(model, registry.counter("dormouse_snapshots_quarantined", tags(model))).increment();
+    }
+
+    private <M extends Meter> M its(ModelKey model, M meter) {
+        metersOf.computeIfAbsent(model, key -> ConcurrentHashMap.newKeySet()).add(meter);
+        return meter;
     }
 
     /** What status says now. */
@@ -121,12 +128,7 @@ public final class OperatorMetrics {
     /** The model is gone, and so are its series. */
     public void forget(ModelKey model) {
         known.remove(model);
-        Tags its = tags(model);
-        for (Meter meter : registry.getMeters()) {
-            if (its.stream().allMatch(tag -> meter.getId().getTags().contains(tag))) {
-                registry.remove(meter);
-            }
-        }
+        Optional.ofNullable(metersOf.remove(model)).ifPresent(meters -> meters.forEach(registry::remove));
     }
 
     public void reconciled(Duration took) {

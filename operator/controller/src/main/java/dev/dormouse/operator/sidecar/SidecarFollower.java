@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.sidecar.api.SidecarStatus;
+import dev.dormouse.operator.log.LogKeys;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -33,42 +34,48 @@ public final class SidecarFollower implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(SidecarFollower.class);
     private static final Duration FIRST_PAUSE = Duration.ofMillis(20);
     private static final Duration LONGEST_PAUSE = Duration.ofSeconds(1);
-    private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(2);
     /** A sidecar writes at least every 10 s: one that is silent for longer is not there any more. */
     private static final Duration SILENCE = Duration.ofSeconds(30);
 
-    private final int port;
+    private final SidecarAddress address;
     private final Consumer<ModelKey> changed;
-    private final HttpClient http = HttpClient.newBuilder()
-            .version(HttpClient.Version.HTTP_1_1)
-            .connectTimeout(CONNECT_TIMEOUT)
-            .build();
+    private final HttpClient http;
     private final ObjectMapper json = JsonMapper.builder()
             .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
             .build();
+    /** By pod UID. */
     private final Map<String, Following> followed = new ConcurrentHashMap<>();
+    private final Map<ModelKey, Set<String>> podsOf = new ConcurrentHashMap<>();
 
     /**
-     * @param port where every sidecar listens
+     * @param address where every sidecar listens
      * @param changed called after each new report, on a thread that must not be held up
      */
-    public SidecarFollower(int port, Consumer<ModelKey> changed) {
-        this.port = port;
+    public SidecarFollower(SidecarAddress address, Consumer<ModelKey> changed) {
+        this.address = address;
+        this.http = address.client();
         this.changed = changed;
     }
 
     /** Begins to follow a pod; nothing happens if it is followed already. */
     public void follow(String podUid, String podIp, ModelKey model) {
+        podsOf.computeIfAbsent(model, key -> ConcurrentHashMap.newKeySet()).add(podUid);
         followed.computeIfAbsent(podUid, uid -> new Following(uid, podIp, model)).start();
     }
 
     /** Forgets every pod of a model except these. */
     public void retain(ModelKey model, Set<String> podUids) {
-        followed.values()
-                .stream()
-                .filter(f -> f.model.equals(model) && !podUids.contains(f.podUid))
-                .toList()
-                .forEach(Following::stop);
+        Set<String> its = podsOf.getOrDefault(model, Set.of());
+        for (String podUid : Set.copyOf(its)) {
+            Following following = followed.get(podUid);
+            if (!podUids.contains(podUid)) {
+                its.remove(podUid);
+                if (following != null) {
+                    following.stop();
+                }
+            }
+        }
+        podsOf.computeIfPresent(model, (key, left) -> left.isEmpty() ? null : left);
     }
 
     /** The last report of a pod's sidecar, if it ever sent one. */
@@ -95,8 +102,7 @@ public final class SidecarFollower implements AutoCloseable {
         Following(String podUid, String podIp, ModelKey model) {
             this.podUid = podUid;
             this.model = model;
-            String host = podIp.contains(":") ? "[" + podIp + "]" : podIp;
-            this.uri = URI.create("http://" + host + ":" + port + "/status?watch=true");
+            this.uri = address.of(podIp, "/status?watch=true");
             this.thread = Thread.ofVirtual().name("follow-" + podUid).unstarted(this::run);
         }
 
@@ -174,7 +180,11 @@ public final class SidecarFollower implements AutoCloseable {
                     changed.accept(model);
                 }
             } catch (JsonProcessingException e) {
-                LOG.warn("{} sent a line that is no status: {}", uri, e.getOriginalMessage());
+                LOG.atWarn()
+                        .addKeyValue(LogKeys.MODEL, model)
+                        .addKeyValue(LogKeys.ADDRESS, uri)
+                        .addKeyValue(LogKeys.REASON, e.getOriginalMessage())
+                        .log("a sidecar sent a line that is no status");
             }
         }
 

@@ -20,6 +20,8 @@ import org.jspecify.annotations.Nullable;
  */
 public record ModelEvent(boolean warning, String reason, String message, String about) {
 
+    public static final String WAKE_STARTED = "WakeStarted";
+
     /** The events of a step from one status to the next. */
     public static List<ModelEvent> between(ModelStatus previous, ModelStatus next, List<ObservedReplica> replicas,
             InferenceModelSpec spec) {
@@ -44,7 +46,7 @@ public record ModelEvent(boolean warning, String reason, String message, String 
             return;
         }
         if (before == null || !before.id().equals(now.id())) {
-            events.add(new ModelEvent(false, "WakeStarted", "waking for " + now.reason() + ": " + message(next),
+            events.add(new ModelEvent(false, WAKE_STARTED, "waking for " + now.reason() + ": " + message(next),
                     now.id()));
         }
         if (now.endedAt() != null && (before == null || !Objects.equals(before.endedAt(), now.endedAt()))) {
@@ -79,7 +81,9 @@ public record ModelEvent(boolean warning, String reason, String message, String 
                 ? snapshot
                 : report.previousSnapshot();
         if (refused != null) {
-            events.add(new ModelEvent(true, "SnapshotQuarantined", text(refused), podUid + refused.id()));
+            boolean damaged = refused.state() == SnapshotReport.State.Quarantined;
+            events.add(new ModelEvent(true, damaged ? "SnapshotQuarantined" : "SnapshotNotUsed", text(refused),
+                    podUid + refused.id()));
         }
         long totalMicros = SidecarStatusTimes.totalMicros(report);
         // H33: strictly longer; it warns, warmup.deadlineSeconds cuts.

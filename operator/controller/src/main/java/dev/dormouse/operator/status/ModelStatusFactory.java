@@ -67,6 +67,7 @@ public final class ModelStatusFactory {
         status.wakes = WakeStatistics.after(view.previous().wakes, view.previous().lastWake, status.lastWake);
         status.snapshot = snapshot();
         status.rung = rung(status.snapshot).name();
+        status.servingPattern = view.previous().servingPattern;
         status.pods = view.replicas()
                 .stream()
                 .map(ModelStatusFactory::pod)

@@ -1,5 +1,6 @@
 package dev.dormouse.operator.status;
 
+import dev.dormouse.operator.json.ApiJson;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResourceBuilder;
@@ -22,7 +23,7 @@ import java.util.concurrent.ConcurrentHashMap;
  * @param <S> type of the status
  */
 public final class PlainStatus<S> {
-    private static final KubernetesSerialization JSON = new KubernetesSerialization();
+    private static final KubernetesSerialization JSON = ApiJson.SHARED;
     private static final PatchContext APPLY = new PatchContext.Builder().withPatchType(PatchType.SERVER_SIDE_APPLY)
             .withFieldManager(StatusWriter.FIELD_MANAGER)
             .withForce(true)

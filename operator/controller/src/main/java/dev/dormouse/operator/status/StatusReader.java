@@ -9,9 +9,13 @@ import dev.dormouse.domain.scaling.InitialStart;
 import java.time.Instant;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.regex.Pattern;
 
 /** What an earlier reconcile, perhaps of an earlier operator, left in status. */
 public final class StatusReader {
+    /** W3C, version 00; whatever else a gateway may have written is not passed on. */
+    private static final Pattern TRACEPARENT = Pattern.compile("00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}");
+
     private StatusReader() {}
 
     public static Optional<Activation> activation(ModelStatus status) {
@@ -46,6 +50,15 @@ public final class StatusReader {
         return status == null || status.demand == null
                 ? Optional.empty()
                 : Timestamps.parse(status.demand.requestedAt());
+    }
+
+    /** Of a request that waits for the model. */
+    public static Optional<String> traceparent(InferenceModel model) {
+        InferenceModelStatus status = model.getStatus();
+        return status == null || status.demand == null
+                ? Optional.empty()
+                : Optional.ofNullable(status.demand.traceparent())
+                        .filter(trace -> TRACEPARENT.matcher(trace).matches());
     }
 
     /** When somebody told the model to sleep. */

@@ -1,6 +1,7 @@
 package dev.dormouse.operator.status;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.dormouse.operator.json.ApiJson;
 import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.api.v1alpha1.ModelStatus;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
@@ -30,7 +31,7 @@ import org.slf4j.LoggerFactory;
 public final class StatusWriter {
     public static final String FIELD_MANAGER = "dormouse-operator";
     private static final Logger LOG = LoggerFactory.getLogger(StatusWriter.class);
-    private static final KubernetesSerialization JSON = new KubernetesSerialization();
+    private static final KubernetesSerialization JSON = ApiJson.SHARED;
     private static final ResourceDefinitionContext MODELS = ResourceDefinitionContext
             .fromResourceType(InferenceModel.class);
     private static final PatchContext APPLY = new PatchContext.Builder().withPatchType(PatchType.SERVER_SIDE_APPLY)
@@ -50,21 +51,26 @@ public final class StatusWriter {
     /** The newest status known: the cached one, or ours if the cache is behind. Not to be changed. */
     public ModelStatus latest(InferenceModel cached) {
         Written ours = written.get(cached.getMetadata().getUid());
-        if (ours != null && isNewer(ours.resourceVersion(), cached.getMetadata().getResourceVersion())) {
-            return ours.status();
+        if (ours != null) {
+            if (isNewer(ours.resourceVersion(), cached.getMetadata().getResourceVersion())) {
+                return ours.status();
+            }
+            // The cache has it: ten thousand sleeping models need no second copy.
+            written.remove(cached.getMetadata().getUid(), ours);
         }
         return cached.getStatus() == null ? new ModelStatus() : cached.getStatus();
     }
 
     /** @return whether anything was written */
     public boolean write(InferenceModel cached, ModelStatus next) {
-        if (tree(next).equals(tree(latest(cached)))) {
+        ObjectNode tree = tree(next);
+        if (tree.equals(tree(latest(cached)))) {
             return false;
         }
         try {
             GenericKubernetesResource result = client.genericKubernetesResources(MODELS)
                     .inNamespace(cached.getMetadata().getNamespace())
-                    .resource(fresh(cached, next))
+                    .resource(fresh(cached, tree))
                     .subresource("status")
                     .patch(APPLY);
             written.put(cached.getMetadata().getUid(), new Written(result.getMetadata().getResourceVersion(), next));
@@ -82,14 +88,14 @@ public final class StatusWriter {
         written.remove(modelUid);
     }
 
-    private static GenericKubernetesResource fresh(InferenceModel model, ModelStatus status) {
+    private static GenericKubernetesResource fresh(InferenceModel model, ObjectNode status) {
         return new GenericKubernetesResourceBuilder().withApiVersion(model.getApiVersion())
                 .withKind(model.getKind())
                 .withNewMetadata()
                 .withName(model.getMetadata().getName())
                 .withNamespace(model.getMetadata().getNamespace())
                 .endMetadata()
-                .addToAdditionalProperties("status", tree(status))
+                .addToAdditionalProperties("status", status)
                 .build();
     }
 

@@ -5,18 +5,24 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.dormouse.api.v1alpha1.GpuPool;
 import dev.dormouse.api.v1alpha1.GpuPoolSpec;
 import dev.dormouse.api.v1alpha1.InferenceModel;
+import dev.dormouse.domain.warmup.Ladder;
 import dev.dormouse.operator.resolve.ResolvedModel;
 import dev.dormouse.operator.resolve.ResolvedModel.Resolved;
+import io.fabric8.kubernetes.api.model.EnvVar;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
@@ -28,7 +34,7 @@ import org.junit.jupiter.api.TestFactory;
 class ReplicaPodTest {
     private static final Path FOLDER = Path.of("src/test/resources/desired");
     private static final KubernetesSerialization YAML = new KubernetesSerialization();
-    private static final String IMAGE = "dormouse/sidecar:test";
+    private static final SidecarSettings SIDECAR = sidecar("dormouse/sidecar:test");
 
     @TestFactory
     Stream<DynamicTest> everyModelGivesThePodOfItsFile() throws IOException {
@@ -62,11 +68,41 @@ class ReplicaPodTest {
     void anUpgradeOfTheSidecarReplacesNoLiveReplica() {
         InferenceModel model = read(FOLDER.resolve("in-minimal.yaml"));
 
-        Pod before = ReplicaPod.of(model, resolved(model), "sidecar:1", "p", "1", Optional.empty());
-        Pod after = ReplicaPod.of(model, resolved(model), "sidecar:2", "p", "1", Optional.empty());
+        Pod before = ReplicaPod.of(model, resolved(model), sidecar("sidecar:1"), "p", "1", Optional.empty(),
+                climb(Optional.empty()));
+        Pod after = ReplicaPod.of(model, resolved(model), sidecar("sidecar:2"), "p", "1", Optional.empty(),
+                climb(Optional.empty()));
 
         assertThat(after.getMetadata().getAnnotations()).isEqualTo(before.getMetadata().getAnnotations());
         assertThat(after.getSpec().getInitContainers().getFirst().getImage()).isEqualTo("sidecar:2");
+    }
+
+    @Test
+    @DisplayName("Design §5: a restore has half of the warmup's time; after a replica that hung on it the next is told to load from source, and why")
+    void theSidecarIsToldTheLadder() {
+        InferenceModel model = read(FOLDER.resolve("in-minimal.yaml"));
+
+        assertThat(environment(model, climb(Optional.empty())))
+                .containsEntry("DORMOUSE_RESTORE_DEADLINE_SECONDS", "300")
+                .doesNotContainKey("DORMOUSE_FROM_SOURCE_BECAUSE");
+        assertThat(environment(model, climb(Optional.of(new Ladder.Fall(Ladder.Rung.Volume, true)))))
+                .doesNotContainKey("DORMOUSE_RESTORE_DEADLINE_SECONDS")
+                .hasEntrySatisfying("DORMOUSE_FROM_SOURCE_BECAUSE", why -> assertThat(why).contains("600 s"));
+    }
+
+    private static Map<String, String> environment(InferenceModel model, Ladder.Climb climb) {
+        Pod pod = ReplicaPod.of(model, resolved(model), SIDECAR, "p", "1", Optional.empty(), climb);
+        return pod.getSpec()
+                .getInitContainers()
+                .getFirst()
+                .getEnv()
+                .stream()
+                .filter(variable -> variable.getValue() != null)
+                .collect(Collectors.toMap(EnvVar::getName, EnvVar::getValue));
+    }
+
+    private static Ladder.Climb climb(Optional<Ladder.Fall> last) {
+        return Ladder.climb(Duration.ofSeconds(600), true, last);
     }
 
     @Test
@@ -79,6 +115,49 @@ class ReplicaPodTest {
         assertThat(key(yaml -> yaml.replace("vllm:1", "vllm:2"))).isNotEqualTo(base);
         assertThat(key(yaml -> yaml.replace("--dtype", "--type"))).isNotEqualTo(base);
         assertThat(key(yaml -> yaml.replace("value: \"7\"", "value: \"8\""))).isNotEqualTo(base);
+    }
+
+    @Test
+    @DisplayName("S26: keys are mounted into the sidecar, read-only and by name, and never into the engine; a missing Secret holds the pod")
+    void keysReachTheSidecarOnly() {
+        InferenceModel model = read(FOLDER.resolve("in-trust.yaml"));
+
+        Pod pod = ReplicaPod.of(model, resolved(model), SIDECAR, "p", "1", Optional.empty(), climb(Optional.empty()));
+
+        assertThat(pod.getSpec().getInitContainers().getFirst().getVolumeMounts())
+                .filteredOn(mount -> mount.getMountPath().startsWith("/etc/dormouse/keys/"))
+                .hasSize(3)
+                .allSatisfy(mount -> assertThat(mount.getReadOnly()).isTrue());
+        assertThat(pod.getSpec().getContainers()).allSatisfy(engine -> {
+            assertThat(engine.getVolumeMounts()).noneMatch(mount -> mount.getName().startsWith("dormouse-keys"));
+            assertThat(engine.getEnv()).noneMatch(variable -> variable.getName().contains("KEY"));
+        });
+        assertThat(pod.getSpec().getVolumes()).filteredOn(volume -> volume.getSecret() != null)
+                .hasSize(2)
+                .allSatisfy(volume -> assertThat(volume.getSecret().getOptional()).isFalse());
+    }
+
+    @Test
+    void aChangeOfTheKeysIsAnotherTemplateAndNotAnotherSnapshot() throws IOException {
+        String yaml = Files.readString(FOLDER.resolve("in-trust.yaml"));
+        InferenceModel with = YAML.unmarshal(yaml, InferenceModel.class);
+        InferenceModel without = YAML.unmarshal(yaml.substring(0, yaml.indexOf("  snapshot:")), InferenceModel.class);
+
+        assertThat(without.getSpec().snapshot().trust()).isNull();
+        assertThat(ReplicaPod.template(with, resolved(with)))
+                .isNotEqualTo(ReplicaPod.template(without, resolved(without)));
+        assertThat(SnapshotKey.of(with.getSpec())).isEqualTo(SnapshotKey.of(without.getSpec()));
+    }
+
+    /** The case "tls" is of an installation whose sidecars serve https. */
+    private static SidecarSettings settings(Path in) {
+        return in.getFileName().toString().equals("in-tls.yaml")
+                ? new SidecarSettings(SIDECAR.image(), Optional.of("sidecar-tls"))
+                : SIDECAR;
+    }
+
+    private static SidecarSettings sidecar(String image) {
+        return new SidecarSettings(image, Optional.empty());
     }
 
     private static String key(UnaryOperator<String> change) {
@@ -94,8 +173,9 @@ class ReplicaPodTest {
         InferenceModel model = read(in);
         Resolved resolved = resolved(model);
         Optional<PoolPlacement> placement = placement(in, model);
-        String actual = YAML.asYaml(ReplicaPod.of(model, resolved, IMAGE, model.getMetadata().getName() + "-pod", "3",
-                placement));
+        String actual = YAML.asYaml(ReplicaPod.of(model, resolved, settings(in), model.getMetadata().getName() + "-pod",
+                "3", placement, Ladder.climb(Duration.ofSeconds(model.getSpec().warmup().deadlineSeconds()),
+                        resolved.snapshotClaim().isPresent(), Optional.empty())));
         actual += placement.flatMap(p -> p.claimTemplate(model)).map(YAML::asYaml).orElse("");
         if (ResolvedModel.ownsSnapshotClaim(model)) {
             actual += YAML.asYaml(SnapshotClaim.of(model));

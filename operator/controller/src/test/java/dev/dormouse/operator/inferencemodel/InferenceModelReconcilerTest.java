@@ -113,6 +113,46 @@ class InferenceModelReconcilerTest {
     }
 
     @Test
+    void theTraceOfTheRequestThatWaitsIsNamedInTheWakesEventAndHandedToThePod() throws IOException {
+        cluster.startOperator();
+        cluster.create("m", NEVER);
+        await().until(() -> cluster.ready("m").equals("True/ScaledToZero"));
+
+        cluster.demand("m", Instant.now(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+
+        assertThat(cluster.awaitPod("m").getMetadata().getAnnotations()).containsEntry(
+                PodConventions.ANNOTATION_TRACEPARENT, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+        await().untilAsserted(() -> assertThat(cluster.client().v1().events().inNamespace("default").list().getItems())
+                .filteredOn(event -> event.getReason().equals("WakeStarted"))
+                .singleElement()
+                .satisfies(event -> assertThat(event.getMessage())
+                        .endsWith("; trace 4bf92f3577b34da6a3ce929d0e0e4736")));
+    }
+
+    /** W48: what the gateways find out reaches the model, and stays while it sleeps. */
+    @Test
+    void howAModelIsUsedStandsInItsStatus() throws IOException {
+        try (FakeGateway gateway = new FakeGateway("127.0.0.1", 0)) {
+            cluster.startOperator(Map.of("DORMOUSE_GATEWAY_URL", "http://127.0.0.1:" + gateway.address().getPort()));
+            cluster.create("m", NEVER);
+            cluster.demand("m", Instant.now());
+            Pod pod = cluster.awaitPod("m");
+            gateway.report(new DemandReport("gw", "1", 3_600_000, List.of(new ModelDemand("default/m", 1, 0, 1, 0, 0,
+                    List.of(new PodLoad(pod.getMetadata().getUid(), 1)), "StreamingInference")), List.of()));
+            cluster.run(pod).say(ReplicaPhase.Ready, RESTORED, null, Rung.Volume, List.of(), null);
+
+            await().until(() -> cluster.value("m", "/servingPattern").equals("StreamingInference"));
+            gateway.report(report(1, 1, 0, pod.getMetadata().getUid(), 1));
+            int scrapes = gateway.scrapes();
+            await().until(() -> gateway.scrapes() > scrapes + 2);
+            long reconciles = cluster.reconciles();
+            cluster.signal("m");
+            await().until(() -> cluster.reconciles() > reconciles);
+            assertThat(cluster.value("m", "/servingPattern")).isEqualTo("StreamingInference");
+        }
+    }
+
+    @Test
     void aReplicaIsDeletedOnlyWhenTheGatewayHasLetGoOfIt() throws IOException {
         try (FakeGateway gateway = new FakeGateway("127.0.0.1", 0)) {
             cluster.startOperator(Map.of("DORMOUSE_GATEWAY_URL", "http://127.0.0.1:" + gateway.address().getPort()));

@@ -21,6 +21,9 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 class PodObserverTest {
+    /** Once: each scans the class path for types. */
+    private static final KubernetesSerialization YAML = new KubernetesSerialization();
+
     private static final Instant NOW = Instant.parse("2026-11-21T00:10:00Z");
     private static final Instant READY_AT = Instant.parse("2026-11-21T00:05:00Z");
 
@@ -169,7 +172,7 @@ class PodObserverTest {
     }
 
     private static Pod pod(String status) {
-        return new KubernetesSerialization()
+        return YAML
                 .unmarshal(
                         """
                         apiVersion: v1

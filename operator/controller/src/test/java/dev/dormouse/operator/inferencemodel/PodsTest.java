@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.operator.status.ModelView.Rejection;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResourceBuilder;
 import io.fabric8.kubernetes.api.model.PersistentVolumeClaimBuilder;
@@ -42,7 +43,7 @@ class PodsTest {
     void aRefusedPodSaysWhyAndWhetherItIsForGood(int code, String message, String reason, boolean forGood) {
         answer("POST", PODS, code, message);
 
-        Rejection rejection = new Pods(client).create(POD).orElseThrow();
+        Rejection rejection = pods().create(POD).orElseThrow();
 
         assertThat(rejection.problem().reason()).isEqualTo(reason);
         assertThat(rejection.problem().message()).contains(message);
@@ -54,14 +55,14 @@ class PodsTest {
     void aPodThatIsThereAlreadyIsFine() {
         answer("POST", PODS, 409, "exists");
 
-        assertThat(new Pods(client).create(POD)).isEqualTo(Optional.empty());
+        assertThat(pods().create(POD)).isEqualTo(Optional.empty());
     }
 
     @Test
     void anyOtherAnswerIsTriedAgainByTheCaller() {
         answer("POST", PODS, 401, "the token is out of date");
 
-        assertThatThrownBy(() -> new Pods(client).create(POD)).isInstanceOf(KubernetesClientException.class);
+        assertThatThrownBy(() -> pods().create(POD)).isInstanceOf(KubernetesClientException.class);
     }
 
     @Test
@@ -70,7 +71,7 @@ class PodsTest {
         server.expect().get().withPath(PODS + "/m-x").andReturn(200, POD).once();
         server.expect().patch().withPath(PODS + "/m-x?fieldManager=dormouse-operator").andReturn(200, POD).once();
 
-        new Pods(client).markDraining("team", "m-x", "uid-1");
+        pods().markDraining("m-x", "uid-1", "it is idle");
 
         assertThat(server.getLastRequest().getMethod()).isEqualTo("PATCH");
         assertThat(server.getLastRequest().getBody().readUtf8())
@@ -83,8 +84,8 @@ class PodsTest {
         answer("PATCH", PODS + "/m-x?fieldManager=dormouse-operator", code, "gone");
         answer("DELETE", PODS + "/m-x", code, "gone");
 
-        assertThatCode(() -> new Pods(client).markDraining("team", "m-x", "uid-1")).doesNotThrowAnyException();
-        assertThatCode(() -> new Pods(client).delete("team", "m-x", "7")).doesNotThrowAnyException();
+        assertThatCode(() -> pods().markDraining("m-x", "uid-1", "it is idle")).doesNotThrowAnyException();
+        assertThatCode(() -> pods().delete("m-x", "7", "it is idle")).doesNotThrowAnyException();
     }
 
     @Test
@@ -92,7 +93,7 @@ class PodsTest {
     void aDeletionNamesTheVersionItWasDecidedOn() throws Exception {
         server.expect().delete().withPath(PODS + "/m-x").andReturn(200, POD).once();
 
-        new Pods(client).delete("team", "m-x", "7");
+        pods().delete("m-x", "7", "it is idle");
 
         assertThat(server.getLastRequest().getBody().readUtf8()).contains("\"resourceVersion\":\"7\"");
     }
@@ -102,12 +103,12 @@ class PodsTest {
         answer("POST", "/api/v1/namespaces/team/persistentvolumeclaims", 409, "exists");
         answer("POST", "/apis/resource.k8s.io/v1/namespaces/team/resourceclaimtemplates", 409, "exists");
 
-        assertThatCode(() -> new Pods(client).create(new PersistentVolumeClaimBuilder().withNewMetadata()
+        assertThatCode(() -> pods().create(new PersistentVolumeClaimBuilder().withNewMetadata()
                 .withName("c")
                 .withNamespace("team")
                 .endMetadata()
                 .build())).doesNotThrowAnyException();
-        assertThatCode(() -> new Pods(client).create(new GenericKubernetesResourceBuilder()
+        assertThatCode(() -> pods().create(new GenericKubernetesResourceBuilder()
                 .withApiVersion("resource.k8s.io/v1")
                 .withKind("ResourceClaimTemplate")
                 .withNewMetadata()
@@ -115,6 +116,10 @@ class PodsTest {
                 .withNamespace("team")
                 .endMetadata()
                 .build())).doesNotThrowAnyException();
+    }
+
+    private Pods pods() {
+        return new Pods(client, new ModelKey("team", "m"));
     }
 
     private void answer(String method, String path, int code, String message) {

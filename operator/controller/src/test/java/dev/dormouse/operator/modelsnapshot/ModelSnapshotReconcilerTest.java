@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.dormouse.api.v1alpha1.ModelSnapshot;
 import dev.dormouse.api.v1alpha1.ModelSnapshotSpec;
 import dev.dormouse.api.v1alpha1.ModelSnapshotStatus;
+import dev.dormouse.api.v1alpha1.ModelSnapshotStatus.Verification;
 import dev.dormouse.operator.TestCluster;
 import dev.dormouse.operator.desired.StorePod;
 import dev.dormouse.operator.sidecar.FakeSidecar;
@@ -41,6 +42,7 @@ import org.junit.jupiter.api.Test;
 /** The life of ModelSnapshot resources against an embedded API server; the test is kubelet, sidecar and store pod. */
 class ModelSnapshotReconcilerTest {
     private static final String KEY = "ab".repeat(32);
+    private static final Verification NONE = new Verification("", "", "", null, null, null);
     private static final String NEVER = "  scaling: {initialStart: Never, idleSeconds: 30}\n";
 
     private TestCluster cluster;
@@ -93,6 +95,11 @@ class ModelSnapshotReconcilerTest {
 
         assertThat(message(awaitReady("s1", "False/Quarantined"))).contains("ChecksumMismatch: chunk 7");
         awaitReady("s2", "True/Usable");
+        sidecar.serve("/v1/snapshots", new VolumeListing(List.of(entry("s3", 3)),
+                List.of(new VolumeListing.Refused("s2", "UntrustedKey", "key 'x'"))));
+        sidecar.say(ReplicaPhase.Ready, report(SnapshotReport.State.Saved, "s3"), null, Rung.Cold, List.of(), null);
+
+        assertThat(message(awaitReady("s2", "False/Untrusted"))).contains("UntrustedKey: key 'x'");
     }
 
     @Test
@@ -198,6 +205,56 @@ class ModelSnapshotReconcilerTest {
                 });
 
         assertThat(task(awaitStorePod()).pin()).containsExactly("s1");
+    }
+
+    @Test
+    @DisplayName("S23, S26: a verification that somebody asks for is read by a store pod with the model's keys, and its answer is status")
+    void aVerificationOnDemand() throws IOException {
+        serve(NEVER + "  snapshot: {trust: {encryption: {secretName: m-keys}}}\n", entry("s1", 1), entry("s2", 2));
+        awaitReady("s1", "True/Usable");
+
+        annotate("s1", SnapshotObjects.VERIFY, "2026-11-21T14:00:00Z");
+
+        Pod store = awaitStorePod();
+        assertThat(task(store).verify()).isEqualTo(Map.of("s1", "2026-11-21T14:00:00Z"));
+        assertThat(store.getSpec().getVolumes()).filteredOn(volume -> volume.getSecret() != null)
+                .singleElement()
+                .satisfies(volume -> assertThat(volume.getSecret().getSecretName()).isEqualTo("m-keys"))
+                .satisfies(volume -> assertThat(volume.getSecret().getOptional()).isTrue());
+        assertThat(store.getSpec().getContainers().getFirst().getEnv())
+                .anyMatch(e -> e.getName().equals(SidecarEnvironment.VOLUME_ID)
+                        && e.getValue().equals("default/m-snapshots"));
+        finish(store, verified("s1", "2026-11-21T14:00:00Z", StoreTask.Verdict.Intact,
+                new VolumeListing(List.of(entry("s1", 1), entry("s2", 2)), List.of())));
+
+        Verification intact = awaitVerification("s1", "Intact");
+        assertThat(intact.requested()).isEqualTo("2026-11-21T14:00:00Z");
+        assertThat(intact.rawBytes()).isEqualTo(1000);
+        assertThat(snapshot("s1").getStatus().lastVerifiedAt).isEqualTo(intact.at());
+        await().until(() -> storePod() == null);
+        annotate("s1", "touched", "1");
+        await().until(() -> lease() == null);
+        assertThat(storePod()).as("a wish is answered once").isNull();
+
+        annotate("s1", SnapshotObjects.VERIFY, "2026-11-21T15:00:00Z");
+        finish(awaitStorePod(), verified("s1", "2026-11-21T15:00:00Z", StoreTask.Verdict.Damaged,
+                new VolumeListing(List.of(entry("s2", 2)),
+                        List.of(new VolumeListing.Refused("s1", "ChecksumMismatch", "chunk 7")))));
+
+        assertThat(message(awaitReady("s1", "False/Quarantined"))).contains("ChecksumMismatch: chunk 7");
+        assertThat(awaitVerification("s1", "Damaged").problems()).containsExactly("chunk 7 differs");
+    }
+
+    private Verification awaitVerification(String id, String result) {
+        return await().until(() -> Objects.requireNonNullElse(snapshot(id).getStatus().verification, NONE),
+                verification -> verification.result().equals(result));
+    }
+
+    private static StoreTask.Outcome verified(String id, String mark, StoreTask.Verdict verdict,
+            VolumeListing listing) {
+        List<String> problems = verdict == StoreTask.Verdict.Intact ? List.of() : List.of("chunk 7 differs");
+        return new StoreTask.Outcome(List.of(), 0, Set.of(), List.of(), listing,
+                List.of(new StoreTask.Verified(id, mark, verdict, 5, 1000, problems)));
     }
 
     @Test

@@ -26,7 +26,7 @@ class SidecarFollowerTest {
     @BeforeEach
     void start() throws IOException {
         sidecar = new FakeSidecar(IP, 0, "uid");
-        follower = new SidecarFollower(sidecar.port(), changes::add);
+        follower = new SidecarFollower(new SidecarAddress(sidecar.port(), Optional.empty()), changes::add);
     }
 
     @AfterEach

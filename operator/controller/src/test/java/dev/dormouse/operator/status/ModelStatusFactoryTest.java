@@ -28,11 +28,14 @@ import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 
 class ModelStatusFactoryTest {
+    /** Once: each scans the class path for types. */
+    private static final KubernetesSerialization YAML = new KubernetesSerialization();
+
     private static final Instant WOKEN = Instant.parse("2026-11-21T00:00:00.500Z");
     private static final Activation AWAKE = new Activation(1, Activation.Reason.Demand, WOKEN, null);
     private static final String TEMPLATE = "t";
 
-    private final InferenceModel model = new KubernetesSerialization()
+    private final InferenceModel model = YAML
             .unmarshal("""
                        apiVersion: dormouse.dev/v1alpha1
                        kind: InferenceModel

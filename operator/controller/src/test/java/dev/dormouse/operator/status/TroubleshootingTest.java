@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.api.v1alpha1.ModelStatus;
 import dev.dormouse.domain.fleet.Replica.Problem;
+import dev.dormouse.domain.warmup.Ladder;
 import dev.dormouse.domain.scaling.Activation;
 import dev.dormouse.domain.scaling.InitialStart;
 import dev.dormouse.domain.warmup.QueuePosition;
@@ -22,6 +23,7 @@ import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.Arrays;
@@ -39,6 +41,9 @@ import org.junit.jupiter.api.TestFactory;
 
 /** Every row of {@code docs/troubleshooting.md} is prepared here and read off the conditions, as a user would. */
 class TroubleshootingTest {
+    /** Once: each scans the class path for types. */
+    private static final KubernetesSerialization YAML = new KubernetesSerialization();
+
     private static final Path TABLE = Path.of("../../docs/troubleshooting.md");
     private static final Instant NOW = Instant.parse("2026-11-21T00:10:00Z");
     private static final Activation AWAKE = new Activation(1, Activation.Reason.Demand, NOW.minusSeconds(540), null);
@@ -62,6 +67,17 @@ class TroubleshootingTest {
                 unscheduled("SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates"));
         pod("the volume is attached to another node",
                 "conditions: [{type: PodScheduled, status: \"True\", lastTransitionTime: \"2026-11-21T00:08:00Z\"}]");
+        pod("a Secret with the snapshots' keys is missing",
+                "conditions: [{type: PodScheduled, status: \"True\", lastTransitionTime: \"2026-11-21T00:08:00Z\"}]");
+        pod("a key of the snapshots is none",
+                "initContainerStatuses: [{name: dormouse-sidecar, restartCount: 1, state: {waiting: {reason:"
+                        + " CrashLoopBackOff}}, lastState: {terminated: {exitCode: 2, message: \"dormouse sidecar:"
+                        + " /etc/dormouse/keys/signing/ci.pem is no Ed25519 private key\"}}}]");
+        faults.put("the Secret holds another key than the one that wrapped the volume's",
+                fault -> fault.status(AWAKE, report(ReplicaPhase.Ready,
+                        new SnapshotReport(null, SnapshotReport.State.Failed, 0, 0, 0, "WrongKey",
+                                "volume 'demo/m-snapshots': wrapping key 'k1' does not open its key"),
+                        List.of())));
         pod("the engine ends at once", "containerStatuses: [{name: engine, restartCount: 1, state: {waiting: {reason:"
                 + " CrashLoopBackOff}}, lastState: {terminated: {exitCode: 2}}}]");
         pod("the engine is killed for its memory",
@@ -120,9 +136,22 @@ class TroubleshootingTest {
                 new SnapshotReport("s", SnapshotReport.State.Failed, 0, 0, 0, "VolumeFull",
                         "no space left on the volume"),
                 List.of())));
+        faults.put("the restore took too long", fault -> fault.status(AWAKE, loading(SnapshotReport.State.Failed,
+                "RestoreDeadlineExceeded", "7 of 9 bytes were restored within 30 s")));
+        faults.put("the last replica hung after its restore",
+                fault -> fault.status(AWAKE, loading(SnapshotReport.State.Skipped, "FromSource",
+                        Ladder.climb(Duration.ofSeconds(60), true,
+                                Optional.of(new Ladder.Fall(Ladder.Rung.Volume, true))).why().orElseThrow())));
         faults.put("snapshots are switched off", fault -> fault.snapshots(false).status(null, null));
         faults.put("the last wake took longer than wished",
                 fault -> fault.status(AWAKE, report(ReplicaPhase.Ready, SnapshotReport.ABSENT, List.of())));
+    }
+
+    /** A replica that loads from its source, and why. */
+    private static SidecarStatus loading(SnapshotReport.State state, String reason, String message) {
+        return new SidecarStatus(1, "i", "u", "demo/m", "1", ReplicaPhase.Loading, 0, -1, Rung.Cold, 0, List.of(),
+                SnapshotReport.ABSENT, new SnapshotReport("s", state, 0, 0, 0, reason, message), 0, 0, 0, 0, 0, null,
+                null);
     }
 
     @TestFactory
@@ -247,7 +276,7 @@ class TroubleshootingTest {
         }
 
         ModelStatus status(@Nullable Activation activation, @Nullable SidecarStatus report) {
-            InferenceModel model = new KubernetesSerialization()
+            InferenceModel model = YAML
                     .unmarshal("""
                                apiVersion: dormouse.dev/v1alpha1
                                kind: InferenceModel

@@ -11,9 +11,16 @@ import org.jspecify.annotations.Nullable;
  * @param readyAt when it became ready; absent before
  * @param snapshotSettled whether its sidecar will neither save nor restore anything more
  * @param problem why it is failed, or why it makes no progress at present
+ * @param restored whether it comes up from a snapshot: another one like it is had again in no time
  */
 public record Replica(String pod, String uid, String template, Phase phase, boolean draining, Instant createdAt,
-        @Nullable Instant readyAt, boolean snapshotSettled, @Nullable Problem problem) {
+        @Nullable Instant readyAt, boolean snapshotSettled, @Nullable Problem problem, boolean restored) {
+
+    /** One that comes up from its source, or of which that is not known. */
+    public Replica(String pod, String uid, String template, Phase phase, boolean draining, Instant createdAt,
+            @Nullable Instant readyAt, boolean snapshotSettled, @Nullable Problem problem) {
+        this(pod, uid, template, phase, draining, createdAt, readyAt, snapshotSettled, problem, false);
+    }
 
     public enum Phase {
         /** Scheduled, pulled or mounted by the cluster; nothing of ours runs. */
@@ -57,7 +64,7 @@ public record Replica(String pod, String uid, String template, Phase phase, bool
 
     /** The same replica, known to have failed for this reason. */
     public Replica failed(@Nullable Problem reason) {
-        return new Replica(pod, uid, template, Phase.Failed, draining, createdAt, null, false, reason);
+        return new Replica(pod, uid, template, Phase.Failed, draining, createdAt, null, false, reason, restored);
     }
 
     /** Whether a gateway may have sent it a request, or may be about to. */

@@ -238,7 +238,7 @@ public final class HoldCore extends HoldState {
         List<ModelQueue> rested = List.copyOf(paced);
         paced.clear();
         for (ModelQueue model : rested) {
-            model.pace = limits.pace();
+            model.rest(limits);
             effects.addAll(drain(model));
         }
         return effects;

@@ -6,7 +6,8 @@ import java.time.Duration;
  * @param perModel most requests one model may have waiting
  * @param inAll most requests that may wait
  * @param bytesInAll most bytes that waiting requests may keep in memory
- * @param pace most waiting requests let go per model between two ticks: a replica that has just woken is not run over
+ * @param pace most waiting requests let go per model between the first two ticks of a release, so that a replica that has
+ *        just woken is not run over; a quarter more in each round that follows, while more wait
  * @param ageing waiting this long is worth one point of priority, so that nobody starves (L49)
  */
 public record HoldLimits(int perModel, int inAll, long bytesInAll, int pace, Duration ageing) {

@@ -39,6 +39,12 @@ public abstract sealed class HoldState permits HoldCore {
         return model == null ? List.of() : List.copyOf(model.waiting);
     }
 
+    /** The request of this model that will go next. */
+    public Optional<HeldRequest> next(ModelKey key) {
+        ModelQueue model = models.get(key);
+        return model == null || model.waiting.isEmpty() ? Optional.empty() : Optional.of(model.waiting.first());
+    }
+
     /** Requests of this model at a replica. */
     public int serving(ModelKey key) {
         ModelQueue model = models.get(key);

@@ -22,6 +22,8 @@ final class ModelQueue {
     ModelLimits limits;
     /** Waiting requests that may still be let go before the next tick. */
     int pace;
+    /** As many as could be let go at the last tick. */
+    private int stride;
     /** Requests at each replica that may be given more. */
     private final Map<String, Candidate> open = new LinkedHashMap<>();
     /** Requests at each replica that has any, also at those that may not be given more. */
@@ -32,6 +34,7 @@ final class ModelQueue {
     ModelQueue(ModelKey key, HoldLimits limits) {
         this.key = key;
         this.pace = limits.pace();
+        this.stride = limits.pace();
         this.waiting = new TreeSet<>(
                 Comparator.comparing((HeldRequest request) -> request.rank(limits.ageing()))
                         .thenComparingLong(HeldRequest::id));
@@ -97,6 +100,13 @@ final class ModelQueue {
 
     private void changeLoad(String pod, int by) {
         open.computeIfPresent(pod, (same, at) -> new Candidate(pod, at.load() + by, at.weight()));
+    }
+
+    /** A tick: whoever was kept back by the pace goes a quarter faster, so that a long queue does not become a delay. */
+    void rest(HoldLimits limits) {
+        boolean keptBack = pace == 0 && !waiting.isEmpty();
+        stride = keptBack ? stride + Math.max(1, stride / 4) : limits.pace();
+        pace = stride;
     }
 
     boolean isForgettable() {

@@ -137,9 +137,9 @@ public final class ReplicaPlanner {
         if (surplus <= 0) {
             return;
         }
+        // A busy one too: under even load none is ever idle. It is drained, and finishes what it has.
         kept.stream()
-                .filter(r -> s.load().idle(r.uid()) || !r.mayCarryRequests())
-                .sorted(worstFirst())
+                .sorted(leastToLoseFirst())
                 .limit(surplus)
                 .forEach(r -> apply(r, desired + " replicas are enough"));
     }
@@ -153,11 +153,28 @@ public final class ReplicaPlanner {
         return keep.isPresent() ? s.policy().within(keep.getAsInt()) : kept.size();
     }
 
-    private Comparator<Replica> worstFirst() {
-        return Comparator.comparing((Replica r) -> r.phase() == Phase.Ready)
+    /**
+     * What does not serve goes before what does, and what has begun least goes first; then what an older spec made, what has
+     * the fewest requests, what saves nothing and came from a snapshot; the youngest among equals, whose caches are the
+     * coldest.
+     */
+    private Comparator<Replica> leastToLoseFirst() {
+        return Comparator.comparingInt(ReplicaPlanner::progress)
                 .thenComparing(r -> !outOfDate(r))
+                .thenComparingInt(r -> s.load().inFlight(r.uid()))
+                .thenComparing(r -> r.phase() == Phase.Ready && !r.snapshotSettled())
+                .thenComparing(r -> !r.restored())
                 .thenComparing(Replica::createdAt, Comparator.reverseOrder())
                 .thenComparing(Replica::pod);
+    }
+
+    private static int progress(Replica replica) {
+        return switch (replica.phase()) {
+            case Failed, Terminating -> 0;
+            case Pending -> 1;
+            case Warming -> 2;
+            case Ready -> 3;
+        };
     }
 
     private Step apply(Replica replica, @Nullable String reasonToGo) {

@@ -49,6 +49,11 @@ public sealed interface Load {
         };
     }
 
+    /** Requests at this pod, as far as is known. */
+    default int inFlight(String podUid) {
+        return this instanceof Known known ? known.inFlightByPod().getOrDefault(podUid, 0) : 0;
+    }
+
     /** Whether this draining pod may be deleted: every gateway has seen the mark and carries nothing for it. */
     default boolean released(String podUid) {
         return switch (this) {

@@ -15,9 +15,11 @@ import org.jspecify.annotations.Nullable;
  * @param seenAt when the resource was made
  * @param deletedAt when its deletion was asked for; absent while nobody did
  * @param bypass whether the user says that its bytes need not be freed
+ * @param verify mark of a verification that somebody asked for and nobody has answered; absent when there is none
  */
 public record KnownSnapshot(String name, String id, String key, @Nullable Instant takenAt, long storedBytes,
-        boolean pinned, boolean usable, Instant seenAt, @Nullable Instant deletedAt, boolean bypass) {
+        boolean pinned, boolean usable, Instant seenAt, @Nullable Instant deletedAt, boolean bypass,
+        @Nullable String verify) {
     boolean deleting() {
         return deletedAt != null;
     }

@@ -1,7 +1,6 @@
 package dev.dormouse.domain.snapshot;
 
 import java.time.Instant;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -19,22 +18,21 @@ import java.util.Set;
 public record VolumePlan(Set<String> adopt, Map<String, String> release, Map<String, String> drop, Set<String> missing,
         Optional<Work> work, Optional<Instant> recheckAt) {
 
-    /** @param prune whether retention is due */
-    public record Work(Set<String> delete, Set<String> pin, Set<String> unpin, boolean prune) {
+    /**
+     * @param prune whether retention is due
+     * @param verify ids to read from end to end, each with the mark of the wish
+     */
+    public record Work(Set<String> delete, Set<String> pin, Set<String> unpin, boolean prune,
+            Map<String, String> verify) {
         public Work {
             delete = Set.copyOf(delete);
             pin = Set.copyOf(pin);
             unpin = Set.copyOf(unpin);
+            verify = Map.copyOf(verify);
         }
 
         boolean isEmpty() {
-            return delete.isEmpty() && pin.isEmpty() && unpin.isEmpty() && !prune;
-        }
-
-        /** In a fixed order, to compare with an earlier one. */
-        public List<List<String>> fingerprint() {
-            return List.of(delete.stream().sorted().toList(), pin.stream().sorted().toList(),
-                    unpin.stream().sorted().toList(), List.of(Boolean.toString(prune)));
+            return delete.isEmpty() && pin.isEmpty() && unpin.isEmpty() && !prune && verify.isEmpty();
         }
     }
 

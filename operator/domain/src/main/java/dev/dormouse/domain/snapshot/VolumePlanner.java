@@ -44,6 +44,7 @@ public final class VolumePlanner {
     private final Set<String> delete = new HashSet<>();
     private final Set<String> pin = new HashSet<>();
     private final Set<String> unpin = new HashSet<>();
+    private final Map<String, String> verify = new HashMap<>();
 
     private VolumePlanner(Situation situation, Instant now) {
         this.s = situation;
@@ -71,7 +72,7 @@ public final class VolumePlanner {
                 .orElse(Set.of());
         Optional<Instant> due = pruneAt();
         boolean prune = due.filter(at -> !at.isAfter(now)).isPresent();
-        Work work = new Work(delete, pin, unpin, prune);
+        Work work = new Work(delete, pin, unpin, prune, verify);
         return new VolumePlan(adopt, release, drop, missing, work.isEmpty() ? Optional.empty() : Optional.of(work),
                 prune ? Optional.empty() : due);
     }
@@ -95,6 +96,9 @@ public final class VolumePlanner {
             pin.add(known.id());
         } else if (!known.pinned() && pinnedThere) {
             unpin.add(known.id());
+        }
+        if (known.verify() != null) {
+            verify.put(known.id(), known.verify());
         }
     }
 

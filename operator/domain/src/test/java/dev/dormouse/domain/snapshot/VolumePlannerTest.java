@@ -137,6 +137,23 @@ class VolumePlannerTest {
         return new VolumePlanner.Situation(Claim.Present, known, Optional.empty(), rule, Optional.ofNullable(pruned));
     }
 
+    @Test
+    @DisplayName("S23: a wish to verify is work for a store pod, unless the bytes are gone or going")
+    void aWishToVerifyIsWork() {
+        Survey survey = new Survey(T0.plusSeconds(10), Map.of("here", false), Set.of(), true);
+
+        VolumePlan plan = plan(Claim.Present,
+                List.of(wished("here", null), wished("lost", null), wished("deleted", T0.plusSeconds(20))), survey,
+                RetentionRule.KEEP_ALL);
+
+        assertThat(plan.work().orElseThrow().verify()).isEqualTo(Map.of("here", "now"));
+        assertThat(plan(Claim.Gone, List.of(wished("here", null)), survey, RetentionRule.KEEP_ALL).work()).isEmpty();
+    }
+
+    private static KnownSnapshot wished(String id, @Nullable Instant deletedAt) {
+        return new KnownSnapshot("n-" + id, id, KEY, T0, 100, false, true, T0, deletedAt, false, "now");
+    }
+
     private static VolumePlan plan(Claim claim, List<KnownSnapshot> known, @Nullable Survey survey,
             RetentionRule rule) {
         return VolumePlanner.plan(new VolumePlanner.Situation(claim, known, Optional.ofNullable(survey), rule,
@@ -149,10 +166,10 @@ class VolumePlannerTest {
 
     private static KnownSnapshot known(String id, int at, boolean pinned) {
         return new KnownSnapshot("n-" + id, id, KEY, T0.plusSeconds(at), 100, pinned, true, T0.plusSeconds(at), null,
-                false);
+                false, null);
     }
 
     private static KnownSnapshot deleted(String id, int at, boolean bypass) {
-        return new KnownSnapshot("n-" + id, id, KEY, T0, 100, false, true, T0, T0.plusSeconds(at), bypass);
+        return new KnownSnapshot("n-" + id, id, KEY, T0, 100, false, true, T0, T0.plusSeconds(at), bypass, null);
     }
 }

@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.Executor;
 
 /**
  * Brings an engine's answer to the client: as it is, into a stream that has begun while the model woke, or through a
@@ -41,10 +42,14 @@ final class AnswerRelay {
     private final WakeOutlook outlook;
     private final ResultCache results;
     private final Optional<ResultCache.Key> cacheKey;
+    private final Executor thisTurn;
 
-    /** @param cacheKey under which the answer is to be remembered, if it is */
+    /**
+     * @param cacheKey under which the answer is to be remembered, if it is
+     * @param thisTurn see {@link Transfer#start}
+     */
     AnswerRelay(HttpServerRequest request, ModelRoute model, WakeStream wakeStream, RequestJournal journal,
-            WakeOutlook outlook, ResultCache results, Optional<ResultCache.Key> cacheKey) {
+            WakeOutlook outlook, ResultCache results, Optional<ResultCache.Key> cacheKey, Executor thisTurn) {
         this.request = request;
         this.response = request.response();
         this.model = model;
@@ -53,6 +58,7 @@ final class AnswerRelay {
         this.outlook = outlook;
         this.results = results;
         this.cacheKey = cacheKey;
+        this.thisTurn = thisTurn;
     }
 
     /** @param answer paused */
@@ -98,16 +104,15 @@ final class AnswerRelay {
         Transfer.start(answer, response, new Transfer.Observer() {
             @Override
             public void piece(Buffer piece) {
-                byte[] bytes = piece.getBytes();
-                journal.answering(bytes);
-                recording.ifPresent(each -> each.add(bytes));
+                journal.answering(piece);
+                recording.ifPresent(each -> each.add(piece.getBytes()));
             }
 
             @Override
             public void whole() {
                 recording.ifPresent(ResultCache.Recording::keep);
             }
-        }, end -> {
+        }, thisTurn, end -> {
             switch (end) {
                 case Transfer.End.Whole() -> listener.whole(answer.statusCode());
                 case Transfer.End.BrokenOff(Throwable cause) -> listener.brokenOff(answer, cause);

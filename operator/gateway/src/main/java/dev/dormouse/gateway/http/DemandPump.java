@@ -11,7 +11,9 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Executor;
+import java.util.function.Function;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -29,14 +31,20 @@ final class DemandPump {
     private final DemandWriter writer;
     private final RouteTable routes;
     private final Predicate<ModelKey> awaited;
+    private final Function<ModelKey, Optional<String>> traceparent;
     private final Clock clock;
     private final Executor loop;
 
-    /** @param awaited whether somebody waits for a model */
-    DemandPump(DemandWriter writer, RouteTable routes, Predicate<ModelKey> awaited, Clock clock, Executor loop) {
+    /**
+     * @param awaited whether somebody waits for a model
+     * @param traceparent of the request that has waited for it the longest
+     */
+    DemandPump(DemandWriter writer, RouteTable routes, Predicate<ModelKey> awaited,
+            Function<ModelKey, Optional<String>> traceparent, Clock clock, Executor loop) {
         this.writer = writer;
         this.routes = routes;
         this.awaited = awaited;
+        this.traceparent = traceparent;
         this.clock = clock;
         this.loop = loop;
     }
@@ -57,7 +65,8 @@ final class DemandPump {
         unattended.values().removeIf(until -> !now.isBefore(until));
         for (ModelKey model : schedule.due(now, each -> awaited.test(each) || unattended.containsKey(each),
                 this::answered)) {
-            writer.write(model, now).whenComplete((done, error) -> loop.execute(() -> written(model, error)));
+            writer.write(model, now, traceparent.apply(model))
+                    .whenComplete((done, error) -> loop.execute(() -> written(model, error)));
         }
     }
 

@@ -62,7 +62,8 @@ final class Dispatcher {
             TrafficLog traffic, Clock clock, Executor loop) {
         this.core = new HoldCore(limits);
         core.gateways(gateways);
-        this.demands = new DemandPump(writer, routes, model -> core.waiting(model) > 0, clock, loop);
+        this.demands = new DemandPump(writer, routes, model -> core.waiting(model) > 0, this::waitingTrace, clock,
+                loop);
         this.outlook = new WakeOutlook(routes, health, wakes, clock);
         this.starting = new Starting(core, routes, health, sidecars, wakes, outlook, open, this::sidecarSaid);
         this.sleepOrders = new SleepOrders(routes, open, sleepWriter, clock, loop);
@@ -146,6 +147,10 @@ final class Dispatcher {
     void refused(int status) {
         metrics.refused(status);
         traffic.unknown();
+    }
+
+    private Optional<String> waitingTrace(ModelKey model) {
+        return core.next(model).flatMap(held -> open.find(held.id())).flatMap(here -> here.ticket().traceparent());
     }
 
     /** A granted request never reached this pod: it waits again. */

@@ -70,7 +70,7 @@ final class Exchange implements Ticket, AnswerRelay.Listener {
         this.journal = new RequestJournal(dispatcher, surroundings.accessLog(), surroundings.tracing(), request,
                 arrival);
         this.relay = new AnswerRelay(request, model, wakeStream, journal, dispatcher.outlook(),
-                surroundings.results(), cacheKey);
+                surroundings.results(), cacheKey, task -> surroundings.vertx().runOnContext(now -> task.run()));
     }
 
     void begin() {
@@ -141,6 +141,11 @@ final class Exchange implements Ticket, AnswerRelay.Listener {
     @Override
     public RequestTrace trace() {
         return journal.trace();
+    }
+
+    @Override
+    public Optional<String> traceparent() {
+        return journal.traceparent();
     }
 
     private void answer(OpenAiError error) {

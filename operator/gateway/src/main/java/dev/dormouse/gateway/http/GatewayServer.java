@@ -102,7 +102,7 @@ public final class GatewayServer implements AutoCloseable {
         this.settings = settings;
         this.clock = clock;
         this.dispatcher = new Dispatcher(settings.limits(), settings.gateways(), demands, sleeps,
-                new SidecarWatches(vertx, settings.sidecarPort()),
+                new SidecarWatches(vertx, settings.sidecarPort(), settings.sidecarTls()),
                 new LoadLog(settings.name(), UUID.randomUUID().toString()),
                 new TrafficLog(settings.historyEntries()), clock, this::onLoop);
         this.keys = new ApiKeys(settings.apiKeys());
@@ -131,6 +131,11 @@ public final class GatewayServer implements AutoCloseable {
                 .setMaxHeaderSize(MAX_HEADER_BYTES)
                 .setMaxInitialLineLength(MAX_HEADER_BYTES)
                 .setHttp2ClearTextEnabled(settings.h2c())
+                // There is one thread: no connection needs a queue, of 5 KiB each, for writes of others.
+                .setStrictThreadMode(true)
+                // Tunnels: what client and engine agree on is theirs.
+                .setPerFrameWebSocketCompressionSupported(false)
+                .setPerMessageWebSocketCompressionSupported(false)
                 .setAcceptBacklog(4096);
     }
 

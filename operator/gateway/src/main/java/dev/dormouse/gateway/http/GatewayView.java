@@ -63,7 +63,8 @@ final class GatewayView {
     }
 
     DemandReport report() {
-        return load.report(core, routes.draining(), clock.instant());
+        Instant now = clock.instant();
+        return load.report(core, routes.draining(), model -> traffic.pattern(model, shape(model), now).pattern(), now);
     }
 
     /** In Prometheus' text format. */

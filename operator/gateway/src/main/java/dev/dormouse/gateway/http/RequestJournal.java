@@ -2,20 +2,29 @@ package dev.dormouse.gateway.http;
 
 import dev.dormouse.gateway.load.AccessLog;
 import dev.dormouse.gateway.load.RequestTrace;
+import dev.dormouse.gateway.load.UsageTail;
 import dev.dormouse.gateway.route.PodRoute;
 import dev.dormouse.gateway.trace.RequestSpans;
 import dev.dormouse.gateway.trace.Tracing;
 import io.vertx.core.MultiMap;
+import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerRequest;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /** Notes what becomes of one request, for metrics, access log and trace. Decides nothing. Owned by the event loop. */
 final class RequestJournal {
+    private static final String TRACEPARENT = "traceparent";
+
     private final Dispatcher dispatcher;
     private final AccessLog accessLog;
     private final RequestTrace trace;
     private final RequestSpans spans;
+    private final @Nullable String client;
 
     RequestJournal(Dispatcher dispatcher, AccessLog accessLog, Tracing tracing, HttpServerRequest request,
             Arrival arrival) {
@@ -24,6 +33,7 @@ final class RequestJournal {
         Instant now = dispatcher.now();
         this.trace = new RequestTrace(arrival.model().key(), request.method().name(), String.valueOf(request.path()),
                 request.remoteAddress().hostAddress(), now, arrival.traits());
+        this.client = request.getHeader(TRACEPARENT);
         this.spans = tracing.begin(trace.method(), trace.path(), trace.model(), request::getHeader, now);
     }
 
@@ -43,6 +53,9 @@ final class RequestJournal {
     void granted(PodRoute pod) {
         Instant now = dispatcher.now();
         trace.granted(pod.uid(), now);
+        if (trace.wasHeld() && spans != RequestSpans.NONE) {
+            dispatcher.outlook().steps(pod).ifPresent(spans::woke);
+        }
         spans.granted(pod.uid(), now);
     }
 
@@ -57,8 +70,17 @@ final class RequestJournal {
         spans.pass(headers::set);
     }
 
-    void answering(byte[] piece) {
-        trace.answering(piece, dispatcher.now());
+    /** Ours, or the client's own while nobody collects traces. */
+    Optional<String> traceparent() {
+        Map<String, String> headers = new HashMap<>();
+        spans.pass(headers::put);
+        String ours = headers.get(TRACEPARENT);
+        return Optional.ofNullable(ours == null ? client : ours).filter(RequestTraits::isTrace);
+    }
+
+    void answering(Buffer piece) {
+        int length = piece.length();
+        trace.answering(length, piece.getBytes(Math.max(0, length - UsageTail.LOOKED_AT), length), dispatcher.now());
     }
 
     void finished(int status) {

@@ -32,6 +32,8 @@ final class RequestTraits {
     private static final Pattern TRACE = Pattern
             .compile("[0-9a-f]{2}-[0-9a-f]{16}([0-9a-f]{16})-[0-9a-f]{16}-[0-9a-f]{2}.*");
 
+    private static final int TRACEPARENT_LENGTH = 55;
+
     private boolean stream;
     private int batch = 1;
     private final Set<Modality> modalities = EnumSet.noneOf(Modality.class);
@@ -72,6 +74,11 @@ final class RequestTraits {
         } catch (NumberFormatException e) {
             return Optional.empty(); // A wish that changes nothing but a figure.
         }
+    }
+
+    /** Whether it is one that may be shown to others: no more than the fields of version 00. */
+    static boolean isTrace(String traceparent) {
+        return traceparent.length() == TRACEPARENT_LENGTH && TRACE.matcher(traceparent).matches();
     }
 
     static long purpose(@Nullable String traceparent) {

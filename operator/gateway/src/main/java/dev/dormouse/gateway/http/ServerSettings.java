@@ -1,6 +1,7 @@
 package dev.dormouse.gateway.http;
 
 import dev.dormouse.domain.hold.HoldLimits;
+import dev.dormouse.sidecar.api.SidecarTls;
 import java.time.Duration;
 import java.util.Optional;
 
@@ -15,6 +16,7 @@ import java.util.Optional;
  * @param drain after the end was asked for, requests have so long to finish
  * @param h2c whether clients may speak HTTP/2 without TLS
  * @param sidecarPort where every pod's sidecar listens
+ * @param sidecarTls how its certificate is checked; absent: it is spoken to by plain http
  * @param accessLog whether every request is worth a line
  * @param admin where requests may be looked at and ended; absent for nowhere
  * @param apiKeys whether only those may come in who have a key
@@ -25,7 +27,15 @@ public record ServerSettings(String bind, int port, int internalPort, String nam
         Peek peek, Duration drainDelay, Duration drain, int sidecarPort, Timeouts timeouts, boolean h2c,
         boolean accessLog,
         Optional<Admin> admin, boolean apiKeys, long resultCacheBytes,
-        int historyEntries) {
+        int historyEntries, Optional<SidecarTls> sidecarTls) {
+
+    /** With sidecars that serve plain http. */
+    public ServerSettings(String bind, int port, int internalPort, String name, HoldLimits limits, int gateways,
+            Peek peek, Duration drainDelay, Duration drain, int sidecarPort, Timeouts timeouts, boolean h2c,
+            boolean accessLog, Optional<Admin> admin, boolean apiKeys, long resultCacheBytes, int historyEntries) {
+        this(bind, port, internalPort, name, limits, gateways, peek, drainDelay, drain, sidecarPort, timeouts, h2c,
+                accessLog, admin, apiKeys, resultCacheBytes, historyEntries, Optional.empty());
+    }
 
     /**
      * @param json the field "model" must lie within so many bytes of a body

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.dormouse.gateway.route.PodRoute;
 import dev.dormouse.sidecar.api.SidecarStatus;
+import dev.dormouse.sidecar.api.SidecarTls;
 import io.vertx.core.Future;
 import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
@@ -16,11 +17,13 @@ import io.vertx.core.http.HttpClientResponse;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.RequestOptions;
 import io.vertx.core.net.SocketAddress;
+import io.vertx.core.net.TrustOptions;
 import io.vertx.core.parsetools.RecordParser;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -47,13 +50,19 @@ final class SidecarWatches {
             .build();
     private final Map<String, Watch> watches = new HashMap<>();
 
-    /** @param port where every sidecar listens */
-    SidecarWatches(Vertx vertx, int port) {
+    /**
+     * @param port where every sidecar listens
+     * @param tls how its certificate is checked; absent: plain http
+     */
+    SidecarWatches(Vertx vertx, int port, Optional<SidecarTls> tls) {
         this.vertx = vertx;
         this.port = port;
-        this.http = vertx.createHttpClient(new HttpClientOptions().setKeepAlive(false)
+        HttpClientOptions options = new HttpClientOptions().setKeepAlive(false)
                 .setConnectTimeout(CONNECT_TIMEOUT_MILLIS)
-                .setReadIdleTimeout(SILENCE_SECONDS));
+                .setReadIdleTimeout(SILENCE_SECONDS);
+        // The name in the certificate is not the pod's address: whoever is trusted has checked it.
+        tls.ifPresent(trust -> options.setSsl(true).setVerifyHost(false).setTrustOptions(TrustOptions.wrap(trust)));
+        this.http = vertx.createHttpClient(options);
     }
 
     /** Begins to follow the pod's sidecar; nothing happens if it is followed already. */

@@ -2,6 +2,7 @@ package dev.dormouse.gateway.http;
 
 import dev.dormouse.gateway.load.RequestTrace;
 import dev.dormouse.gateway.route.PodRoute;
+import java.util.Optional;
 
 /** A request that waits for a decision, or runs, as the {@link Dispatcher} sees it. */
 interface Ticket {
@@ -18,4 +19,7 @@ interface Ticket {
     void cancelled();
 
     RequestTrace trace();
+
+    /** By which others continue its distributed trace, if it has one. */
+    Optional<String> traceparent();
 }

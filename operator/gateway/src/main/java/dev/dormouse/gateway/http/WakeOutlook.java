@@ -6,12 +6,18 @@ import dev.dormouse.gateway.route.PodRoute;
 import dev.dormouse.gateway.route.ReplicaHealth;
 import dev.dormouse.gateway.route.RouteTable;
 import dev.dormouse.gateway.wake.WakeTimes;
+import dev.dormouse.gateway.trace.WakeSteps;
+import dev.dormouse.sidecar.api.PhaseTiming;
 import dev.dormouse.sidecar.api.SidecarStatus;
 import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.Comparator;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.stream.Collectors;
 
 /**
  * What can be said of a wake: how far it is, how long it will take, what is in its way. Joins what sidecars, the operator
@@ -65,6 +71,23 @@ final class WakeOutlook {
                 .map(problem -> problem.reason() + ": " + problem.message())
                 .orElse("It is still waking; kubectl describe im " + model.name() + " -n " + model.namespace()
                         + " tells how far it is.");
+    }
+
+    /** How the wake of a pod went, if its sidecar has told of its end. */
+    Optional<WakeSteps> steps(PodRoute pod) {
+        return health.said(pod.uid()).filter(said -> said.readyAtEpochMicros() > 0).map(said -> {
+            Map<String, Duration> phases = said.phases()
+                    .stream()
+                    .filter(phase -> phase.state() == PhaseTiming.State.Done)
+                    .collect(Collectors.toMap(PhaseTiming::name,
+                            phase -> Duration.of(phase.micros(), ChronoUnit.MICROS), Duration::plus));
+            return new WakeSteps(
+                    routes.model(pod.model())
+                            .flatMap(model -> model.state().activation())
+                            .map(ModelRoute.Activation::startedAt),
+                    Instant.EPOCH.plus(said.startedAtEpochMicros(), ChronoUnit.MICROS),
+                    Instant.EPOCH.plus(said.readyAtEpochMicros(), ChronoUnit.MICROS), said.rung().name(), phases);
+        });
     }
 
     /** The rung from which the pod's wake started, as far as anybody said. */

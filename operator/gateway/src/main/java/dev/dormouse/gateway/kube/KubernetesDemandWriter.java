@@ -15,14 +15,16 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
+import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 
 /**
- * Writes {@code status.demand} by server-side apply: {@code requestedAt} for a wake, and under a field manager of its own,
+ * Writes {@code status.demand} by server-side apply: {@code requestedAt} and the trace of a wake, and under a field manager of its own,
  * so that neither takes the other away, {@code sleepRequestedAt} for an order to sleep. Applies a bare map: the typed status would bring
  * its defaults along and make the gateway an owner of fields that are the operator's. All gateways share one field
  * manager, so the newest demand simply replaces an older one.
@@ -54,8 +56,8 @@ public final class KubernetesDemandWriter implements DemandWriter, SleepWriter, 
     }
 
     @Override
-    public CompletionStage<?> write(ModelKey model, Instant requestedAt) {
-        return apply(demand(model, requestedAt), APPLY);
+    public CompletionStage<?> write(ModelKey model, Instant requestedAt, Optional<String> traceparent) {
+        return apply(demand(model, requestedAt, traceparent), APPLY);
     }
 
     @Override
@@ -73,8 +75,11 @@ public final class KubernetesDemandWriter implements DemandWriter, SleepWriter, 
                 .patch(how), writers);
     }
 
-    static GenericKubernetesResource demand(ModelKey model, Instant requestedAt) {
-        return status(model, Map.of("requestedAt", MICROS.format(requestedAt)));
+    static GenericKubernetesResource demand(ModelKey model, Instant requestedAt, Optional<String> traceparent) {
+        Map<String, Object> demand = new LinkedHashMap<>();
+        demand.put("requestedAt", MICROS.format(requestedAt));
+        traceparent.ifPresent(trace -> demand.put("traceparent", trace));
+        return status(model, demand);
     }
 
     private static GenericKubernetesResource status(ModelKey model, Map<String, Object> demand) {

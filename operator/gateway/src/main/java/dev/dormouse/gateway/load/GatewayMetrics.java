@@ -34,6 +34,7 @@ public final class GatewayMetrics {
     private final class ModelMeters {
         private final Tags tags;
         private final Map<Integer, io.micrometer.core.instrument.Counter> byCode = new HashMap<>();
+        private final Map<String, io.micrometer.core.instrument.Counter> tokens = new HashMap<>();
         private final Timer duration;
         private final Timer firstByte;
         private final Timer wait;
@@ -86,7 +87,8 @@ public final class GatewayMetrics {
         }
 
         private void tokens(String kind, long count) {
-            registry.counter("dormouse.gateway.tokens", tags.and("kind", kind)).increment(count);
+            tokens.computeIfAbsent(kind, first -> registry.counter("dormouse.gateway.tokens", tags.and("kind", first)))
+                    .increment(count);
         }
     }
 

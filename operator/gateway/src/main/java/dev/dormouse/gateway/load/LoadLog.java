@@ -2,6 +2,7 @@ package dev.dormouse.gateway.load;
 
 import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.domain.hold.HoldState;
+import dev.dormouse.domain.pattern.ServingPattern;
 import dev.dormouse.sidecar.api.DemandReport;
 import dev.dormouse.sidecar.api.DemandReport.ModelDemand;
 import dev.dormouse.sidecar.api.DemandReport.PodLoad;
@@ -11,6 +12,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -70,12 +72,16 @@ public final class LoadLog {
         return model == null ? 0 : model.rate.perSecond(now);
     }
 
-    /** @param draining UIDs of the pods whose draining mark has been acted on */
-    public DemandReport report(HoldState carried, List<String> draining, Instant now) {
+    /**
+     * @param draining UIDs of the pods whose draining mark has been acted on
+     * @param pattern how a model is used
+     */
+    public DemandReport report(HoldState carried, List<String> draining,
+            Function<ModelKey, ServingPattern> pattern, Instant now) {
         models.entrySet().removeIf(entry -> forgotten(entry.getKey(), entry.getValue(), carried, now));
         List<ModelDemand> demands = models.entrySet()
                 .stream()
-                .map(entry -> demand(entry.getKey(), entry.getValue(), carried, now))
+                .map(entry -> demand(entry.getKey(), entry.getValue(), carried, pattern, now))
                 .toList();
         long uptime = syncedAt == null ? 0 : millis(syncedAt, now);
         return new DemandReport(gateway, instance, uptime, demands, draining);
@@ -85,7 +91,8 @@ public final class LoadLog {
         return carried.serving(key) == 0 && carried.waiting(key) == 0 && model.lastEvent.plus(MEMORY).isBefore(now);
     }
 
-    private static ModelDemand demand(ModelKey key, Model model, HoldState carried, Instant now) {
+    private static ModelDemand demand(ModelKey key, Model model, HoldState carried,
+            Function<ModelKey, ServingPattern> pattern, Instant now) {
         int inFlight = carried.serving(key);
         int queued = carried.waiting(key);
         long oldest = carried.oldestWaiting(key).map(since -> millis(since, now)).orElse(0L);
@@ -95,7 +102,9 @@ public final class LoadLog {
                 .stream()
                 .map(pod -> new PodLoad(pod.getKey(), pod.getValue()))
                 .toList();
-        return new ModelDemand(key.toString(), inFlight, queued, model.rate.perSecond(now), oldest, idle, pods);
+        ServingPattern found = pattern.apply(key);
+        return new ModelDemand(key.toString(), inFlight, queued, model.rate.perSecond(now), oldest, idle, pods,
+                found == ServingPattern.Unknown ? null : found.name());
     }
 
     private static long millis(Instant from, Instant to) {

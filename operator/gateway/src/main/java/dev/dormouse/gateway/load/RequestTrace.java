@@ -49,13 +49,17 @@ public final class RequestTrace {
         held = true;
     }
 
-    /** @param piece of the answer, as the engine sent it */
-    public void answering(byte[] piece, Instant now) {
+    /**
+     * The engine sent a piece of its answer.
+     *
+     * @param end its last {@link UsageTail#LOOKED_AT} bytes, or all of it
+     */
+    public void answering(int length, byte[] end, Instant now) {
         if (firstByteAt == null) {
             firstByteAt = now;
         }
-        bytes += piece.length;
-        usage.seen(piece);
+        bytes += length;
+        usage.seen(end);
     }
 
     public ModelKey model() {

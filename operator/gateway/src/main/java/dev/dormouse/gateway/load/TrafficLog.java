@@ -12,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What past requests were like, by model: the newest of each, of the models that were asked last, at most 24 hours
@@ -46,9 +47,18 @@ public final class TrafficLog {
         private long failed;
         private long inputTokens;
         private long outputTokens;
+        /** What was found last, of what shape, and after how many requests. */
+        private PatternRule.@Nullable Finding found;
+        private TrafficSignals.Shape foundFor = TrafficSignals.Shape.FIXED;
+        private long foundAt;
 
         Model(int entries) {
             samples = new History<>(entries, REMEMBERED);
+        }
+
+        /** A tenth of what is remembered must be new: the operator asks every second, for every model. */
+        boolean isFound(TrafficSignals.Shape shape) {
+            return found != null && foundFor.equals(shape) && requests - foundAt < Math.max(1, samples.size() / 10);
         }
     }
 
@@ -113,8 +123,20 @@ public final class TrafficLog {
         return model.samples.all();
     }
 
+    /** As it was when a tenth of what is remembered was new. */
     public PatternRule.Finding pattern(ModelKey key, TrafficSignals.Shape shape, Instant now) {
-        return PatternRule.find(TrafficSignals.of(samples(key, now), this::isShared, shape));
+        Model model = models.get(key);
+        PatternRule.Finding last = model == null ? null : model.found;
+        if (model != null && last != null && model.isFound(shape)) {
+            return last;
+        }
+        PatternRule.Finding fresh = PatternRule.find(TrafficSignals.of(samples(key, now), this::isShared, shape));
+        if (model != null) {
+            model.found = fresh;
+            model.foundFor = shape;
+            model.foundAt = model.requests;
+        }
+        return fresh;
     }
 
     private boolean isShared(long purpose) {

@@ -3,69 +3,86 @@ package dev.dormouse.gateway.load;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Finds the object {@code "usage"} at the end of an answer, JSON or server-sent events, where OpenAI's and Anthropic's
- * protocols put it, by keeping the last few KiB (BL39).
+ * Finds the last object {@code "usage"} of an answer, JSON or server-sent events, while it passes (BL39). Keeps nothing but
+ * such an object: thousands of streams may be open. OpenAI's and Anthropic's protocols put it at the end, so only the end
+ * of a large piece is looked at.
  */
 public final class UsageTail {
-    private static final int KEPT = 4096;
-    private static final String FIELD = "\"usage\"";
+    /** Bytes of a piece that are looked at, its last ones. */
+    public static final int LOOKED_AT = 4096;
+    private static final int LONGEST_OBJECT = 2048;
+    private static final byte[] FIELD = "\"usage\"".getBytes(StandardCharsets.ISO_8859_1);
+    private static final int COLON_FOLLOWS = FIELD.length;
+    private static final int OBJECT_FOLLOWS = COLON_FOLLOWS + 1;
     private static final JsonFactory JSON = new JsonFactory();
-    private static final byte[] NOTHING = {};
 
-    private byte[] tail = NOTHING;
-    private int length;
+    /** How much of the field, its colon and its brace has been seen. */
+    private int matched;
+    /** What has been seen of the object, and how many of its braces are open. */
+    private @Nullable ByteArrayOutputStream object;
+    private int depth;
+    private Optional<Usage> found = Optional.empty();
 
-    public void seen(byte[] piece) {
-        if (piece.length >= KEPT) {
-            tail = Arrays.copyOfRange(piece, piece.length - KEPT, piece.length);
-            length = KEPT;
-            return;
+    /** @param end the last {@link #LOOKED_AT} bytes of the next piece, or all of it */
+    public void seen(byte[] end) {
+        for (byte b : end) {
+            if (object != null) {
+                within(object, b);
+            } else {
+                before(b);
+            }
         }
-        if (length + piece.length > tail.length) {
-            // Room for several pieces, so that a stream of small ones is not copied with each.
-            byte[] larger = new byte[Math.max(2 * KEPT, piece.length)];
-            int keep = Math.min(length, KEPT);
-            System.arraycopy(tail, length - keep, larger, 0, keep);
-            tail = larger;
-            length = keep;
-        }
-        System.arraycopy(piece, 0, tail, length, piece.length);
-        length += piece.length;
     }
 
-    /** Absent when the answer says nothing of it, or is compressed. */
+    private void before(byte b) {
+        if (matched < COLON_FOLLOWS && b == FIELD[matched]) {
+            matched++;
+        } else if (matched == COLON_FOLLOWS && b == ':') {
+            matched = OBJECT_FOLLOWS;
+        } else if (matched == OBJECT_FOLLOWS && b == '{') {
+            object = new ByteArrayOutputStream();
+            depth = 0;
+            within(object, b);
+        } else if (matched < COLON_FOLLOWS || !isBlank(b)) {
+            matched = b == FIELD[0] ? 1 : 0;
+        }
+    }
+
+    /** Nobody puts braces into the strings of this object; if somebody does, it is not read. */
+    private void within(ByteArrayOutputStream seen, byte b) {
+        seen.write(b);
+        depth += b == '{' ? 1 : b == '}' ? -1 : 0;
+        if (depth == 0) {
+            found = read(seen.toByteArray()).or(() -> found);
+        }
+        if (depth == 0 || seen.size() > LONGEST_OBJECT) {
+            object = null;
+            matched = 0;
+        }
+    }
+
+    private static boolean isBlank(byte b) {
+        return b == ' ' || b == '\t' || b == '\n' || b == '\r';
+    }
+
+    /** Absent when the answer has said nothing of it so far, or is compressed. */
     public Optional<Usage> read() {
-        String text = new String(tail, 0, length, StandardCharsets.ISO_8859_1);
-        for (int at = text.lastIndexOf(FIELD); at >= 0; at = text.lastIndexOf(FIELD, at - 1)) {
-            int object = text.indexOf('{', at);
-            if (object >= 0 && text.substring(at + FIELD.length(), object).strip().equals(":")) {
-                return read(text.substring(object));
-            }
-            if (at == 0) {
-                break;
-            }
-        }
-        return Optional.empty();
+        return found;
     }
 
-    private static Optional<Usage> read(String object) {
+    private static Optional<Usage> read(byte[] object) {
         long input = 0;
         long output = 0;
         long cached = 0;
         try (JsonParser parser = JSON.createParser(object)) {
-            int depth = 0;
-            do {
-                JsonToken token = parser.nextToken();
-                if (token == null) {
-                    break;
-                }
-                depth += token.isStructStart() ? 1 : token.isStructEnd() ? -1 : 0;
+            for (JsonToken token = parser.nextToken(); token != null; token = parser.nextToken()) {
                 if (token == JsonToken.VALUE_NUMBER_INT) {
                     switch (parser.currentName()) {
                         case "prompt_tokens", "input_tokens" -> input = parser.getLongValue();
@@ -76,7 +93,7 @@ public final class UsageTail {
                         }
                     }
                 }
-            } while (depth > 0);
+            }
             return Optional.of(new Usage(input, output, cached));
         } catch (IOException e) {
             return Optional.empty(); // Not JSON after all: a text that speaks of usage.

@@ -91,10 +91,12 @@ public final class OtlpTracing implements Tracing {
 
     private static final class Spans implements RequestSpans {
         private static final int SERVER_ERROR = 500;
+        private static final double NANOS_PER_MILLI = 1e6;
 
         private final Tracer tracer;
         private final Span request;
         private @Nullable Span hold;
+        private Instant since = Instant.EPOCH;
         private @Nullable Span wake;
         private @Nullable Span proxy;
         private boolean over;
@@ -112,9 +114,33 @@ public final class OtlpTracing implements Tracing {
         public void held(boolean asleep, Instant now) {
             Span waiting = within(request, "hold", now).startSpan();
             hold = waiting;
+            since = now;
             if (asleep) {
                 wake = within(waiting, "wake", now).startSpan();
             }
+        }
+
+        @Override
+        public void woke(WakeSteps steps) {
+            Span waited = wake;
+            if (waited == null) {
+                return;
+            }
+            steps.decidedAt().ifPresent(decided -> {
+                step(waited, "decide", since, decided).end(decided);
+                step(waited, "start", decided, steps.sidecarAt()).end(steps.sidecarAt());
+            });
+            Span warmup = step(waited, "warmup", steps.sidecarAt(), steps.readyAt()).setAttribute("dormouse.rung",
+                    steps.rung());
+            steps.phases()
+                    .forEach((phase, took) -> warmup.setAttribute("dormouse.phase." + phase + "_ms",
+                            took.toNanos() / NANOS_PER_MILLI));
+            warmup.end(steps.readyAt());
+        }
+
+        /** Of a process whose clock is another: it may have ended before it began, by ours. */
+        private Span step(Span parent, String name, Instant from, Instant to) {
+            return within(parent, name, from.isBefore(to) ? from : to).startSpan();
         }
 
         @Override

@@ -5,12 +5,18 @@ import java.util.function.BiConsumer;
 
 /**
  * The trace of one request: a span for all of it, within it {@code hold} while it waits, with {@code wake} if the model
- * slept, and {@code proxy} while it is at a replica. Not safe for threads: the gateway's event loop owns it.
+ * slept, and {@code proxy} while it is at a replica. Within {@code wake}, what others did for it by what they report:
+ * {@code decide} (operator), {@code start} (until the sidecar runs) and {@code warmup} (sidecar and engine). Not safe for threads: the gateway's event loop owns it.
  */
 public interface RequestSpans {
     RequestSpans NONE = new RequestSpans() {
         @Override
         public void held(boolean asleep, Instant now) {
+            // Nobody looks.
+        }
+
+        @Override
+        public void woke(WakeSteps steps) {
             // Nobody looks.
         }
 
@@ -42,6 +48,9 @@ public interface RequestSpans {
 
     /** It waits. @param asleep whether no replica answers */
     void held(boolean asleep, Instant now);
+
+    /** The wake that it waited for has ended; nothing happens if it waited for none. Before {@link #granted}. */
+    void woke(WakeSteps steps);
 
     /** It goes to this replica. */
     void granted(String pod, Instant now);

@@ -9,7 +9,6 @@ import io.vertx.core.http.HttpServerResponse;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
-import org.jspecify.annotations.Nullable;
 
 /** Costs as little as can be, so that the figures are the proxies'. */
 final class BenchEngine {
@@ -19,9 +18,6 @@ final class BenchEngine {
     private static final Buffer EVENT = Buffer.buffer("data: {\"choices\":[{\"delta\":{\"content\":\"word \"}}]}\n\n");
 
     private final List<HttpServerResponse> held = new ArrayList<>();
-    private long highest = -1;
-    private long late;
-    private long furthest;
 
     static void run(int port) throws InterruptedException {
         Vertx vertx = Vertx.vertx(new VertxOptions().setEventLoopPoolSize(1).setPreferNativeTransport(true));
@@ -38,27 +34,12 @@ final class BenchEngine {
 
     private void serve(HttpServerRequest request) {
         String path = String.valueOf(request.path());
-        if (path.equals("/order")) {
-            request.response()
-                    .end("%d of %d came behind a later one, by %d at most%n".formatted(late, highest + 1,
-                            furthest));
-        } else if (path.equals("/release")) {
+        if (path.equals("/release")) {
             held.forEach(HttpServerResponse::end);
             held.clear();
             request.response().end();
         } else {
-            note(request.getHeader("X-N"));
             request.endHandler(end -> answer(request));
-        }
-    }
-
-    /** In which order requests come here. */
-    private void note(@Nullable String text) {
-        if (text != null) {
-            long n = Long.parseLong(text);
-            late += n < highest ? 1 : 0;
-            furthest = Math.max(furthest, highest - n);
-            highest = Math.max(highest, n);
         }
     }
 

@@ -7,9 +7,9 @@ import java.util.Arrays;
  *
  * <pre>
  * engine PORT                              answers at once: JSON, or 20 events; keeps streams open on demand
- * serve ENGINE_PORT PORT WAKE_MILLIS       a gateway whose cluster is one model "chat" with one replica, which is ready so long after the first demand
+ * serve ENGINE_PORT PORT WAKE_MILLIS       a gateway whose cluster is a model "chat" with one replica, which is ready so long after the first demand, and a model "warm" that is awake
  * latency DIRECT PROXIED RPS SECONDS json|sse   alternates between both, open loop
- * cpu RPS SECONDS PORT:PID PORT:PID        requests per CPU-second of two proxies, alternating
+ * cpu RPS SECONDS json|sse PORT:PID...      requests per CPU-second of proxies, alternating
  * step PORT RPS SECONDS                    from nothing to so many requests per second
  * hold PORT REQUESTS                       opens so many requests of 2 KiB and keeps them open until it is killed
  * streams PORT STREAMS PID                 opens so many streams, has them ended, and tells the memory of the process
@@ -26,7 +26,8 @@ public final class GatewayBench {
             case "serve" -> BenchGateway.run(number(rest[0]), number(rest[1]), number(rest[2]));
             case "latency" -> OpenLoop.latency(number(rest[0]), number(rest[1]), number(rest[2]), number(rest[3]),
                     rest[4].equals("sse"));
-            case "cpu" -> OpenLoop.cpu(number(rest[0]), number(rest[1]), rest[2], rest[3]);
+            case "cpu" -> OpenLoop.cpu(number(rest[0]), number(rest[1]), rest[2].equals("sse"),
+                    Arrays.copyOfRange(rest, 3, rest.length));
             case "step" -> OpenLoop.step(number(rest[0]), number(rest[1]), number(rest[2]));
             case "hold" -> OpenConnections.hold(number(rest[0]), number(rest[1]));
             case "streams" -> OpenConnections.streams(number(rest[0]), number(rest[1]), Long.parseLong(rest[2]));

@@ -22,6 +22,8 @@ import java.util.concurrent.locks.LockSupport;
 /** Requests at fixed times, however long answers take; latency counts from the planned time of sending. */
 final class OpenLoop {
     private static final int ROUND_SECONDS = 4;
+    private static final int WARM = Integer.getInteger("bench.warm", 30_000);
+    private static final int WARM_AT_ONCE = 20;
 
     private final HttpClient client;
     private final String body;
@@ -62,6 +64,36 @@ final class OpenLoop {
         return Vertx.vertx(new VertxOptions().setEventLoopPoolSize(1).setPreferNativeTransport(true));
     }
 
+    /** So many requests, some at a time, as fast as they are answered: until the compilers have little left to do. */
+    private void warm(int port, String model, int requests) throws InterruptedException {
+        CountDownLatch left = new CountDownLatch(requests);
+        for (int i = 0; i < WARM_AT_ONCE; i++) {
+            again(port, body.replace("chat", model), left);
+        }
+        left.await(120, TimeUnit.SECONDS);
+    }
+
+    private void again(int port, String like, CountDownLatch left) {
+        if (left.getCount() > 0) {
+            one(port, like).onComplete(end -> {
+                left.countDown();
+                again(port, like, left);
+            });
+        }
+    }
+
+    private Future<?> one(int port, String like) {
+        return client.request(post(port)).compose(request -> {
+            if (sse) {
+                request.putHeader("X-Events", "1");
+            }
+            return request.send(like);
+        })
+                .compose(response -> response.statusCode() == 200
+                        ? response.body()
+                        : Future.failedFuture("status " + response.statusCode()));
+    }
+
     private Round send(int port, int rps, int seconds) throws InterruptedException {
         int requests = rps * seconds;
         AtomicLongArray nanos = new AtomicLongArray(requests);
@@ -74,22 +106,11 @@ final class OpenLoop {
                 LockSupport.parkNanos(due - System.nanoTime());
             }
             int index = i;
-            client.request(post(port))
-                    .compose(request -> {
-                        request.putHeader("X-N", Integer.toString(index));
-                        if (sse) {
-                            request.putHeader("X-Events", "1");
-                        }
-                        return request.send(body);
-                    })
-                    .compose(response -> response.statusCode() == 200
-                            ? response.body()
-                            : Future.failedFuture("status " + response.statusCode()))
-                    .onComplete(end -> {
-                        nanos.set(index, System.nanoTime() - due);
-                        failed.addAndGet(end.succeeded() ? 0 : 1);
-                        done.countDown();
-                    });
+            one(port, body).onComplete(end -> {
+                nanos.set(index, System.nanoTime() - due);
+                failed.addAndGet(end.succeeded() ? 0 : 1);
+                done.countDown();
+            });
         }
         boolean all = done.await(120, TimeUnit.SECONDS);
         long[] times = new long[requests];
@@ -100,8 +121,9 @@ final class OpenLoop {
     static void latency(int direct, int proxied, int rps, int seconds, boolean sse) throws InterruptedException {
         Vertx vertx = vertx();
         OpenLoop loop = new OpenLoop(client(vertx), sse);
-        loop.send(direct, rps, ROUND_SECONDS);
-        loop.send(proxied, rps, 2 * ROUND_SECONDS);
+        loop.warm(direct, "chat", WARM);
+        loop.warm(proxied, "chat", 2 * WARM);
+        loop.send(proxied, rps, ROUND_SECONDS);
         List<double[]> rounds = new ArrayList<>();
         int failed = 0;
         for (int spent = 0; spent < seconds; spent += 2 * ROUND_SECONDS) {
@@ -125,25 +147,31 @@ final class OpenLoop {
     }
 
     /** @param proxies {@code port:pid} each */
-    static void cpu(int rps, int seconds, String... proxies) throws InterruptedException {
+    static void cpu(int rps, int seconds, boolean sse, String... proxies) throws InterruptedException {
         Vertx vertx = vertx();
-        OpenLoop loop = new OpenLoop(client(vertx), false);
-        double[] perSecond = new double[proxies.length];
+        OpenLoop loop = new OpenLoop(client(vertx), sse);
         for (String proxy : proxies) {
-            loop.send(port(proxy), rps, 2 * ROUND_SECONDS);
+            loop.warm(port(proxy), "chat", 2 * WARM);
+            loop.send(port(proxy), rps, ROUND_SECONDS);
         }
         int rounds = Math.max(1, seconds / ROUND_SECONDS / proxies.length);
+        List<double[]> perSecond = new ArrayList<>();
         for (int round = 0; round < rounds; round++) {
+            double[] each = new double[proxies.length];
             for (int i = 0; i < proxies.length; i++) {
                 Duration before = cpu(proxies[i]);
                 Round sent = loop.send(port(proxies[i]), rps, ROUND_SECONDS);
                 double spent = cpu(proxies[i]).minus(before).toNanos() / 1e9;
-                perSecond[i] += (sent.nanos().length - sent.failed()) / spent / rounds;
+                each[i] = (sent.nanos().length - sent.failed()) / spent;
             }
+            perSecond.add(each);
         }
-        System.out.printf(Locale.ROOT, "requests per CPU-second: %s; the first is %.2f of the second%n",
-                Arrays.stream(perSecond).mapToObj(each -> "%.0f".formatted(each)).toList(),
-                perSecond[0] / perSecond[1]);
+        double[] medians = new double[proxies.length];
+        Arrays.setAll(medians, proxy -> median(perSecond, proxy));
+        System.out.printf(Locale.ROOT,
+                "%s at %d rps, requests per CPU-second, medians of %d rounds: %s; the first is %.2f of the last%n",
+                sse ? "sse" : "json", rps, rounds,
+                Arrays.stream(medians).mapToObj("%.0f"::formatted).toList(), medians[0] / medians[medians.length - 1]);
         vertx.close().await();
     }
 
@@ -160,6 +188,7 @@ final class OpenLoop {
     static void step(int port, int rps, int seconds) throws InterruptedException {
         Vertx vertx = vertx();
         OpenLoop loop = new OpenLoop(client(vertx), false);
+        loop.warm(port, "warm", 2 * WARM);
         Round all = loop.send(port, rps, seconds);
         System.out.println("step 0 -> " + rps + " rps: failed " + all.failed() + ", p95 by second of sending, in ms:");
         for (int second = 0; second < seconds; second++) {

@@ -90,7 +90,7 @@ class DrainingTest {
                     Duration.ofSeconds(1), 1,
                     Timeouts.DEFAULT, true, false, Optional.empty(), false, 1 << 20, 1000);
 
-            assertThatThrownBy(() -> GatewayServer.start(settings, (model, at) -> new CompletableFuture<>(),
+            assertThatThrownBy(() -> GatewayServer.start(settings, (model, at, trace) -> new CompletableFuture<>(),
                     Clock.systemUTC())).isInstanceOf(IllegalStateException.class)
                     .hasMessageContaining("127.0.0.1")
                     .hasMessageContaining(Integer.toString(other.gateway.port()));

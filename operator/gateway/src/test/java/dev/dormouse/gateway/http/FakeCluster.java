@@ -33,6 +33,8 @@ final class FakeCluster implements AutoCloseable {
 
     final GatewayServer gateway;
     final List<ModelKey> demands = new CopyOnWriteArrayList<>();
+    /** That came with demands. */
+    final List<String> traces = new CopyOnWriteArrayList<>();
     final List<SleepOrder> sleepOrders = new CopyOnWriteArrayList<>();
     final HttpClient http = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
 
@@ -63,8 +65,9 @@ final class FakeCluster implements AutoCloseable {
                 new ServerSettings.Peek(peekBytes, 1 << 20, 64 << 20), drainDelay, drain, sidecarPort, timeouts,
                 true, true,
                 Optional.of(new ServerSettings.Admin("127.0.0.1", 0)), apiKeys, 1 << 20, 1000);
-        gateway = GatewayServer.start(settings, (model, at) -> {
+        gateway = GatewayServer.start(settings, (model, at, trace) -> {
             demands.add(model);
+            trace.ifPresent(traces::add);
             return CompletableFuture.completedFuture(null);
         }, (model, at, grace) -> {
             sleepOrders.add(new SleepOrder(at, grace));

@@ -98,6 +98,28 @@ class HoldingTest {
     }
 
     @Test
+    @DisplayName("A demand carries the trace of the request that waits, if it is one")
+    void trace() {
+        String trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        cluster.model(10);
+        var held = cluster.askWith("traceparent", trace);
+        await().atMost(PATIENCE).until(() -> cluster.queued() == 1);
+
+        assertThat(cluster.traces).containsExactly(trace);
+        assertThat(held).isNotDone();
+
+        try (FakeCluster other = new FakeCluster(sidecar.port())) {
+            other.model(10);
+            var heldToo = other.askWith("traceparent", trace + "-more");
+            await().atMost(PATIENCE).until(() -> other.queued() == 1);
+
+            assertThat(other.demands).hasSize(1);
+            assertThat(other.traces).isEmpty();
+            assertThat(heldToo).isNotDone();
+        }
+    }
+
+    @Test
     @DisplayName("L24, L27, L47: waiting requests count against the limit of 10; 40 of 50 are told 429 with Retry-After")
     void overTheLimit() {
         cluster.model(10);

@@ -36,7 +36,7 @@ class RawHttpTest {
                 new ServerSettings.Peek(PEEK_BYTES, PEEK_BYTES, IN_ALL),
                 Duration.ZERO, Duration.ofSeconds(5), 1, Timeouts.DEFAULT, true, false, Optional.empty(), false,
                 1 << 20, 1000);
-        gateway = GatewayServer.start(settings, (model, at) -> new CompletableFuture<>(),
+        gateway = GatewayServer.start(settings, (model, at, trace) -> new CompletableFuture<>(),
                 Clock.systemUTC());
         gateway.cluster()
                 .modelSeen(FakeCluster.route(MODEL, 10, Duration.ofSeconds(20)));

@@ -40,7 +40,7 @@ class RequestSmugglingTest {
                 new ServerSettings.Peek(1024, 1024, 1 << 20), Duration.ZERO, Duration.ofSeconds(5), 1, Timeouts.DEFAULT,
                 true, false, Optional.empty(), false,
                 1 << 20, 1000);
-        gateway = GatewayServer.start(settings, (model, at) -> new CompletableFuture<>(), Clock.systemUTC());
+        gateway = GatewayServer.start(settings, (model, at, trace) -> new CompletableFuture<>(), Clock.systemUTC());
         gateway.cluster().modelSeen(FakeCluster.route(MODEL, 10, Duration.ofSeconds(20)));
         gateway.cluster()
                 .podSeen(new PodRoute("p", MODEL, Optional.of("127.0.0.1"), engine.port(), true, false, false));

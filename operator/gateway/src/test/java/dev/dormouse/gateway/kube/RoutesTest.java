@@ -109,7 +109,7 @@ class RoutesTest {
     void aDemandCarriesNothingButItself() {
         assertThat(Serialization.asJson(
                 KubernetesDemandWriter.demand(new ModelKey("default", "minilm"),
-                        Instant.parse("2026-11-21T00:00:00Z"))))
+                        Instant.parse("2026-11-21T00:00:00Z"), Optional.empty())))
                 .isEqualTo("{\"apiVersion\":\"dormouse.dev/v1alpha1\",\"kind\":\"InferenceModel\","
                         + "\"metadata\":{\"name\":\"minilm\",\"namespace\":\"default\"},"
                         + "\"status\":{\"demand\":{\"requestedAt\":\"2026-11-21T00:00:00.000000Z\"}}}");

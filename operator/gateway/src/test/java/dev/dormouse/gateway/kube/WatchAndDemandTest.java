@@ -33,6 +33,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
@@ -44,6 +45,7 @@ import org.junit.jupiter.api.Test;
 /** The gateway's dealings with Kubernetes, on the embedded API server. */
 class WatchAndDemandTest {
     private static final Duration PATIENCE = Duration.ofSeconds(20);
+    private static final String TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     private static final ModelKey MODEL = new ModelKey("default", "minilm");
 
     private final ApiServer server;
@@ -254,15 +256,17 @@ class WatchAndDemandTest {
     void demands() {
         Instant at = Instant.parse("2026-11-21T00:00:00.123456Z");
         try (KubernetesDemandWriter writer = new KubernetesDemandWriter(client)) {
-            writer.write(MODEL, at.minusSeconds(9)).toCompletableFuture().join();
-            writer.write(MODEL, at).toCompletableFuture().join();
+            writer.write(MODEL, at.minusSeconds(9), Optional.empty()).toCompletableFuture().join();
+            writer.write(MODEL, at, Optional.of(TRACE)).toCompletableFuture().join();
 
             InferenceModel model = client.resources(InferenceModel.class)
                     .inNamespace("default")
                     .withName("minilm")
                     .get();
-            assertThat(Objects.requireNonNull(model.getStatus().demand).requestedAt())
-                    .isEqualTo("2026-11-21T00:00:00.123456Z");
+            assertThat(model.getStatus().demand).satisfies(demand -> {
+                assertThat(Objects.requireNonNull(demand).requestedAt()).isEqualTo("2026-11-21T00:00:00.123456Z");
+                assertThat(demand.traceparent()).isEqualTo(TRACE);
+            });
             assertThat(model.getMetadata().getManagedFields())
                     .filteredOn(entry -> KubernetesDemandWriter.FIELD_MANAGER.equals(entry.getManager()))
                     .singleElement()
@@ -272,7 +276,9 @@ class WatchAndDemandTest {
                         assertThat(entry.getFieldsV1().toString()).contains("f:requestedAt")
                                 .doesNotContain("f:replicas", "f:conditions");
                     });
-            assertThatThrownBy(() -> writer.write(new ModelKey("default", "gone"), at).toCompletableFuture().join())
+            assertThatThrownBy(() -> writer.write(new ModelKey("default", "gone"), at, Optional.empty())
+                    .toCompletableFuture()
+                    .join())
                     .isInstanceOf(CompletionException.class);
         }
     }

@@ -7,6 +7,7 @@ import dev.dormouse.domain.hold.HeldRequest;
 import dev.dormouse.domain.hold.HoldCore;
 import dev.dormouse.domain.hold.HoldLimits;
 import dev.dormouse.domain.hold.ModelLimits;
+import dev.dormouse.domain.pattern.ServingPattern;
 import dev.dormouse.sidecar.api.DemandReport;
 import dev.dormouse.sidecar.api.DemandReport.ModelDemand;
 import dev.dormouse.sidecar.api.DemandReport.PodLoad;
@@ -38,10 +39,12 @@ class LoadLogTest {
         arrive(2, T0.plusSeconds(2));
         arrive(3, T0.plusSeconds(3));
 
-        DemandReport report = log.report(core, List.of("old"), T0.plusSeconds(5));
+        DemandReport report = log.report(core, List.of("old"), model -> ServingPattern.StreamingInference,
+                T0.plusSeconds(5));
 
         assertThat(report).isEqualTo(new DemandReport("gw", "i", 5_000,
-                List.of(new ModelDemand("default/a", 1, 2, 3 / 60.0, 3_000, 0, List.of(new PodLoad("p", 1)))),
+                List.of(new ModelDemand("default/a", 1, 2, 3 / 60.0, 3_000, 0, List.of(new PodLoad("p", 1)),
+                        "StreamingInference")),
                 List.of("old")));
     }
 
@@ -52,9 +55,11 @@ class LoadLogTest {
         core.cancelled(1);
         log.ended(MODEL, T0.plusSeconds(10));
 
-        assertThat(log.report(core, List.of(), T0.plusSeconds(70)).models())
+        assertThat(log.report(core, List.of(), model -> ServingPattern.Unknown, T0.plusSeconds(70)).models())
                 .containsExactly(new ModelDemand("default/a", 0, 0, 0, 0, 60_000, List.of()));
-        assertThat(log.report(core, List.of(), T0.plusSeconds(10).plus(Duration.ofHours(2))).models()).isEmpty();
+        assertThat(log
+                .report(core, List.of(), model -> ServingPattern.Unknown, T0.plusSeconds(10).plus(Duration.ofHours(2)))
+                .models()).isEmpty();
     }
 
     @Test
@@ -72,6 +77,6 @@ class LoadLogTest {
 
     @Test
     void beforeTheClusterIsKnownTheUptimeIsZero() {
-        assertThat(log.report(core, List.of(), T0).uptimeMillis()).isZero();
+        assertThat(log.report(core, List.of(), model -> ServingPattern.Unknown, T0).uptimeMillis()).isZero();
     }
 }

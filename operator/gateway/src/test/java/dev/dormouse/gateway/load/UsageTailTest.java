@@ -3,6 +3,7 @@ package dev.dormouse.gateway.load;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.Optional;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -16,7 +17,8 @@ class UsageTailTest {
         UsageTail tail = new UsageTail();
         byte[] bytes = answer.getBytes(StandardCharsets.UTF_8);
         for (int at = 0; at < bytes.length; at += piece) {
-            tail.seen(java.util.Arrays.copyOfRange(bytes, at, Math.min(bytes.length, at + piece)));
+            int end = Math.min(bytes.length, at + piece);
+            tail.seen(Arrays.copyOfRange(bytes, Math.max(at, end - UsageTail.LOOKED_AT), end));
         }
         return tail.read();
     }

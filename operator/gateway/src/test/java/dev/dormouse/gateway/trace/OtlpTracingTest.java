@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.net.httpserver.HttpServer;
 import dev.dormouse.domain.fleet.ModelKey;
+import io.opentelemetry.api.common.AttributeKey;
 import io.opentelemetry.api.trace.SpanKind;
 import io.opentelemetry.api.trace.StatusCode;
 import io.opentelemetry.sdk.testing.exporter.InMemorySpanExporter;
@@ -13,10 +14,12 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.DisplayName;
@@ -65,6 +68,31 @@ class OtlpTracingTest {
         assertThat(passed).containsEntry("tracestate", "v=1")
                 .containsEntry("traceparent",
                         "00-4bf92f3577b34da6a3ce929d0e0e4736-" + span("proxy").getSpanId() + "-01");
+    }
+
+    @Test
+    @DisplayName("Within wake: what operator and sidecar did, by what they report, whatever their clocks say")
+    void wakeSteps() {
+        RequestSpans spans = begin(Map.of());
+        spans.held(true, T0);
+        spans.woke(new WakeSteps(Optional.of(T0.plusMillis(20)), T0.plusMillis(500), T0.plusSeconds(2), "Volume",
+                Map.of("weight_load", Duration.ofMillis(700))));
+        spans.granted("pod-1", T0.plusSeconds(2));
+        spans.ended(200, T0.plusSeconds(3));
+        RequestSpans early = begin(Map.of());
+        early.held(true, T0.plusSeconds(10));
+        early.woke(new WakeSteps(Optional.of(T0.plusSeconds(9)), T0.plusSeconds(8), T0.plusSeconds(7), "Cold",
+                Map.of()));
+        early.gone(T0.plusSeconds(11));
+
+        assertThat(List.of("decide", "start", "warmup"))
+                .allSatisfy(step -> assertThat(span(step).getParentSpanId()).isEqualTo(span("wake").getSpanId()));
+        assertThat(span("warmup").getAttributes().asMap())
+                .containsEntry(AttributeKey.stringKey("dormouse.rung"), "Volume")
+                .containsEntry(AttributeKey.doubleKey("dormouse.phase.weight_load_ms"), 700.0);
+        assertThat(span("decide").getEndEpochNanos()).isEqualTo(span("start").getStartEpochNanos());
+        assertThat(sent.getFinishedSpanItems())
+                .allMatch(span -> span.getStartEpochNanos() <= span.getEndEpochNanos());
     }
 
     @Test
@@ -123,7 +151,7 @@ class OtlpTracingTest {
             real.begin("POST", "/v1/x", MODEL, header -> null, T0).ended(200, T0);
             real.close();
 
-            assertThat(received).isCompleted();
+            assertThat(received).succeedsWithin(Duration.ofSeconds(30));
             assertThat(received.join()).contains("POST default/m", "dormouse-gateway", "gw-7");
         } finally {
             collector.stop(0);

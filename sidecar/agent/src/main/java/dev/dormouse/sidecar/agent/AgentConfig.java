@@ -60,13 +60,30 @@ public record AgentConfig(Path socket, String podIp, int httpPort, int enginePor
      * @param iterations warmup requests
      * @param deadline a warmup that takes longer has failed
      * @param plan what the user's spec asks for beyond that
+     * @param ladder where the model may come up from, and for how long
      */
     public record WarmupSettings(boolean preloadWeights, boolean preallocatePools, boolean precompileKernels,
-            int batchSize, int iterations, Duration deadline, WarmupPlan plan) {
+            int batchSize, int iterations, Duration deadline, WarmupPlan plan, LadderSettings ladder) {
+        public WarmupSettings(boolean preloadWeights, boolean preallocatePools, boolean precompileKernels,
+                int batchSize, int iterations, Duration deadline, WarmupPlan plan) {
+            this(preloadWeights, preallocatePools, precompileKernels, batchSize, iterations, deadline, plan,
+                    LadderSettings.WHOLE);
+        }
+
         public WarmupSettings(boolean preloadWeights, boolean preallocatePools, boolean precompileKernels,
                 int batchSize, int iterations, Duration deadline) {
             this(preloadWeights, preallocatePools, precompileKernels, batchSize, iterations, deadline, WarmupPlan.NONE);
         }
+    }
+
+    /**
+     * The operator's decision (its {@code domain.warmup.Ladder}).
+     *
+     * @param restoreDeadline a restore that takes longer gives way to the source; absent: only the warmup's deadline
+     * @param fromSourceBecause why nothing is restored at all; absent: a snapshot is used
+     */
+    public record LadderSettings(@Nullable Duration restoreDeadline, @Nullable String fromSourceBecause) {
+        public static final LadderSettings WHOLE = new LadderSettings(null, null);
     }
 
     /** @param gpu which of those this process sees, from 0 */
@@ -97,7 +114,8 @@ public record AgentConfig(Path socket, String podIp, int httpPort, int enginePor
                         env.number(SidecarEnvironment.BATCH_SIZE, 1, 1, 4_096),
                         env.number(SidecarEnvironment.ITERATIONS, 1, 1, 10_000),
                         Duration.ofSeconds(env.number(SidecarEnvironment.DEADLINE_SECONDS, 600, 1, 86_400)),
-                        env.plan()),
+                        env.plan(), new LadderSettings(env.seconds(SidecarEnvironment.RESTORE_DEADLINE_SECONDS),
+                                env.value(SidecarEnvironment.FROM_SOURCE_BECAUSE))),
                 env.path(SidecarEnvironment.TLS), env.value(SidecarEnvironment.API_TOKEN),
                 new DeviceSettings(env.memory(), env.number(SidecarEnvironment.GPU, 0, 0, 63)), fitness(env));
     }
@@ -181,6 +199,12 @@ public record AgentConfig(Path socket, String podIp, int httpPort, int enginePor
                 throw wrong(key, "a whole number from " + least + " to " + most);
             }
             throw wrong(key, "a whole number from " + least + " to " + most);
+        }
+
+        /** Absent when it is not set. */
+        @Nullable
+        Duration seconds(String key) {
+            return value(key) == null ? null : Duration.ofSeconds(number(key, 1, 1, 86_400));
         }
 
         boolean flag(String key, boolean otherwise) {

@@ -43,7 +43,7 @@ public final class AgentMain {
             trust = config.snapshots() == null ? Trust.OFF : Trust.load(config.snapshots().trust());
         } catch (TrustException e) {
             // A sidecar that cannot prove anything must not start to trust everything.
-            System.err.println("dormouse sidecar: " + e.getMessage());
+            explain(config, "dormouse sidecar: " + e.getMessage());
             System.exit(2);
             return;
         }
@@ -75,9 +75,14 @@ public final class AgentMain {
         return memory == Memory.Owned || memory == Memory.Ipc;
     }
 
-    /** Said where people look: on standard error, and where the kubelet takes the reason of a container's end from. */
     private static void unfit(AgentConfig config, UnfitException e) {
-        String line = "dormouse sidecar: not fit (" + e.check() + "): " + e.getMessage();
+        explain(config, "dormouse sidecar: not fit (" + e.check() + "): " + e.getMessage());
+        // Whatever threads a driver has left behind: they must not keep the process.
+        Runtime.getRuntime().halt(1);
+    }
+
+    /** Said where people look: on standard error, and where the kubelet takes the reason of a container's end from. */
+    private static void explain(AgentConfig config, String line) {
         System.err.println(line);
         Path log = config.fitness().terminationLog();
         try {
@@ -87,8 +92,6 @@ public final class AgentMain {
         } catch (IOException ignored) {
             // Standard error has it.
         }
-        // Whatever threads a driver has left behind: they must not keep the process.
-        Runtime.getRuntime().halt(1);
     }
 
     /** Exit status 1 when the volume or the port cannot be used, 2 for a bad configuration. */
@@ -100,7 +103,8 @@ public final class AgentMain {
             if (settings == null) {
                 throw new IllegalArgumentException(SidecarEnvironment.VOLUME + " is not set");
             }
-            StorePod.listen(config.podIp(), config.httpPort()).carryOut(task, settings.volume(), Clock.systemUTC());
+            StorePod.listen(config.podIp(), config.httpPort(), config.tls())
+                    .carryOut(task, settings.volume(), Clock.systemUTC(), StorePod.Keys.of(settings.trust()));
         } catch (IllegalArgumentException e) {
             System.err.println("dormouse store: " + e.getMessage());
             System.exit(2);

@@ -1,5 +1,6 @@
 package dev.dormouse.sidecar.agent;
 
+import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.api.EngineMessage;
 import dev.dormouse.sidecar.api.EngineMessage.Memory;
 import dev.dormouse.sidecar.api.EngineMessage.Mode;
@@ -14,12 +15,17 @@ import dev.dormouse.sidecar.http.ReplicaSnapshots;
 import dev.dormouse.sidecar.http.RestoreView;
 import dev.dormouse.sidecar.http.SnapshotStats;
 import dev.dormouse.sidecar.pipeline.RestoreException;
+import dev.dormouse.sidecar.store.Refusal;
 import dev.dormouse.sidecar.store.Snapshot;
 import java.io.IOException;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
@@ -85,10 +91,22 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
         if (keeper == null || !config.warmup().preloadWeights()) {
             return;
         }
+        String fromSource = config.warmup().ladder().fromSourceBecause();
+        if (fromSource != null) {
+            LOG.info("nothing is restored: {}", fromSource);
+            board.update(status -> status.previousSnapshot = new SnapshotReport(null, SnapshotReport.State.Skipped, 0,
+                    0, 0, "FromSource", fromSource));
+            return;
+        }
         try {
-            Optional<Snapshot> newest = keeper.newest();
+            List<Refusal> distrusted = new ArrayList<>();
+            Optional<Snapshot> newest = keeper.newest(distrusted::add);
             if (newest.isPresent()) {
-                restore(newest.get(), keeper);
+                restore(newest.get(), EnumSet.allOf(BufferType.class), keeper);
+            } else if (!distrusted.isEmpty()) {
+                Refusal refusal = distrusted.getLast();
+                board.update(status -> status.previousSnapshot = new SnapshotReport(refusal.id(),
+                        SnapshotReport.State.Failed, 0, 0, 0, refusal.reason(), refusal.message()));
             }
         } catch (IOException e) {
             LOG.error("the snapshot volume cannot be read, the model loads from its source", e);
@@ -97,9 +115,9 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
         }
     }
 
-    private void restore(Snapshot snapshot, SnapshotKeeper volume) {
+    private void restore(Snapshot snapshot, Set<BufferType> types, SnapshotKeeper volume) {
         try {
-            restoring(volume.restore(snapshot));
+            restoring(volume.restore(snapshot, types));
         } catch (RestoreException e) {
             stats.failed(e.code());
             LOG.error("snapshot {} cannot be restored, the model loads from its source: {}: {}", snapshot.id(),
@@ -128,6 +146,11 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
         });
         ScheduledFuture<?> progress = ticker.scheduleAtFixedRate(() -> showProgress(restored), PROGRESS_MILLIS,
                 PROGRESS_MILLIS, TimeUnit.MILLISECONDS);
+        Duration most = config.warmup().ladder().restoreDeadline();
+        if (most != null) {
+            ScheduledFuture<?> unused = ticker.schedule(() -> overran(restored, most), most.toMillis(),
+                    TimeUnit.MILLISECONDS);
+        }
         restored.whenEnded(micros -> {
             progress.cancel(false);
             stats.restored(restored.totalBytes(), micros);
@@ -137,6 +160,14 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
             stats.failed(refusal.code());
             refuse(restored, refusal);
         });
+    }
+
+    /** The rung's own deadline: what hangs or crawls is given up while there is still time to load from the source. */
+    private void overran(RestoredGeneration restored, Duration most) {
+        if (restored.timing().isEmpty()) {
+            refuse(restored, new RefusedException("RestoreDeadlineExceeded", "%d of %d bytes were restored within %d s"
+                    .formatted(restored.restoredBytes(), restored.totalBytes(), most.toSeconds())));
+        }
     }
 
     private synchronized void showProgress(RestoredGeneration restored) {
@@ -581,10 +612,11 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
     }
 
     @Override
-    public synchronized RestoreView restore(@Nullable String snapshotId) throws ApiException {
+    public synchronized RestoreView restore(@Nullable String snapshotId, Set<BufferType> types) throws ApiException {
         SnapshotKeeper volume = requireVolume();
         if (generation instanceof RestoredGeneration present
-                && (snapshotId == null || present.snapshot().id().equals(snapshotId))) {
+                && (snapshotId == null || present.snapshot().id().equals(snapshotId))
+                && present.types().equals(types)) {
             return present.view();
         }
         if (board.current().phase() == ReplicaPhase.Failed) {
@@ -594,9 +626,10 @@ final class Replica implements ReplicaSnapshots, AutoCloseable {
             throw new ApiException(409, "MemoryInUse", "an engine is connected, or there is other memory for one");
         }
         try {
-            Snapshot snapshot = (snapshotId == null ? volume.newest() : volume.byId(snapshotId))
+            Snapshot snapshot = (snapshotId == null ? volume.newest(refusal -> {
+            }) : volume.byId(snapshotId))
                     .orElseThrow(() -> new ApiException(404, "SnapshotNotFound", "there is no such snapshot"));
-            restore(snapshot, volume);
+            restore(snapshot, types, volume);
         } catch (IOException e) {
             throw new ApiException(503, "VolumeError", String.valueOf(e.getMessage()));
         }

@@ -3,8 +3,8 @@ package dev.dormouse.sidecar.agent;
 import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.api.EngineMessage.BufferMeta;
 import dev.dormouse.sidecar.api.PhaseTiming;
-import dev.dormouse.sidecar.http.RestoreView;
 import dev.dormouse.sidecar.device.Allocation;
+import dev.dormouse.sidecar.http.RestoreView;
 import dev.dormouse.sidecar.pipeline.RestoreException;
 import dev.dormouse.sidecar.pipeline.RestoreProgress;
 import dev.dormouse.sidecar.pipeline.RestoreTask;
@@ -15,6 +15,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.function.Consumer;
@@ -29,14 +30,17 @@ final class RestoredGeneration implements Generation {
 
     private final String id = Ids.next();
     private final Snapshot snapshot;
+    private final Set<BufferType> types;
     private final RestoreTask task;
     /** Microseconds the restore took; -1 until it has ended well. */
     private volatile long micros = -1;
     private CompletableFuture<?> ended;
     private @Nullable CompletableFuture<?> released;
 
-    RestoredGeneration(Snapshot snapshot, RestoreTask task) {
+    /** @param types of the buffers that are restored */
+    RestoredGeneration(Snapshot snapshot, Set<BufferType> types, RestoreTask task) {
         this.snapshot = snapshot;
+        this.types = Set.copyOf(types);
         this.task = task;
         this.ended = task.done();
     }
@@ -48,6 +52,10 @@ final class RestoredGeneration implements Generation {
 
     Snapshot snapshot() {
         return snapshot;
+    }
+
+    Set<BufferType> types() {
+        return types;
     }
 
     /** Calls one of them, once, when the restore has ended; memory is not released before that has returned. */

@@ -1,10 +1,12 @@
 package dev.dormouse.sidecar.agent;
 
 import dev.dormouse.sidecar.agent.AgentConfig.SnapshotSettings;
+import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.api.EngineMessage.BufferMeta;
 import dev.dormouse.sidecar.api.SnapshotReport;
 import dev.dormouse.sidecar.device.AllocationLostException;
 import dev.dormouse.sidecar.device.DeviceMemory;
+import dev.dormouse.sidecar.format.Fault;
 import dev.dormouse.sidecar.format.InvalidSnapshotException;
 import dev.dormouse.sidecar.http.ApiException;
 import dev.dormouse.sidecar.http.SnapshotStats;
@@ -26,6 +28,8 @@ import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -36,6 +40,9 @@ import org.slf4j.LoggerFactory;
  */
 final class SnapshotKeeper {
     private static final Logger LOG = LoggerFactory.getLogger(SnapshotKeeper.class);
+
+    private static final Set<String> DISTRUST = Set.of(Fault.SignatureMissing.name(), Fault.SignatureInvalid.name(),
+            Fault.UntrustedKey.name(), Fault.NotEncrypted.name());
 
     private final SnapshotStore store;
     private final SnapshotSettings settings;
@@ -52,13 +59,19 @@ final class SnapshotKeeper {
         this.stats = stats;
     }
 
-    /** The newest usable snapshot with the operator's key. */
-    Optional<Snapshot> newest() throws IOException {
+    /**
+     * The newest usable snapshot with the operator's key.
+     *
+     * @param distrusted gets those that are whole as far as anybody can tell, and not to be trusted
+     */
+    Optional<Snapshot> newest(Consumer<Refusal> distrusted) throws IOException {
         Listing listing = store.list();
-        listing.refused()
-                .forEach(
-                        refusal -> LOG.warn("snapshot {} is not used: {}: {}", refusal.id(), refusal.reason(),
-                                refusal.message()));
+        for (Refusal refusal : listing.refused()) {
+            LOG.warn("snapshot {} is not used: {}: {}", refusal.id(), refusal.reason(), refusal.message());
+            if (DISTRUST.contains(refusal.reason())) {
+                distrusted.accept(refusal);
+            }
+        }
         return listing.newest(settings.key());
     }
 
@@ -78,9 +91,9 @@ final class SnapshotKeeper {
     }
 
     /** Begins to restore; contents arrive in the background. */
-    RestoredGeneration restore(Snapshot snapshot) throws RestoreException {
-        return new RestoredGeneration(snapshot,
-                store.restore(snapshot, device, RestoreOptions.of(settings.verification())));
+    RestoredGeneration restore(Snapshot snapshot, Set<BufferType> types) throws RestoreException {
+        return new RestoredGeneration(snapshot, types,
+                store.restore(snapshot, device, RestoreOptions.of(settings.verification()).with(types)));
     }
 
     /**

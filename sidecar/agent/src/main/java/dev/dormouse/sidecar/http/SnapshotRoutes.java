@@ -7,7 +7,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.sun.net.httpserver.HttpExchange;
-import dev.dormouse.sidecar.format.Fault;
+import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.format.SnapshotId;
 import dev.dormouse.sidecar.store.CollectOptions;
 import dev.dormouse.sidecar.store.CollectReport;
@@ -23,12 +23,12 @@ import java.io.OutputStream;
 import java.nio.file.NoSuchFileException;
 import java.security.MessageDigest;
 import java.time.Duration;
-import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -53,12 +53,6 @@ public final class SnapshotRoutes {
     private static final long WATCH_MILLIS = 50;
     private static final String SNAPSHOTS = "/v1/snapshots";
     private static final String RESTORES = "/v1/restores";
-
-    /** What a snapshot does not recover from; a missing key or a volume that fails to read is not among it. */
-    private static final Set<String> DAMAGE = Arrays.stream(Fault.values())
-            .filter(Fault::damage)
-            .map(Fault::name)
-            .collect(Collectors.toUnmodifiableSet());
 
     private final @Nullable SnapshotStore store;
     private final ReplicaSnapshots replica;
@@ -86,7 +80,9 @@ public final class SnapshotRoutes {
 
     record PruneView(PruneReport pruned, @Nullable CollectReport collected) {}
 
-    record RestoreRequest(@Nullable @JsonProperty("snapshot") String snapshot) {}
+    /** @param types of the buffers to restore; absent: all */
+    record RestoreRequest(@Nullable @JsonProperty("snapshot") String snapshot,
+            @Nullable @JsonProperty("types") Set<String> types) {}
 
     record Problem(String type, String title, int status, String code, String detail) {}
 
@@ -127,7 +123,8 @@ public final class SnapshotRoutes {
             case "POST " + SNAPSHOTS + ":prune" -> answer(exchange, 200, prune(body(exchange, PruneRequest.class)));
             case "POST " + RESTORES -> {
                 RestoreRequest request = body(exchange, RestoreRequest.class);
-                answer(exchange, 202, replica.restore(request.snapshot() == null ? null : id(request.snapshot())));
+                answer(exchange, 202, replica.restore(request.snapshot() == null ? null : id(request.snapshot()),
+                        types(request.types())));
             }
             case "GET /v1/stats" -> answer(exchange, 200, replica.stats());
             default -> routeById(exchange, method, path);
@@ -236,11 +233,9 @@ public final class SnapshotRoutes {
     /** Damage that was found keeps the snapshot from being restored. */
     private VerifyReport verify(String id) throws ApiException {
         VerifyReport report = fromVolume(volume -> volume.verify(id, Runtime.getRuntime().availableProcessors()));
-        for (Refusal problem : report.problems()) {
-            if (DAMAGE.contains(problem.reason())) {
-                onVolume(volume -> volume.quarantine(id, problem.reason(), problem.message()));
-                break;
-            }
+        Optional<Refusal> damage = report.damage();
+        if (damage.isPresent()) {
+            onVolume(volume -> volume.quarantine(id, damage.get().reason(), damage.get().message()));
         }
         return report;
     }
@@ -309,6 +304,20 @@ public final class SnapshotRoutes {
             throw new ApiException(409, "SnapshotsOff", "this sidecar has no snapshot volume that it can use");
         }
         return store;
+    }
+
+    private static Set<BufferType> types(@Nullable Set<String> names) throws ApiException {
+        Set<BufferType> types = EnumSet.noneOf(BufferType.class);
+        for (BufferType type : BufferType.values()) {
+            if (names == null || names.contains(type.name())) {
+                types.add(type);
+            }
+        }
+        if (names != null && (names.isEmpty() || types.size() != names.size())) {
+            throw new ApiException(400, "InvalidTypes",
+                    "types: " + names + " must be one or more of " + List.of(BufferType.values()));
+        }
+        return types;
     }
 
     private static String id(String text) throws ApiException {

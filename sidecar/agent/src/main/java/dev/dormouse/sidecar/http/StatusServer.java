@@ -73,7 +73,7 @@ public final class StatusServer implements AutoCloseable {
             ReplicaSnapshots replica, @Nullable Path tls) throws IOException {
         HttpServer server;
         try {
-            server = create(new InetSocketAddress(address, port), tls);
+            server = bind(new InetSocketAddress(address, port), tls);
         } catch (BindException e) {
             throw new IOException("Cannot listen on " + address + ":" + port + ": " + e.getMessage(), e);
         }
@@ -84,7 +84,12 @@ public final class StatusServer implements AutoCloseable {
         return status;
     }
 
-    private static HttpServer create(InetSocketAddress address, @Nullable Path tls) throws IOException {
+    /**
+     * A server that has its address and is not started.
+     *
+     * @param tls as above
+     */
+    public static HttpServer bind(InetSocketAddress address, @Nullable Path tls) throws IOException {
         if (tls == null) {
             return HttpServer.create(address, MAX_WATCHERS);
         }

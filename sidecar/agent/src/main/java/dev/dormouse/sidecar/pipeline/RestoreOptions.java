@@ -30,6 +30,10 @@ public record RestoreOptions(Verification verification, int workers, Set<BufferT
         return new RestoreOptions(verification, Runtime.getRuntime().availableProcessors());
     }
 
+    public RestoreOptions with(Set<BufferType> other) {
+        return new RestoreOptions(verification, workers, other);
+    }
+
     public RestoreOptions with(Verification other) {
         return new RestoreOptions(other, workers, types);
     }

@@ -9,7 +9,9 @@ import dev.dormouse.sidecar.pipeline.Verification;
 import dev.dormouse.sidecar.agent.AgentConfig.DeviceSettings;
 import dev.dormouse.sidecar.agent.AgentConfig.FitnessSettings;
 import dev.dormouse.sidecar.agent.AgentConfig.SnapshotSettings;
+import dev.dormouse.sidecar.agent.AgentConfig.LadderSettings;
 import dev.dormouse.sidecar.agent.AgentConfig.WarmupSettings;
+import dev.dormouse.sidecar.api.WarmupPlan;
 import dev.dormouse.sidecar.trust.TrustSettings;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -61,13 +63,17 @@ class AgentConfigTest {
                 Map.entry("DORMOUSE_WRAPPING_KEYS", "/w"), Map.entry("DORMOUSE_DEVICE", "Owned"),
                 Map.entry("DORMOUSE_GPU", "3"), Map.entry("DORMOUSE_FITNESS_SKIP", "disk,copy"),
                 Map.entry("DORMOUSE_FITNESS_MEMORY_MIB", "1"), Map.entry("DORMOUSE_FITNESS_DISK_PERCENT", "5"),
+                Map.entry("DORMOUSE_RESTORE_DEADLINE_SECONDS", "3"),
+                Map.entry("DORMOUSE_FROM_SOURCE_BECAUSE", "it hung"),
                 Map.entry("DORMOUSE_FITNESS_DRIVER", "12000"), Map.entry("DORMOUSE_FITNESS_DEVICE_SECONDS", "7"),
                 Map.entry("DORMOUSE_TERMINATION_LOG", "/t")));
 
         assertThat(config).isEqualTo(new AgentConfig(Path.of("/s"), "127.1.2.3", 2, 1, "u", "n/m", "7",
                 new SnapshotSettings(Path.of("/v"), KEY, Compression.Zstd, 9, Verification.None,
                         new TrustSettings("tenant", true, Path.of("/t"), Path.of("/k/2026.pem"), Path.of("/w"))),
-                new WarmupSettings(false, false, false, 4, 5, Duration.ofSeconds(6)), Path.of("/tls"), "secret",
+                new WarmupSettings(false, false, false, 4, 5, Duration.ofSeconds(6), WarmupPlan.NONE,
+                        new LadderSettings(Duration.ofSeconds(3), "it hung")),
+                Path.of("/tls"), "secret",
                 new DeviceSettings(Memory.Owned, 3),
                 new FitnessSettings(Set.of("disk", "copy"), 1, 5, 12_000, Duration.ofSeconds(7), Path.of("/t"))));
     }
@@ -75,6 +81,7 @@ class AgentConfigTest {
     @ParameterizedTest
     @CsvSource({"DORMOUSE_HTTP_PORT,70000", "DORMOUSE_ENGINE_PORT,0", "DORMOUSE_WARMUP_BATCH_SIZE,0",
             "DORMOUSE_WARMUP_ITERATIONS,many", "DORMOUSE_WARMUP_DEADLINE_SECONDS,-1",
+            "DORMOUSE_RESTORE_DEADLINE_SECONDS,0",
             "DORMOUSE_WARMUP_PRELOAD_WEIGHTS,yes", "DORMOUSE_SNAPSHOT_COMPRESSION,lz4",
             "DORMOUSE_SNAPSHOT_COMPRESSION_LEVEL,23", "DORMOUSE_SNAPSHOT_KEY,../../etc", "DORMOUSE_SNAPSHOT_VERIFY,1",
             "DORMOUSE_SNAPSHOT_SIGNATURES,yes", "DORMOUSE_DEVICE,cuda", "DORMOUSE_GPU,-1",

@@ -145,6 +145,19 @@ class AgentMainTest {
     }
 
     @Test
+    @DisplayName("S26: a key that is none ends the process, and the kubelet learns which one it is")
+    void aKeyThatIsNoneEndsTheProcess() throws Exception {
+        Path log = Files.createFile(folder.resolve("termination-log"));
+        Path keys = Files.createDirectory(folder.resolve("keys"));
+        Files.writeString(keys.resolve("2026-11"), "short");
+        try (AgentProcess sidecar = AgentProcess.start(pod,
+                Map.of("DORMOUSE_WRAPPING_KEYS", keys.toString(), "DORMOUSE_TERMINATION_LOG", log.toString()))) {
+            assertThat(sidecar.exitCode()).isEqualTo(2);
+            assertThat(log).content().contains("wrapping key '2026-11' has 5 bytes, not 32").doesNotContain("short");
+        }
+    }
+
+    @Test
     void aPortThatIsTakenEndsTheProcessWithItsName() throws Exception {
         try (AgentProcess sidecar = AgentProcess.start(pod,
                 Map.of("DORMOUSE_HTTP_PORT", Integer.toString(engine.port())))) {

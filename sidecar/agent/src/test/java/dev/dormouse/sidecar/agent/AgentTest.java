@@ -8,6 +8,7 @@ import static org.assertj.core.api.InstanceOfAssertFactories.list;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.dormouse.sidecar.agent.AgentConfig.LadderSettings;
 import dev.dormouse.sidecar.agent.AgentConfig.WarmupSettings;
 import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.api.EngineMessage;
@@ -19,6 +20,7 @@ import dev.dormouse.sidecar.api.ReplicaPhase;
 import dev.dormouse.sidecar.api.Rung;
 import dev.dormouse.sidecar.api.SidecarStatus;
 import dev.dormouse.sidecar.api.SnapshotReport;
+import dev.dormouse.sidecar.api.WarmupPlan;
 import dev.dormouse.sidecar.client.Attachment;
 import dev.dormouse.sidecar.client.EngineClient;
 import dev.dormouse.sidecar.client.SharedMemory;
@@ -175,6 +177,57 @@ class AgentTest {
             assertThat(Sidecars.bytes(attached.buffer("embeddings")))
                     .isEqualTo(Arrays.copyOf(Sidecars.weights(), 1_000_000));
         }
+    }
+
+    @Test
+    @DisplayName("Design §5: a restore that overruns its deadline gives way to the source, while the warmup's own goes on; the snapshot stays")
+    void aRestoreThatOverrunsItsDeadlineGivesWay() throws Exception {
+        String slow = coldStartOnce();
+        agent.close();
+        CountDownLatch reading = new CountDownLatch(1);
+        pod = pod.with(ladder(new LadderSettings(Duration.ofSeconds(1), null)));
+        agent = Agent.start(pod.config(), GatedVolume.readingAfter(reading, pod.volume()), device, Clock.systemUTC());
+        try (EngineClient client = pod.connect()) {
+            if (client.welcome().mode() == Mode.Attach) {
+                assertThatThrownBy(() -> {
+                    client.attach();
+                    client.await(null);
+                }).isInstanceOf(SnapshotRefusedException.class);
+            }
+        }
+        SidecarStatus fallen = await().until(agent::status, status -> status.previousSnapshot() != null);
+        assertThat(previous(fallen).state()).isEqualTo(SnapshotReport.State.Failed);
+        assertThat(previous(fallen).reason()).isEqualTo("RestoreDeadlineExceeded");
+        assertThat(fallen.rung()).isEqualTo(Rung.Cold);
+
+        reading.countDown();
+        try (EngineClient client = pod.connect()) {
+            assertThat(client.welcome().mode()).isEqualTo(Mode.Create);
+            assertThat(client.welcome().reason()).isEqualTo("RestoreDeadlineExceeded");
+            pod.loadFromSource(client);
+            Sidecars.serve(client, Sidecars.ready());
+            assertThat(awaitPhase(ReplicaPhase.Ready).rung()).isEqualTo(Rung.Cold);
+        }
+        assertThat(pod.store().list().snapshots()).as("slow is not damaged").extracting(s -> s.id()).contains(slow);
+    }
+
+    @Test
+    @DisplayName("Design §5: a replica that is told to come up from its source restores nothing and says why")
+    void aReplicaMayBeToldToComeUpFromItsSource() throws Exception {
+        coldStartOnce();
+        agent.close();
+        pod = pod.with(ladder(new LadderSettings(null, "the last one hung")));
+        start();
+
+        try (EngineClient client = pod.connect()) {
+            assertThat(client.welcome().mode()).isEqualTo(Mode.Create);
+            assertThat(client.welcome().reason()).isEqualTo("FromSource");
+            assertThat(previous(agent.status()).message()).isEqualTo("the last one hung");
+        }
+    }
+
+    private static WarmupSettings ladder(LadderSettings ladder) {
+        return new WarmupSettings(true, true, true, 1, 1, Duration.ofMinutes(5), WarmupPlan.NONE, ladder);
     }
 
     @Test

@@ -5,12 +5,17 @@ import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.api.ReplicaPhase;
+import dev.dormouse.sidecar.api.SnapshotReport;
 import dev.dormouse.sidecar.client.EngineClient;
 import dev.dormouse.sidecar.device.HostDevice;
+import dev.dormouse.sidecar.pipeline.Compression;
+import dev.dormouse.sidecar.pipeline.ProgressListener;
 import dev.dormouse.sidecar.store.GatedVolume;
+import dev.dormouse.sidecar.store.SampleModel;
+import dev.dormouse.sidecar.store.SaveOptions;
 import dev.dormouse.sidecar.store.SnapshotStore;
-import dev.dormouse.sidecar.api.SnapshotReport;
 import dev.dormouse.sidecar.store.Writer;
 import dev.dormouse.sidecar.trust.KeyFolder;
 import dev.dormouse.sidecar.trust.Trust;
@@ -24,7 +29,9 @@ import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
+import java.time.Instant;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -180,6 +187,34 @@ class SnapshotApiTest {
     }
 
     @Test
+    @DisplayName("S21: only the buffer types that are asked for are restored; names that are no types are refused")
+    void restoreOfSomeTypes() throws Exception {
+        agent.close();
+        String id;
+        try (SampleModel model = new SampleModel(folder, 1)) {
+            model.buffer("w", BufferType.Weights, model.random(200_000));
+            model.buffer("kv", BufferType.KvCache, model.random(50_000));
+            id = pod.store()
+                    .save(model.request(Instant.parse("2026-01-01T00:00:00Z")), model.device(),
+                            new SaveOptions(Compression.None, 3, Set.of(BufferType.Weights, BufferType.KvCache),
+                                    1 << 20, 1, true),
+                            ProgressListener.NONE)
+                    .id();
+        }
+        agent = Agent.start(pod.config(), pod.store(), device, Clock.systemUTC());
+
+        JsonNode begun = JSON.readTree(send("POST", "/v1/restores",
+                "{\"snapshot\": \"" + id + "\", \"types\": [\"KvCache\"]}").body());
+
+        await().until(() -> get("/v1/restores/" + begun.get("id").asText()).get("state").asText().equals("Restored"));
+        assertThat(begun.get("totalBytes").asLong()).as("the weights stay where they are").isEqualTo(50_000);
+        assertThat(problem("POST", "/v1/restores", "{\"snapshot\": \"" + id + "\"}", 409)).isEqualTo("MemoryInUse");
+        for (String wrong : List.of("[]", "[\"Caches\"]", "[\"weights\", \"Weights\"]")) {
+            assertThat(problem("POST", "/v1/restores", "{\"types\": " + wrong + "}", 400)).isEqualTo("InvalidTypes");
+        }
+    }
+
+    @Test
     void aRestoreThatIsCancelledSaysSo() throws Exception {
         coldStart();
         var reading = new CountDownLatch(1);
@@ -279,6 +314,9 @@ class SnapshotApiTest {
         assertThat(get("/v1/stats").at("/failures/KeyMissing").asLong()).isEqualTo(2);
         restart(store(keys.trust("other", "k", true)));
         assertThat(get("/v1/snapshots").at("/refused/0/reason").asText()).isEqualTo("SignatureInvalid");
+        assertThat(agent.status().previousSnapshot()).isNotNull()
+                .extracting(SnapshotReport::reason)
+                .isEqualTo("SignatureInvalid");
         restart(store(keys.trust("other", null, true)));
         assertThat(agent.status().previousSnapshot()).isNotNull()
                 .extracting(SnapshotReport::reason)

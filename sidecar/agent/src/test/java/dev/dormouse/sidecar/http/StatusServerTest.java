@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.api.PhaseTiming;
 import dev.dormouse.sidecar.api.ReplicaPhase;
 import dev.dormouse.sidecar.api.Rung;
@@ -22,6 +23,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -233,7 +235,7 @@ class StatusServerTest {
         }
 
         @Override
-        public RestoreView restore(@Nullable String snapshotId) throws ApiException {
+        public RestoreView restore(@Nullable String snapshotId, Set<BufferType> types) throws ApiException {
             throw new ApiException(409, "SnapshotsOff", "off");
         }
 

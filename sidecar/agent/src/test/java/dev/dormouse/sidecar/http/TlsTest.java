@@ -3,12 +3,18 @@ package dev.dormouse.sidecar.http;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIOException;
 
+import dev.dormouse.sidecar.api.SidecarTls;
 import java.io.IOException;
 import java.math.BigInteger;
 import java.net.InetAddress;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.security.KeyStore;
 import java.security.cert.X509Certificate;
 import java.time.Duration;
@@ -22,6 +28,7 @@ import javax.net.ssl.X509TrustManager;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -30,6 +37,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** https with the certificate of a mounted Secret. */
 class TlsTest {
     private static final String PASSWORD = "changeit";
+    /** Keys of EC whose certificate bears the name of all sidecars, and no address. */
+    private static final String NAMED = "named";
 
     @TempDir
     static Path stores;
@@ -40,10 +49,12 @@ class TlsTest {
 
     @BeforeAll
     static void make() throws Exception {
-        for (String algorithm : new String[]{"RSA", "EC"}) {
+        for (String name : new String[]{"RSA", "EC", NAMED}) {
+            String algorithm = name.equals(NAMED) ? "EC" : name;
             Process keytool = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "keytool").toString(),
                     "-genkeypair", "-alias", "k", "-keyalg", algorithm, "-dname", "CN=sidecar", "-ext",
-                    "san=ip:127.0.0.1", "-storetype", "PKCS12", "-keystore", stores.resolve(algorithm).toString(),
+                    name.equals(NAMED) ? "san=dns:" + SidecarTls.SERVER_NAME : "san=ip:127.0.0.1", "-storetype",
+                    "PKCS12", "-keystore", stores.resolve(name).toString(),
                     "-storepass", PASSWORD).inheritIO().start();
             assertThat(keytool.waitFor(60, TimeUnit.SECONDS)).isTrue();
             assertThat(keytool.exitValue()).isZero();
@@ -94,6 +105,54 @@ class TlsTest {
         assertThatIOException().isThrownBy(this::start).withMessageContaining("tls.crt holds no certificate");
         Files.delete(secret.resolve("tls.crt"));
         assertThatIOException().isThrownBy(this::start).withMessageContaining("tls.crt");
+    }
+
+    @Test
+    @DisplayName("A client that knows the authority accepts a sidecar by its name at whatever address, and nobody else")
+    void sidecarsAreKnownByTheirName() throws Exception {
+        write(NAMED, "PRIVATE KEY");
+        Path authority = Files.copy(secret.resolve("tls.crt"), secret.resolve("ca.crt"));
+        try (StatusServer server = start()) {
+            assertThat(get(server, authority)).isEqualTo(200);
+            Files.writeString(authority, pem("CERTIFICATE", pair("RSA").certificate().getEncoded()));
+            assertThatIOException().as("of another authority").isThrownBy(() -> get(server, authority));
+        }
+        write("RSA", "PRIVATE KEY");
+        try (StatusServer server = start()) {
+            assertThatIOException().as("of the right authority, for an address")
+                    .isThrownBy(() -> get(server, authority))
+                    .withMessageContaining("bears no DNS name dormouse-sidecar");
+        }
+        Files.writeString(authority, "none");
+        assertThatIOException().isThrownBy(() -> new SidecarTls(authority)).withMessageContaining("ca.crt");
+    }
+
+    @Test
+    void anAuthorityThatIsRenewedIsReadAgain() throws Exception {
+        Path authority = Files.writeString(secret.resolve("ca.crt"),
+                pem("CERTIFICATE", pair("RSA").certificate().getEncoded()));
+        SidecarTls tls = new SidecarTls(authority);
+        write(NAMED, "PRIVATE KEY");
+        try (StatusServer server = start()) {
+            assertThatIOException().isThrownBy(() -> get(server, tls));
+            Files.writeString(authority, "half");
+            assertThatIOException().isThrownBy(() -> get(server, tls));
+
+            Files.copy(secret.resolve("tls.crt"), authority, StandardCopyOption.REPLACE_EXISTING);
+
+            assertThat(get(server, tls)).isEqualTo(200);
+        }
+    }
+
+    private static int get(StatusServer server, Path authority) throws Exception {
+        return get(server, new SidecarTls(authority));
+    }
+
+    private static int get(StatusServer server, SidecarTls tls) throws Exception {
+        try (HttpClient http = HttpClient.newBuilder().sslContext(tls.context()).build()) {
+            URI uri = URI.create("https://127.0.0.1:" + server.port() + "/livez");
+            return http.send(HttpRequest.newBuilder(uri).build(), HttpResponse.BodyHandlers.discarding()).statusCode();
+        }
     }
 
     private StatusServer start() throws IOException {

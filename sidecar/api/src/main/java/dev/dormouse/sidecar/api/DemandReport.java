@@ -1,6 +1,8 @@
 package dev.dormouse.sidecar.api;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What one gateway carries, as its {@code GET /internal/demand} answers the operator.
@@ -28,11 +30,19 @@ public record DemandReport(String gateway, String instance, long uptimeMillis, L
      * @param oldestWaitMillis age of the oldest held request; 0 when none is held
      * @param idleMillis time since the last request ended; 0 while any is in flight or held
      * @param pods requests in flight per pod; pods without any are left out
+     * @param pattern how the model is used, as far as this gateway has seen; absent while that says too little
      */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
     public record ModelDemand(String model, int inFlight, int queued, double ratePerSecond, long oldestWaitMillis,
-            long idleMillis, List<PodLoad> pods) {
+            long idleMillis, List<PodLoad> pods, @Nullable String pattern) {
         public ModelDemand {
             pods = List.copyOf(pods);
+        }
+
+        /** One of whose use too little is known. */
+        public ModelDemand(String model, int inFlight, int queued, double ratePerSecond, long oldestWaitMillis,
+                long idleMillis, List<PodLoad> pods) {
+            this(model, inFlight, queued, ratePerSecond, oldestWaitMillis, idleMillis, pods, null);
         }
     }
 

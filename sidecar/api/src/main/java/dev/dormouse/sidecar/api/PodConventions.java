@@ -8,6 +8,8 @@ public final class PodConventions {
     public static final String MANAGED_BY = "dormouse";
     /** Annotation: id of the wake the pod was created for. */
     public static final String ANNOTATION_ACTIVATION = "dormouse.dev/activation";
+    /** Annotation: W3C trace context of the request that the pod was created for; absent if that has none. */
+    public static final String ANNOTATION_TRACEPARENT = "dormouse.dev/traceparent";
     /** Annotation: {@code true} once no gateway may send anything new to this pod. */
     public static final String ANNOTATION_DRAINING = "dormouse.dev/draining";
     /** Annotation: share of requests under {@code loadBalancing.strategy: Weighted}, a whole number; 1 without it. */

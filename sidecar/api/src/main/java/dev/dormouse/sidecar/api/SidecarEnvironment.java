@@ -56,6 +56,10 @@ public final class SidecarEnvironment {
     public static final String ITERATIONS = "DORMOUSE_WARMUP_ITERATIONS";
     /** A warmup that takes longer fails. */
     public static final String DEADLINE_SECONDS = "DORMOUSE_WARMUP_DEADLINE_SECONDS";
+    /** A restore that takes longer is given up, and the model comes up from its source; absent: no limit but the warmup's. */
+    public static final String RESTORE_DEADLINE_SECONDS = "DORMOUSE_RESTORE_DEADLINE_SECONDS";
+    /** Why this replica is to come up from its source though there may be a snapshot; absent: it restores. */
+    public static final String FROM_SOURCE_BECAUSE = "DORMOUSE_FROM_SOURCE_BECAUSE";
 
     /** A {@link WarmupPlan} as JSON; absent: only what switches and numbers say. */
     public static final String WARMUP_PLAN = "DORMOUSE_WARMUP_PLAN";
