@@ -149,7 +149,7 @@ class ChaosIT extends Story {
         switch (fault) {
             case OperatorKilled -> {
                 cluster().operatorProcess().kill();
-                cluster().restartOperator();
+                restartOperator();
             }
             case OperatorFrozen -> {
                 // As when its connections hang: nothing is lost, nothing is answered for a while.
@@ -185,6 +185,20 @@ class ChaosIT extends Story {
                 if (!pods.isEmpty()) {
                     String name = pods.get(random.nextInt(pods.size())).getMetadata().getName();
                     cluster().client().pods().inNamespace("default").withName(name).delete();
+                }
+            }
+        }
+    }
+
+    /** As a kubelet does: one that cannot start, because its API server is busy for too long, ends and is started again. */
+    private void restartOperator() throws IOException, InterruptedException {
+        for (int attempt = 1;; attempt++) {
+            try {
+                cluster().restartOperator();
+                return;
+            } catch (IOException e) {
+                if (attempt == 3) {
+                    throw e;
                 }
             }
         }

@@ -8,6 +8,7 @@ import io.fabric8.kubernetes.client.KubernetesClientBuilder;
 import java.io.IOException;
 import java.security.Security;
 import java.time.Clock;
+import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -15,6 +16,9 @@ import org.slf4j.LoggerFactory;
 /** Starts the operator. Exit status: 0 after SIGTERM, 1 when leadership is lost, 2 for a bad configuration. */
 public final class OperatorMain {
     private static final Logger LOG = LoggerFactory.getLogger(OperatorMain.class);
+
+    /** The client's own 10 s are too few for the list of ten thousand models from a busy API server, and no list is no start. */
+    private static final Duration REQUEST_TIMEOUT = Duration.ofSeconds(30);
 
     private OperatorMain() {}
 
@@ -30,7 +34,9 @@ public final class OperatorMain {
         // Gateways come and go; the JVM would remember an address for 30 s.
         Security.setProperty("networkaddress.cache.ttl", "5");
         // Watches over plain HTTP: a web socket carries nothing more and needs an upgrade that not every proxy passes.
-        Config access = new ConfigBuilder(Config.autoConfigure(null)).withOnlyHttpWatches(true).build();
+        Config access = new ConfigBuilder(Config.autoConfigure(null)).withOnlyHttpWatches(true)
+                .withRequestTimeout((int) REQUEST_TIMEOUT.toMillis())
+                .build();
         KubernetesClient client = new KubernetesClientBuilder().withConfig(access)
                 .withKubernetesSerialization(ApiJson.SHARED)
                 .build();

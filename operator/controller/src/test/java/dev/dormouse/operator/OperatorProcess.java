@@ -19,10 +19,9 @@ import java.util.regex.Pattern;
 final class OperatorProcess implements AutoCloseable {
     private static final Pattern PROBES = Pattern.compile("probes and metrics on 127\\.0\\.0\\.1:(\\d+)");
     /** Those that an ahead-of-time cache depends on. */
-    private static final List<String> FLAGS = List.of("-XX:+UseSerialGC", "-XX:MaxNewSize=32m",
-            "-XX:+ExitOnOutOfMemoryError",
-            "--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow",
-            "-Xlog:cds*=off,aot*=off");
+    private static final List<String> FLAGS = List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
+            "-XX:MaxNewSize=32m", "-XX:+ExitOnOutOfMemoryError", "--enable-native-access=ALL-UNNAMED",
+            "--sun-misc-unsafe-memory-access=allow", "-Xlog:cds*=off,aot*=off");
 
     private final HttpClient http = HttpClient.newHttpClient();
     private final Process process;
