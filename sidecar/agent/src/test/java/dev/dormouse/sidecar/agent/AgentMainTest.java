@@ -77,9 +77,9 @@ class AgentMainTest {
         int killedMidway = 0;
         for (int round = 0; round < 20 && killedMidway < 2; round++) {
             try (AgentProcess sidecar = AgentProcess.start(pod, Map.of())) {
-                await().pollInterval(Duration.ofMillis(1))
-                        .until(
-                                () -> sidecar.output().contains("restoring snapshot"));
+                await().atMost(Duration.ofSeconds(60))
+                        .pollInterval(Duration.ofMillis(4))
+                        .until(() -> sidecar.output().contains("restoring snapshot"));
                 sidecar.kill();
                 killedMidway += sidecar.output().contains("restored snapshot") ? 0 : 1;
             }
@@ -207,7 +207,7 @@ class AgentMainTest {
     }
 
     private static SidecarStatus awaitPhase(AgentProcess sidecar, ReplicaPhase phase) {
-        return await().atMost(Duration.ofSeconds(30))
+        return await().atMost(Duration.ofSeconds(60))
                 .ignoreException(IOException.class)
                 .until(sidecar::status,
                         status -> status.phase() == phase);
