@@ -7,56 +7,32 @@ import dev.dormouse.sidecar.cuda.CudaBlock;
 import dev.dormouse.sidecar.cuda.CudaContext;
 import dev.dormouse.sidecar.cuda.CudaException;
 import dev.dormouse.sidecar.cuda.CudaStream;
-import dev.dormouse.sidecar.cuda.GpuFigure;
 import dev.dormouse.sidecar.transport.Descriptor;
-import java.util.Map;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A GPU whose memory this process owns and lends to engines as descriptors: it outlives them. Each allocation is one block
  * of the driver's granularity, mapped into one range of addresses as large as the device. Mode {@code Owned}.
  */
-public final class CudaDevice implements DeviceMemory {
-    private final CudaContext context;
-    private final PinnedSlots pinned;
-    private final GpuGauges gauges;
+public final class CudaDevice extends GpuDevice<CudaDevice.OwnedAllocation> {
     private final AddressRange addresses;
     private final FreeRanges room;
-    private final AtomicLong usedBytes = new AtomicLong();
-    private final AtomicInteger nextId = new AtomicInteger();
-    private final Set<OwnedAllocation> open = ConcurrentHashMap.newKeySet();
 
     /** @param context closed with this device */
     public CudaDevice(CudaContext context) {
-        this.context = context;
-        this.pinned = new PinnedSlots(context);
-        this.gauges = new GpuGauges(context.uuid());
+        super(context);
         // Twice the memory, so that no order of freeing leaves memory without a place to map it.
         this.addresses = AddressRange.reserve(context, rounded(context.totalBytes()) * 2);
         this.room = new FreeRanges(addresses.bytes());
     }
 
     private long rounded(long bytes) {
-        return Math.ceilDiv(Math.max(1, bytes), context.granularity()) * context.granularity();
+        return Math.ceilDiv(Math.max(1, bytes), context().granularity()) * context().granularity();
     }
 
     @Override
     public Memory mode() {
         return Memory.Owned;
-    }
-
-    @Override
-    public String uuid() {
-        return context.uuid();
-    }
-
-    @Override
-    public Map<GpuFigure, Double> figures() {
-        return gauges.now();
     }
 
     @Override
@@ -71,7 +47,7 @@ public final class CudaDevice implements DeviceMemory {
         }
         CudaBlock block;
         try {
-            block = CudaBlock.create(context, whole);
+            block = CudaBlock.create(context(), whole);
         } catch (CudaException e) {
             room.giveBack(offset, whole);
             if (e.code() == CudaException.OUT_OF_MEMORY) {
@@ -85,11 +61,8 @@ public final class CudaDevice implements DeviceMemory {
             mapped = true;
             addresses.access(offset, whole, true);
             zero(addresses.address() + offset, whole);
-            var allocation = new OwnedAllocation(this, nextId.getAndIncrement(), whole, type, block, offset,
-                    Descriptor.owned(block.export()));
-            open.add(allocation);
-            usedBytes.addAndGet(whole);
-            return allocation;
+            return opened(new OwnedAllocation(this, nextId(), whole, type, block, offset,
+                    Descriptor.owned(block.export())));
         } catch (CudaException e) {
             if (mapped) {
                 addresses.unmap(offset, whole);
@@ -102,54 +75,28 @@ public final class CudaDevice implements DeviceMemory {
 
     /** Whose memory it was before, and what it held, is nobody's business. */
     private void zero(long address, long bytes) {
-        try (CudaStream stream = new CudaStream(context)) {
+        try (CudaStream stream = new CudaStream(context())) {
             stream.zero(address, bytes);
             stream.synchronize();
         }
     }
 
     private OutOfDeviceMemoryException full(long bytes, @Nullable CudaException cause) {
-        String message = "an allocation of " + bytes + " bytes does not fit on " + context.name() + " " + context.uuid()
-                + ": " + context.freeBytes() + " of " + context.totalBytes() + " bytes are free, " + usedBytes.get()
+        String message = "an allocation of " + bytes + " bytes does not fit on " + context().name() + " " + uuid()
+                + ": " + context().freeBytes() + " of " + capacityBytes() + " bytes are free, " + usedBytes()
                 + " are this sidecar's";
         return cause == null
                 ? new OutOfDeviceMemoryException(message)
                 : new OutOfDeviceMemoryException(message, cause);
     }
 
-    private void released(OwnedAllocation allocation) {
-        if (open.remove(allocation)) {
-            usedBytes.addAndGet(-allocation.bytes());
-        }
-    }
-
     @Override
-    public Lane openLane(int slotBytes) {
-        return new CudaLane(this, context, pinned, slotBytes);
-    }
-
-    @Override
-    public long usedBytes() {
-        return usedBytes.get();
-    }
-
-    @Override
-    public long capacityBytes() {
-        return context.totalBytes();
-    }
-
-    /** Frees all allocations, then the page-locked memory and the device. No lane may be open. */
-    @Override
-    public void close() {
-        open.forEach(OwnedAllocation::close);
-        gauges.close();
-        pinned.close();
+    void closeAddresses() {
         addresses.close();
-        context.close();
     }
 
     /** One block, mapped for as long as the allocation is open. */
-    private static final class OwnedAllocation extends CudaRange {
+    static final class OwnedAllocation extends CudaRange {
         private final CudaDevice device;
         private final CudaBlock block;
         private final long offset;

@@ -4,12 +4,6 @@ import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.api.EngineMessage.Memory;
 import dev.dormouse.sidecar.cuda.CudaContext;
 import dev.dormouse.sidecar.cuda.CudaException;
-import dev.dormouse.sidecar.cuda.GpuFigure;
-import java.util.Map;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 
@@ -17,38 +11,15 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
  * A GPU whose memory engines own and export by CUDA IPC; this process opens it, reads and fills it. Restores begin before
  * the engine has said where: a few chunks per worker are read ahead, then the workers wait. Mode {@code Ipc}.
  */
-public final class IpcDevice implements DeviceMemory {
-    private final CudaContext context;
-    private final PinnedSlots pinned;
-    private final GpuGauges gauges;
-    private final AtomicLong usedBytes = new AtomicLong();
-    private final AtomicInteger nextId = new AtomicInteger();
-    private final Set<IpcAllocation> open = ConcurrentHashMap.newKeySet();
-
+public final class IpcDevice extends GpuDevice<IpcDevice.IpcAllocation> {
     /** @param context closed with this device */
     public IpcDevice(CudaContext context) {
-        this.context = context;
-        this.pinned = new PinnedSlots(context);
-        this.gauges = new GpuGauges(context.uuid());
-    }
-
-    CudaContext context() {
-        return context;
+        super(context);
     }
 
     @Override
     public Memory mode() {
         return Memory.Ipc;
-    }
-
-    @Override
-    public String uuid() {
-        return context.uuid();
-    }
-
-    @Override
-    public Map<GpuFigure, Double> figures() {
-        return gauges.now();
     }
 
     /** A place for memory that an engine will export: see {@link #bind}. */
@@ -57,10 +28,7 @@ public final class IpcDevice implements DeviceMemory {
         if (bytes < 0) {
             throw new IllegalArgumentException("an allocation of " + bytes + " bytes");
         }
-        var allocation = new IpcAllocation(this, nextId.getAndIncrement(), bytes, type);
-        open.add(allocation);
-        usedBytes.addAndGet(bytes);
-        return allocation;
+        return opened(new IpcAllocation(this, nextId(), bytes, type));
     }
 
     /**
@@ -75,48 +43,25 @@ public final class IpcDevice implements DeviceMemory {
         if (!(allocation instanceof IpcAllocation ours) || ours.device != this) {
             throw new IllegalArgumentException("allocation " + allocation.id() + " belongs to another device");
         }
-        long block = context.openIpcHandle(handle);
+        long block = context().openIpcHandle(handle);
         try {
-            long there = context.bytesFrom(block);
+            long there = context().bytesFrom(block);
             if (offset < 0 || offset > there - ours.bytes()) {
                 throw new IllegalArgumentException(ours.bytes() + " bytes at " + offset + " of a block of " + there);
             }
             ours.bind(block, offset);
         } catch (IllegalArgumentException | CudaException e) {
-            context.closeIpcHandle(block);
+            context().closeIpcHandle(block);
             throw e;
         }
     }
 
     @Override
     public void engineGone() {
-        open.forEach(IpcAllocation::abandon);
+        open().forEach(IpcAllocation::abandon);
     }
 
-    @Override
-    public Lane openLane(int slotBytes) {
-        return new CudaLane(this, context, pinned, slotBytes);
-    }
-
-    @Override
-    public long usedBytes() {
-        return usedBytes.get();
-    }
-
-    @Override
-    public long capacityBytes() {
-        return context.totalBytes();
-    }
-
-    @Override
-    public void close() {
-        open.forEach(IpcAllocation::close);
-        gauges.close();
-        pinned.close();
-        context.close();
-    }
-
-    private static final class IpcAllocation extends CudaRange {
+    static final class IpcAllocation extends CudaRange {
         private final IpcDevice device;
         /** Copies hold it shared; whoever closes the mapping alone. */
         private final ReadWriteLock use = new ReentrantReadWriteLock();
@@ -207,11 +152,9 @@ public final class IpcDevice implements DeviceMemory {
                 }
                 closed = true;
                 if (bound) {
-                    device.context.closeIpcHandle(block);
+                    device.context().closeIpcHandle(block);
                 }
-                if (device.open.remove(this)) {
-                    device.usedBytes.addAndGet(-bytes());
-                }
+                device.released(this);
             } finally {
                 use.writeLock().unlock();
             }
