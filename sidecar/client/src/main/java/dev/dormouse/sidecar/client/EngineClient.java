@@ -10,7 +10,6 @@ import dev.dormouse.sidecar.transport.Frame;
 import dev.dormouse.sidecar.transport.Mapping;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -31,8 +30,6 @@ import org.jspecify.annotations.Nullable;
  * <p>Safe for several threads; requests are answered one after the other.
  */
 public final class EngineClient implements AutoCloseable {
-    private static final int BUFFERS_PER_FRAME = 4_096;
-
     private final EngineConnection connection;
     private final List<SharedMemory> shared = new ArrayList<>();
     private final List<Mapping> mappings = new ArrayList<>();
@@ -83,18 +80,12 @@ public final class EngineClient implements AutoCloseable {
 
     /** Names buffers within allocations of this connection. */
     public synchronized void put(List<BufferMeta> buffers) throws IOException, SnapshotRefusedException {
-        for (int from = 0; from < buffers.size(); from += BUFFERS_PER_FRAME) {
-            var some = buffers.subList(from, Math.min(buffers.size(), from + BUFFERS_PER_FRAME));
-            connection.expect(EngineMessage.Done.class, new EngineMessage.PutMeta(some), List.of());
-        }
+        connection.put(buffers);
     }
 
     /** Adds a file to the snapshot's file set; the sidecar copies it before this returns. */
     public synchronized void putFile(String name, Path file) throws IOException, SnapshotRefusedException {
-        try (Descriptor descriptor = Descriptor.open(file)) {
-            connection.expect(EngineMessage.Done.class, new EngineMessage.PutFile(1, name, Files.size(file)),
-                    List.of(descriptor.number()));
-        }
+        connection.putFile(name, file);
     }
 
     /**
@@ -149,7 +140,7 @@ public final class EngineClient implements AutoCloseable {
      * @throws SnapshotRefusedException when the snapshot is damaged: see there
      */
     public synchronized void await(@Nullable String name) throws IOException, SnapshotRefusedException {
-        connection.expect(EngineMessage.Waited.class, new EngineMessage.Wait(name), List.of());
+        connection.await(name);
     }
 
     /**
@@ -159,7 +150,7 @@ public final class EngineClient implements AutoCloseable {
      * @throws SnapshotRefusedException when a snapshot turns out damaged at this last moment, or nothing was committed
      */
     public synchronized void ready(EngineMessage.Ready ready) throws IOException, SnapshotRefusedException {
-        connection.expect(EngineMessage.Done.class, ready, List.of());
+        connection.ready(ready);
     }
 
     /**
@@ -167,7 +158,7 @@ public final class EngineClient implements AutoCloseable {
      * good for {@link #ready}, from memory of the engine's own, and for closing.
      */
     public synchronized void abort(String reason) throws IOException, SnapshotRefusedException {
-        connection.expect(EngineMessage.Done.class, new EngineMessage.Abort(reason), List.of());
+        connection.abort(reason);
     }
 
     /**

@@ -1,6 +1,8 @@
 package dev.dormouse.sidecar.client;
 
 import dev.dormouse.sidecar.api.EngineMessage;
+import dev.dormouse.sidecar.api.EngineMessage.BufferMeta;
+import dev.dormouse.sidecar.transport.Descriptor;
 import dev.dormouse.sidecar.transport.Frame;
 import dev.dormouse.sidecar.transport.MessageChannel;
 import dev.dormouse.sidecar.transport.ProtocolException;
@@ -8,6 +10,7 @@ import dev.dormouse.sidecar.transport.SystemCallException;
 import java.io.EOFException;
 import java.io.IOException;
 import java.net.SocketTimeoutException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -21,6 +24,7 @@ import org.jspecify.annotations.Nullable;
  * sidecar asks. Knows nothing of memory. Callers see to it that one request is under way at a time.
  */
 public final class EngineConnection implements AutoCloseable {
+    private static final int BUFFERS_PER_FRAME = 4_096;
     private static final long RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
     private static final Duration LAST_WORD = Duration.ofSeconds(5);
 
@@ -160,6 +164,42 @@ public final class EngineConnection implements AutoCloseable {
             }
             return kind.cast(answer.message());
         }
+    }
+
+    /** Names buffers within allocations of this connection. */
+    public void put(List<BufferMeta> buffers) throws IOException, SnapshotRefusedException {
+        for (int from = 0; from < buffers.size(); from += BUFFERS_PER_FRAME) {
+            var some = buffers.subList(from, Math.min(buffers.size(), from + BUFFERS_PER_FRAME));
+            expect(EngineMessage.Done.class, new EngineMessage.PutMeta(some), List.of());
+        }
+    }
+
+    /** Adds a file to the snapshot's file set; the sidecar copies it before this returns. */
+    public void putFile(String name, Path file) throws IOException, SnapshotRefusedException {
+        try (Descriptor descriptor = Descriptor.open(file)) {
+            expect(EngineMessage.Done.class, new EngineMessage.PutFile(1, name, Files.size(file)),
+                    List.of(descriptor.number()));
+        }
+    }
+
+    /**
+     * Waits until a buffer or file is restored and verified.
+     *
+     * @param name of a buffer or file; null waits for all that are not optional
+     * @throws SnapshotRefusedException when the snapshot is damaged: none of its memory may be used
+     */
+    public void await(@Nullable String name) throws IOException, SnapshotRefusedException {
+        expect(EngineMessage.Waited.class, new EngineMessage.Wait(name), List.of());
+    }
+
+    /** Says that the engine serves on its port. */
+    public void ready(EngineMessage.Ready ready) throws IOException, SnapshotRefusedException {
+        expect(EngineMessage.Done.class, ready, List.of());
+    }
+
+    /** Gives up a half-written generation, or what is being restored. */
+    public void abort(String reason) throws IOException, SnapshotRefusedException {
+        expect(EngineMessage.Done.class, new EngineMessage.Abort(reason), List.of());
     }
 
     /** Answers what the sidecar asks, on the calling thread, until it is gone. */

@@ -13,7 +13,6 @@ import dev.dormouse.sidecar.transport.Frame;
 import dev.dormouse.sidecar.transport.Mapping;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -29,8 +28,6 @@ import org.jspecify.annotations.Nullable;
  * outlast. Safe for several platform threads; requests are answered one after the other.
  */
 public final class CudaEngineClient implements AutoCloseable {
-    private static final int BUFFERS_PER_FRAME = 4_096;
-
     private final EngineConnection connection;
     private final CudaContext context;
     private final Memory memory;
@@ -102,18 +99,12 @@ public final class CudaEngineClient implements AutoCloseable {
 
     /** Names buffers within allocations of this connection. */
     public synchronized void put(List<BufferMeta> buffers) throws IOException, SnapshotRefusedException {
-        for (int from = 0; from < buffers.size(); from += BUFFERS_PER_FRAME) {
-            var some = buffers.subList(from, Math.min(buffers.size(), from + BUFFERS_PER_FRAME));
-            connection.expect(EngineMessage.Done.class, new EngineMessage.PutMeta(some), List.of());
-        }
+        connection.put(buffers);
     }
 
     /** Adds a file to the snapshot's file set; the sidecar copies it before this returns. */
     public synchronized void putFile(String name, Path file) throws IOException, SnapshotRefusedException {
-        try (Descriptor descriptor = Descriptor.open(file)) {
-            connection.expect(EngineMessage.Done.class, new EngineMessage.PutFile(1, name, Files.size(file)),
-                    List.of(descriptor.number()));
-        }
+        connection.putFile(name, file);
     }
 
     /** Freezes what was allocated: all work on it must have been synchronized. Addresses stay. */
@@ -187,7 +178,7 @@ public final class CudaEngineClient implements AutoCloseable {
      * @throws SnapshotRefusedException when the snapshot is damaged: none of its memory may be used
      */
     public synchronized void await(@Nullable String name) throws IOException, SnapshotRefusedException {
-        connection.expect(EngineMessage.Waited.class, new EngineMessage.Wait(name), List.of());
+        connection.await(name);
     }
 
     /**
@@ -195,12 +186,12 @@ public final class CudaEngineClient implements AutoCloseable {
      * {@link #attach()} before it: the engine serves from what it has, of an earlier client for example.
      */
     public synchronized void ready(EngineMessage.Ready ready) throws IOException, SnapshotRefusedException {
-        connection.expect(EngineMessage.Done.class, ready, List.of());
+        connection.ready(ready);
     }
 
     /** Gives up a half-written generation, or what is being restored. Good for {@link #ready} after it, and for closing. */
     public synchronized void abort(String reason) throws IOException, SnapshotRefusedException {
-        connection.expect(EngineMessage.Done.class, new EngineMessage.Abort(reason), List.of());
+        connection.abort(reason);
     }
 
     /** Answers the sidecar until it is gone. For a platform thread of its own; other requests wait until then. */
