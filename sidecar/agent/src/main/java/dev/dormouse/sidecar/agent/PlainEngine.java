@@ -15,8 +15,6 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.function.BooleanSupplier;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -31,7 +29,6 @@ final class PlainEngine implements AutoCloseable {
     private static final List<String> PATHS = List.of("/health", "/v1/models");
     private static final int NOT_FOUND = 404;
     private static final int UNREACHABLE = -1;
-    private static final Pattern STATUS = Pattern.compile("HTTP/1\\.[01] ([1-5][0-9]{2})\\b.*");
     private static final EngineMessage.Hello HELLO = new EngineMessage.Hello(EngineMessage.PROTOCOL, "plain", "unknown",
             Map.of(), List.of(EngineMessage.Memory.values()));
 
@@ -127,10 +124,9 @@ final class PlainEngine implements AutoCloseable {
                     .write(("GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
                             .getBytes(ISO_8859_1));
             String line = new BufferedReader(new InputStreamReader(socket.getInputStream(), ISO_8859_1)).readLine();
-            Matcher answer = STATUS.matcher(line == null ? "" : line);
-            return answer.matches() ? Integer.parseInt(answer.group(1)) : 0;
+            return WarmupInference.status(line == null ? "" : line);
         } catch (IOException e) {
-            return 0;
+            return WarmupInference.NO_HTTP;
         }
     }
 

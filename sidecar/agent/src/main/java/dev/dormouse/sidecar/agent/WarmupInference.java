@@ -28,6 +28,7 @@ final class WarmupInference {
     private static final int HEAD = 16 << 10;
     /** More of an answer is read and not kept. */
     private static final int KEPT = 4 << 20;
+    static final int NO_HTTP = 0;
     private static final Pattern STATUS = Pattern.compile("HTTP/1\\.[01] ([1-5][0-9]{2})\\b.*");
 
     private final String host;
@@ -75,17 +76,23 @@ final class WarmupInference {
                 + "Content-Length: " + request.body().length + "\r\nConnection: close\r\n\r\n").getBytes(ISO_8859_1);
     }
 
+    /** What the first line of an answer says; {@link #NO_HTTP} when it is none of HTTP/1. */
+    static int status(String line) {
+        Matcher status = STATUS.matcher(line);
+        return status.matches() ? Integer.parseInt(status.group(1)) : NO_HTTP;
+    }
+
     private static byte[] check(WarmupRequest request, InputStream answer) throws IOException {
         byte[] all = answer.readNBytes(KEPT);
         answer.transferTo(OutputStream.nullOutputStream());
         String beginning = new String(all, 0, Math.min(HEAD, all.length), UTF_8);
-        Matcher status = STATUS.matcher(beginning.lines().findFirst().orElse(""));
-        if (!status.matches()) {
+        int status = status(beginning.lines().findFirst().orElse(""));
+        if (status == NO_HTTP) {
             throw new IOException("the engine answered POST " + request.path() + " with something that is not HTTP");
         }
-        if (!status.group(1).startsWith("2")) {
+        if (status / 100 != 2) {
             String body = beginning.substring(Math.max(0, beginning.indexOf("\r\n\r\n"))).strip();
-            throw new IOException("the engine answered POST " + request.path() + " with " + status.group(1) + ": "
+            throw new IOException("the engine answered POST " + request.path() + " with " + status + ": "
                     + body.substring(0, Math.min(SHOWN, body.length())));
         }
         int head = beginning.indexOf("\r\n\r\n");

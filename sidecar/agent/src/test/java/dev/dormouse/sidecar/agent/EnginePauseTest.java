@@ -59,11 +59,6 @@ class EnginePauseTest {
         agent = Agent.start(pod.config(), store, device, Clock.systemUTC());
     }
 
-    private SidecarStatus awaitReady() {
-        return await().atMost(Duration.ofSeconds(20))
-                .until(agent::status, status -> status.phase() == ReplicaPhase.Ready);
-    }
-
     @Test
     @DisplayName("S17: QUIESCE, the engine's word, the bytes, RESUME, the engine's word, Ready: in this order")
     void theOrder() throws Exception {
@@ -83,7 +78,7 @@ class EnginePauseTest {
             assertThat(agent.status().phase()).as("it may still hold still").isEqualTo(ReplicaPhase.Warming);
 
             mayGoOn.countDown();
-            assertThat(awaitReady().snapshot().state()).isEqualTo(SnapshotReport.State.Saved);
+            assertThat(Sidecars.awaitReady(agent).snapshot().state()).isEqualTo(SnapshotReport.State.Saved);
         }
     }
 
@@ -105,7 +100,7 @@ class EnginePauseTest {
                     ? new EngineMessage.Failed("DeviceError", "the device hangs")
                     : answer);
 
-            SnapshotReport report = awaitReady().snapshot();
+            SnapshotReport report = Sidecars.awaitReady(agent).snapshot();
 
             assertThat(report.state()).isEqualTo(SnapshotReport.State.Failed);
             assertThat(report.reason()).isEqualTo("QuiesceFailed");
@@ -128,7 +123,7 @@ class EnginePauseTest {
                 return answer;
             });
 
-            SidecarStatus ready = awaitReady();
+            SidecarStatus ready = Sidecars.awaitReady(agent);
 
             assertThat(ready.snapshot().reason()).isEqualTo("QuiesceTimeout");
             end.countDown();
@@ -148,7 +143,7 @@ class EnginePauseTest {
                     ? answer
                     : new EngineMessage.Failed("UnexpectedMessage", "never heard of it"));
 
-            assertThat(awaitReady().snapshot().state()).isEqualTo(SnapshotReport.State.Saved);
+            assertThat(Sidecars.awaitReady(agent).snapshot().state()).isEqualTo(SnapshotReport.State.Saved);
             assertThat(engine.asked).containsExactly("Quiesce", "Fetch", "Fetch", "FetchEnd");
         }
     }
@@ -161,7 +156,7 @@ class EnginePauseTest {
             engine.commit();
             engine.serve(Sidecars.ready());
 
-            assertThat(awaitReady().snapshot().reason()).isEqualTo("VolumeFull");
+            assertThat(Sidecars.awaitReady(agent).snapshot().reason()).isEqualTo("VolumeFull");
             assertThat(engine.asked).startsWith("Quiesce").endsWith("Resume");
         }
     }
@@ -180,7 +175,7 @@ class EnginePauseTest {
             assertThat(next.connection.welcome().mode()).isEqualTo(Mode.Create);
             next.commit();
             next.serve(Sidecars.ready());
-            assertThat(awaitReady().snapshot().state()).isEqualTo(SnapshotReport.State.Saved);
+            assertThat(Sidecars.awaitReady(agent).snapshot().state()).isEqualTo(SnapshotReport.State.Saved);
         }
     }
 }

@@ -1,5 +1,7 @@
 package dev.dormouse.sidecar.agent;
 
+import static org.awaitility.Awaitility.await;
+
 import dev.dormouse.sidecar.pipeline.Compression;
 import dev.dormouse.sidecar.pipeline.Verification;
 import dev.dormouse.sidecar.agent.AgentConfig.SnapshotSettings;
@@ -9,6 +11,8 @@ import dev.dormouse.sidecar.api.EngineMessage;
 import dev.dormouse.sidecar.api.EngineMessage.BufferMeta;
 import dev.dormouse.sidecar.api.EngineMessage.Probe;
 import dev.dormouse.sidecar.api.PhaseTiming;
+import dev.dormouse.sidecar.api.ReplicaPhase;
+import dev.dormouse.sidecar.api.SidecarStatus;
 import dev.dormouse.sidecar.client.EngineClient;
 import dev.dormouse.sidecar.client.SharedMemory;
 import dev.dormouse.sidecar.store.SnapshotStore;
@@ -80,6 +84,11 @@ record Sidecars(Path folder, int enginePort, WarmupSettings warmup) {
     static EngineMessage.Hello hello(String dtype) {
         return new EngineMessage.Hello(EngineMessage.PROTOCOL, "fake", "1.0", Map.of("dtype", dtype),
                 List.of(EngineMessage.Memory.Host, EngineMessage.Memory.Owned));
+    }
+
+    static SidecarStatus awaitReady(Agent agent) {
+        return await().atMost(Duration.ofSeconds(20))
+                .until(agent::status, status -> status.phase() == ReplicaPhase.Ready);
     }
 
     /** Loads the model from its "source": two buffers of weights, one cache that is not worth keeping, one file. */

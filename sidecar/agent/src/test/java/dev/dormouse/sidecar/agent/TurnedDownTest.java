@@ -8,7 +8,6 @@ import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.api.EngineMessage;
 import dev.dormouse.sidecar.api.EngineMessage.Mode;
 import dev.dormouse.sidecar.api.PhaseTiming;
-import dev.dormouse.sidecar.api.ReplicaPhase;
 import dev.dormouse.sidecar.api.Rung;
 import dev.dormouse.sidecar.api.SidecarStatus;
 import dev.dormouse.sidecar.api.SnapshotReport;
@@ -22,7 +21,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
-import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -69,18 +67,13 @@ class TurnedDownTest {
         agent = Agent.start(pod.config(), pod.store(), device, Clock.systemUTC());
     }
 
-    private SidecarStatus awaitReady() {
-        return await().atMost(Duration.ofSeconds(20))
-                .until(agent::status, status -> status.phase() == ReplicaPhase.Ready);
-    }
-
     private String savedByAStagedEngine() throws Exception {
         start(staged);
         String id;
         try (StagedEngine engine = StagedEngine.connect(pod)) {
             engine.commit();
             engine.serve(AGAIN);
-            id = Objects.requireNonNull(awaitReady().snapshot().id());
+            id = Objects.requireNonNull(Sidecars.awaitReady(agent).snapshot().id());
         }
         agent.close();
         return id;
@@ -95,7 +88,7 @@ class TurnedDownTest {
             assertThat(engine.connection.welcome().mode()).isEqualTo(Mode.Attach);
             engine.serve(AGAIN);
 
-            SidecarStatus ready = awaitReady();
+            SidecarStatus ready = Sidecars.awaitReady(agent);
 
             assertThat(ready.rung()).isEqualTo(Rung.Resident);
             assertThat(ready.snapshot().state()).as("it is there for the next one")
@@ -121,7 +114,7 @@ class TurnedDownTest {
                     .hasMessageContaining("WrongState");
             engine.serve(Sidecars.ready());
 
-            SidecarStatus ready = awaitReady();
+            SidecarStatus ready = Sidecars.awaitReady(agent);
             assertThat(ready.rung()).isEqualTo(Rung.Cold);
             assertThat(ready.phases()).contains(PhaseTiming.done(PhaseTiming.WEIGHT_LOAD, 1_000));
         }
@@ -144,7 +137,7 @@ class TurnedDownTest {
             assertThatThrownBy(() -> client.allocate(1, BufferType.Weights)).hasMessageContaining("WrongState");
             client.ready(Sidecars.ready());
 
-            assertThat(awaitReady().snapshot().state()).isEqualTo(SnapshotReport.State.Absent);
+            assertThat(Sidecars.awaitReady(agent).snapshot().state()).isEqualTo(SnapshotReport.State.Absent);
         }
         assertThat(pod.store().list().snapshots()).isEmpty();
     }
@@ -156,14 +149,14 @@ class TurnedDownTest {
         try (EngineClient client = pod.connect()) {
             pod.loadFromSource(client);
             client.ready(Sidecars.ready());
-            awaitReady();
+            Sidecars.awaitReady(agent);
         }
         agent.close();
         CountDownLatch reading = new CountDownLatch(1);
         agent = Agent.start(pod.config(), GatedVolume.readingAfter(reading, pod.volume()), host, Clock.systemUTC());
         try (EngineClient client = pod.connect()) {
             client.ready(AGAIN);
-            SidecarStatus ready = awaitReady();
+            SidecarStatus ready = Sidecars.awaitReady(agent);
             assertThat(ready.snapshot().state()).isEqualTo(SnapshotReport.State.Restoring);
             assertThat(ready.rung()).isEqualTo(Rung.Resident);
         }
