@@ -23,7 +23,7 @@ class InferenceModelSpecTest {
                                           """;
 
     @Test
-    @DisplayName("H1–H6, S2, S3, S6, L1: a minimal model gets every default")
+    @DisplayName("H1–H6, H59, W12, S2, S3, S6, L1: a minimal model gets every default")
     void minimalModelGetsEveryDefault() throws IOException {
         InferenceModelSpec spec = YAML.readValue(MINIMAL, InferenceModelSpec.class);
 

@@ -2,23 +2,18 @@ package dev.dormouse.domain.warmup;
 
 import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.domain.fleet.ReplicaId;
+import dev.dormouse.domain.warmup.WaitingLine.Waiting;
 import dev.dormouse.domain.warmup.WarmupRequest.Urgency;
 import java.time.Duration;
 import java.time.Instant;
-import java.time.temporal.ChronoUnit;
-import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.NavigableMap;
-import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.Set;
-import java.util.TreeMap;
-import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,22 +28,12 @@ import org.jspecify.annotations.Nullable;
  */
 public final class WarmupScheduler {
 
-    /** Best first. Within one urgency the rank is fixed at arrival, because everybody ages at the same pace. */
-    private static final Comparator<Waiting> ORDER = Comparator.comparing(Waiting::urgency)
-            .thenComparing(Comparator.comparingLong(Waiting::rank).reversed())
-            .thenComparingLong(Waiting::sequence);
-
     private WarmupLimits limits;
     private final Room room = new Room();
-    private final RankedQueue<Waiting> queue = new RankedQueue<>(ORDER);
-    /** The same, by the GPUs they need: one that fits is found without asking all that do not. */
-    private final NavigableMap<Integer, NavigableSet<Waiting>> queueBySize = new TreeMap<>();
+    private final WaitingLine line = new WaitingLine();
     private final Map<ModelKey, Set<ReplicaId>> byModel = new HashMap<>();
     private final Map<String, Integer> warmingByNode = new HashMap<>();
-    private final Map<ReplicaId, Waiting> waiting = new HashMap<>();
     private final Map<ReplicaId, Active> active = new LinkedHashMap<>();
-    /** The waiting ones that no client waits for, oldest first. */
-    private final NavigableSet<Waiting> preWarming = new TreeSet<>(Comparator.comparingLong(Waiting::sequence));
     /** Models whose pre-warming pod gave way to a client, with its arrival: being replaced costs no place. */
     private final Map<ModelKey, Instant> replaced = new HashMap<>();
     private final SlotTimes slotTimes = new SlotTimes();
@@ -72,22 +57,23 @@ public final class WarmupScheduler {
         if (active.containsKey(request.replica())) {
             return;
         }
-        Waiting old = waiting.get(request.replica());
-        remove(request.replica());
+        Waiting old = line.remove(request.replica());
         Instant since = old == null ? replaced.getOrDefault(request.replica().model(), now) : old.since();
         long sequence = old == null ? arrivals++ : old.sequence();
         boolean patienceOver = !since.plus(limits.preWarmPatience()).isAfter(now);
-        add(new Waiting(patienceOver ? request.as(Urgency.Demand) : request, since, sequence, limits.ageingStep()));
+        line.add(new Waiting(patienceOver ? request.as(Urgency.Demand) : request, since, sequence,
+                limits.ageingStep()));
+        index(request.replica());
     }
 
     /** The next replica to warm up; none while all slots are taken (H44) or nobody waits (H45). */
     public Optional<ReplicaId> next(Instant now) {
         expire(now);
         promotePatient(now);
-        if (active.size() >= limits.maxConcurrent() || queue.isEmpty()) {
+        if (active.size() >= limits.maxConcurrent() || line.isEmpty()) {
             return Optional.empty();
         }
-        for (Waiting best : heads()) {
+        for (Waiting best : line.heads()) {
             Optional<Room.Place> place = room.place(best.request().gpus(), warmingByNode,
                     limits.maxConcurrentPerNode());
             if (place.isPresent()) {
@@ -102,14 +88,9 @@ public final class WarmupScheduler {
         return Optional.empty();
     }
 
-    /** The best of each size, best first. */
-    private List<Waiting> heads() {
-        return queueBySize.values().stream().map(NavigableSet::first).sorted(ORDER).toList();
-    }
-
     private ReplicaId admit(Waiting best, Room.Place place, Instant now) {
         ReplicaId replica = best.replica();
-        remove(replica);
+        line.remove(replica);
         room.occupy(replica, best.request().gpus(), place.node());
         activate(replica, new Active(now, now.plus(best.request().lease()), best.since(),
                 best.urgency() == Urgency.PreWarm, place.node()));
@@ -159,7 +140,7 @@ public final class WarmupScheduler {
     public Optional<ReplicaId> replacePreWarming(Instant now) {
         expire(now);
         promotePatient(now);
-        Waiting first = queue.first();
+        Waiting first = line.first();
         boolean clientWaits = first != null && first.urgency() == Urgency.Demand;
         if (!clientWaits || active.size() < limits.maxConcurrent()) {
             return Optional.empty();
@@ -194,7 +175,7 @@ public final class WarmupScheduler {
         if (active.containsKey(replica) || !end.isAfter(now)) {
             return;
         }
-        remove(replica);
+        line.remove(replica);
         activate(replica, new Active(since, end, since, false, room.node(replica).orElse(null)));
     }
 
@@ -204,7 +185,7 @@ public final class WarmupScheduler {
         if (slot != null) {
             slotTimes.held(Duration.between(slot.since(), now));
         }
-        remove(replica);
+        line.remove(replica);
         unindex(replica);
     }
 
@@ -225,11 +206,11 @@ public final class WarmupScheduler {
 
     /** Place and reason of a waiting replica; none if it does not wait. */
     public Optional<QueuePosition> position(ReplicaId replica) {
-        Waiting entry = waiting.get(replica);
+        Waiting entry = line.find(replica);
         if (entry == null) {
             return Optional.empty();
         }
-        int ahead = queue.rank(entry);
+        int ahead = line.rank(entry);
         String before = ahead == 0 ? "" : ", " + ahead + (ahead == 1 ? " replica" : " replicas") + " first";
         boolean fits = room.place(entry.request().gpus(), warmingByNode, limits.maxConcurrentPerNode()).isPresent();
         if (!fits && active.size() < limits.maxConcurrent()) {
@@ -242,14 +223,12 @@ public final class WarmupScheduler {
     }
 
     public List<ReplicaId> queued() {
-        List<ReplicaId> replicas = new ArrayList<>();
-        queue.forEach(entry -> replicas.add(entry.replica()));
-        return List.copyOf(replicas);
+        return line.replicas();
     }
 
     /** H48. */
     public int pendingCount() {
-        return queue.size();
+        return line.size();
     }
 
     /** H49. */
@@ -267,34 +246,10 @@ public final class WarmupScheduler {
     }
 
     private void promotePatient(Instant now) {
-        while (!preWarming.isEmpty()) {
-            Waiting oldest = preWarming.first();
-            if (oldest.since().plus(limits.preWarmPatience()).isAfter(now)) {
-                return;
-            }
+        Waiting oldest = line.oldestPreWarming();
+        while (oldest != null && !oldest.since().plus(limits.preWarmPatience()).isAfter(now)) {
             schedule(oldest.request(), now);
-        }
-    }
-
-    private void add(Waiting entry) {
-        waiting.put(entry.replica(), entry);
-        index(entry.replica());
-        queue.add(entry);
-        queueBySize.computeIfAbsent(entry.request().gpus(), size -> new TreeSet<>(ORDER)).add(entry);
-        if (entry.urgency() == Urgency.PreWarm) {
-            preWarming.add(entry);
-        }
-    }
-
-    private void remove(ReplicaId replica) {
-        Waiting entry = waiting.remove(replica);
-        if (entry != null) {
-            queue.remove(entry);
-            queueBySize.computeIfPresent(entry.request().gpus(), (size, same) -> {
-                same.remove(entry);
-                return same.isEmpty() ? null : same;
-            });
-            preWarming.remove(entry);
+            oldest = line.oldestPreWarming();
         }
     }
 
@@ -320,7 +275,7 @@ public final class WarmupScheduler {
 
     /** Once nothing is known of it any more. */
     private void unindex(ReplicaId replica) {
-        if (active.containsKey(replica) || waiting.containsKey(replica) || room.occupies(replica)) {
+        if (active.containsKey(replica) || line.find(replica) != null || room.occupies(replica)) {
             return;
         }
         byModel.computeIfPresent(replica.model(), (model, ids) -> {
@@ -339,23 +294,6 @@ public final class WarmupScheduler {
             @Nullable String node) {
         Active begun() {
             return new Active(since, leaseEnd, arrived, false, node);
-        }
-    }
-
-    /** @param rank priority with its arrival taken off, in microseconds: comparing it ages both sides alike */
-    private record Waiting(WarmupRequest request, Instant since, long sequence, long rank) {
-
-        Waiting(WarmupRequest request, Instant since, long sequence, Duration ageingStep) {
-            this(request, since, sequence, request.priority() * (ageingStep.toNanos() / 1000)
-                    - ChronoUnit.MICROS.between(Instant.EPOCH, since));
-        }
-
-        ReplicaId replica() {
-            return request.replica();
-        }
-
-        Urgency urgency() {
-            return request.urgency();
         }
     }
 }

@@ -27,7 +27,7 @@ class WarmupSchedulerTest {
     private final WarmupScheduler scheduler = new WarmupScheduler(WarmupLimits.ofConcurrent(2));
 
     @Test
-    @DisplayName("H62: the vector of the source: p3, p2, saturated; after one completes, p1")
+    @DisplayName("H42, H43, H46, H62: the vector of the source: p3, p2, saturated; after one completes, p1")
     void followsTheVectorOfTheSource() {
         demand("i1", 1, T0);
         demand("i2", 2, T0);
@@ -43,7 +43,7 @@ class WarmupSchedulerTest {
     }
 
     @Test
-    @DisplayName("H43: equal priorities keep the order of arrival")
+    @DisplayName("H43, H64: equal priorities keep the order of arrival")
     void equalPrioritiesKeepTheOrderOfArrival() {
         demand("first", 5, T0);
         demand("second", 5, T0);
@@ -78,7 +78,7 @@ class WarmupSchedulerTest {
     }
 
     @Test
-    @DisplayName("H47, H69: completing twice, or what nobody knows, frees no capacity")
+    @DisplayName("H47, H64, H69: completing twice, or what nobody knows, frees no capacity")
     void completingIsIdempotent() {
         List.of("a", "b", "c", "d").forEach(pod -> demand(pod, 0, T0));
         next(T0);
@@ -311,7 +311,7 @@ class WarmupSchedulerTest {
 
     @ParameterizedTest
     @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8})
-    @DisplayName("Property: any sequence of operations keeps the limit, loses nobody, and admits everybody in the end")
+    @DisplayName("H50: any sequence of operations keeps the limit, loses nobody, and admits everybody in the end")
     void anySequenceKeepsTheInvariants(long seed) {
         Random random = new Random(seed);
         int limit = 1 + random.nextInt(4);
