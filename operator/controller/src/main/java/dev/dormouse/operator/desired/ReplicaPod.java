@@ -6,17 +6,12 @@ import dev.dormouse.operator.json.ApiJson;
 import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.api.v1alpha1.InferenceModelSpec;
 import dev.dormouse.domain.warmup.Ladder.Climb;
-import dev.dormouse.domain.warmup.Ladder.Rung;
 import dev.dormouse.operator.resolve.ModelSource;
 import dev.dormouse.operator.resolve.ResolvedModel;
 import dev.dormouse.operator.resolve.ResolvedModel.Resolved;
 import dev.dormouse.sidecar.api.PodConventions;
-import dev.dormouse.sidecar.api.SidecarEnvironment;
-import dev.dormouse.sidecar.api.WarmupPlan;
 import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.ContainerBuilder;
-import io.fabric8.kubernetes.api.model.EnvVar;
-import io.fabric8.kubernetes.api.model.EnvVarBuilder;
 import io.fabric8.kubernetes.api.model.OwnerReferenceBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
@@ -34,8 +29,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -45,9 +38,9 @@ import org.jspecify.annotations.Nullable;
  */
 public final class ReplicaPod {
     private static final String RUN_VOLUME = "dormouse-run";
-    private static final String RUN_MOUNT = "/run/dormouse";
+    static final String RUN_MOUNT = "/run/dormouse";
     private static final String SNAPSHOT_VOLUME = "dormouse-snapshots";
-    private static final String SNAPSHOT_MOUNT = "/var/lib/dormouse";
+    static final String SNAPSHOT_MOUNT = "/var/lib/dormouse";
     private static final String MODEL_VOLUME = "dormouse-model";
     private static final String SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict";
     private static final long GRACE_SECONDS = 60;
@@ -59,17 +52,17 @@ public final class ReplicaPod {
     private final SidecarSettings sidecar;
     private final VolumeTrust trust;
     private final Optional<PoolPlacement> placement;
-    private final Climb climb;
+    private final ReplicaEnvironment environment;
 
     private ReplicaPod(InferenceModel model, Resolved resolved, SidecarSettings sidecar,
             Optional<PoolPlacement> placement, Climb climb) {
         this.placement = placement;
-        this.climb = climb;
         this.model = model;
         this.spec = model.getSpec();
         this.resolved = resolved;
         this.sidecar = sidecar;
         this.trust = VolumeTrust.of(model);
+        this.environment = new ReplicaEnvironment(model, resolved, sidecar, trust, climb);
     }
 
     /**
@@ -200,7 +193,7 @@ public final class ReplicaPod {
         ContainerBuilder container = new ContainerBuilder().withName(PodConventions.SIDECAR_CONTAINER)
                 .withImage(sidecar.image())
                 .withRestartPolicy("Always")
-                .withEnv(sidecarEnv(activation))
+                .withEnv(environment.ofSidecar(activation))
                 .addNewPort()
                 .withName(PodConventions.SIDECAR_PORT_NAME)
                 .withContainerPort(PodConventions.SIDECAR_PORT)
@@ -230,7 +223,7 @@ public final class ReplicaPod {
                 .withImage(spec.engine().image())
                 .withCommand(spec.engine().command())
                 .withArgs(spec.engine().args())
-                .withEnv(engineEnv())
+                .withEnv(environment.ofEngine())
                 .addNewPort()
                 .withName(PodConventions.ENGINE_PORT_NAME)
                 .withContainerPort(spec.engine().port())
@@ -266,86 +259,6 @@ public final class ReplicaPod {
         volumes.addAll(trust.volumes(false));
         volumes.addAll(sidecar.volumes());
         return volumes;
-    }
-
-    private List<EnvVar> sidecarEnv(String activation) {
-        InferenceModelSpec.Warmup warmup = spec.warmup();
-        InferenceModelSpec.Snapshot snapshot = spec.snapshot();
-        List<EnvVar> env = new ArrayList<>(sharedEnv());
-        env.add(field(SidecarEnvironment.POD_UID, "metadata.uid"));
-        env.add(value(SidecarEnvironment.HTTP_PORT, PodConventions.SIDECAR_PORT));
-        env.add(value(SidecarEnvironment.ACTIVATION, activation));
-        if (resolved.snapshotClaim().isPresent()) {
-            env.add(value(SidecarEnvironment.VOLUME, SNAPSHOT_MOUNT));
-            env.add(value(SidecarEnvironment.SNAPSHOT_KEY, SnapshotKey.of(spec)));
-            env.add(value(SidecarEnvironment.COMPRESSION, snapshot.compression().name()));
-            env.add(value(SidecarEnvironment.COMPRESSION_LEVEL, snapshot.compressionLevel()));
-            env.add(value(SidecarEnvironment.VERIFY, snapshot.verifyChecksum()));
-            env.addAll(trust.env());
-            if (climb.rungs().contains(Rung.Volume)) {
-                env.add(value(SidecarEnvironment.RESTORE_DEADLINE_SECONDS,
-                        Math.max(1, climb.deadline(Rung.Volume).toSeconds())));
-            }
-            climb.why().ifPresent(why -> env.add(value(SidecarEnvironment.FROM_SOURCE_BECAUSE, why)));
-        }
-        env.addAll(sidecar.env());
-        env.add(value(SidecarEnvironment.PRELOAD_WEIGHTS, warmup.preloadWeights()));
-        env.add(value(SidecarEnvironment.PREALLOCATE_POOLS, warmup.preallocatePools()));
-        env.add(value(SidecarEnvironment.PRECOMPILE_KERNELS, warmup.precompileKernels()));
-        env.add(value(SidecarEnvironment.BATCH_SIZE, warmup.batchSize()));
-        env.add(value(SidecarEnvironment.ITERATIONS, warmup.iterations()));
-        env.add(value(SidecarEnvironment.DEADLINE_SECONDS, warmup.deadlineSeconds()));
-        WarmupPlan plan = plan(warmup);
-        if (!plan.equals(WarmupPlan.NONE)) {
-            env.add(value(SidecarEnvironment.WARMUP_PLAN, JSON.asJson(plan)));
-        }
-        return env;
-    }
-
-    private static WarmupPlan plan(InferenceModelSpec.Warmup warmup) {
-        InferenceModelSpec.CustomInit hook = warmup.customInit();
-        InferenceModelSpec.CanaryProbe canary = warmup.canary();
-        return new WarmupPlan(hook == null ? null : new WarmupPlan.Hook(hook.exec(), request(hook.http())),
-                request(warmup.request()),
-                canary == null
-                        ? null
-                        : new WarmupPlan.Canary(canary.path(), canary.body(), canary.pointer(),
-                                canary.tolerance() == null ? 0.001 : Double.parseDouble(canary.tolerance())));
-    }
-
-    private static WarmupPlan.@Nullable Request request(InferenceModelSpec.@Nullable WarmupRequest request) {
-        return request == null ? null : new WarmupPlan.Request(request.path(), request.body(), request.item());
-    }
-
-    /** Ours first, so that the user's may refer to them, as in {@code $(POD_IP)}; theirs never replace ours. */
-    private List<EnvVar> engineEnv() {
-        List<EnvVar> env = new ArrayList<>(sharedEnv());
-        env.add(value(SidecarEnvironment.MODEL_PATH, switch (resolved.source()) {
-            case ModelSource.Claim claim -> claim.enginePath();
-            case ModelSource.LocalPath local -> local.path();
-            case ModelSource.Unsupported unsupported -> throw new IllegalArgumentException(unsupported.message());
-        }));
-        Set<String> ours = env.stream().map(EnvVar::getName).collect(Collectors.toSet());
-        spec.engine().env().stream().filter(theirs -> !ours.contains(theirs.getName())).forEach(env::add);
-        return env;
-    }
-
-    private List<EnvVar> sharedEnv() {
-        String clientName = spec.model().name();
-        return List.of(field(SidecarEnvironment.POD_IP, "status.podIP"),
-                value(SidecarEnvironment.SOCKET, RUN_MOUNT + "/engine.sock"),
-                value(SidecarEnvironment.MODEL,
-                        model.getMetadata().getNamespace() + "/" + model.getMetadata().getName()),
-                value(SidecarEnvironment.MODEL_NAME, clientName == null ? model.getMetadata().getName() : clientName),
-                value(SidecarEnvironment.ENGINE_PORT, spec.engine().port()));
-    }
-
-    private static EnvVar value(String name, Object value) {
-        return new EnvVar(name, value.toString(), null);
-    }
-
-    private static EnvVar field(String name, String path) {
-        return new EnvVarBuilder().withName(name).withNewValueFrom().withNewFieldRef("v1", path).endValueFrom().build();
     }
 
     private Probe probe(String path, int failures) {
