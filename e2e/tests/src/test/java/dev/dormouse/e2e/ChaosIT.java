@@ -10,7 +10,9 @@ import io.fabric8.kubernetes.api.model.Pod;
 import java.io.IOException;
 import java.net.http.HttpResponse;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Queue;
 import java.util.Random;
 import java.util.Set;
@@ -18,6 +20,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -91,9 +94,12 @@ class ChaosIT extends Story {
             client.join(PATIENCE);
             assertThat(client.isAlive()).as("a request that never ended; seed %s, %s", seed, done).isFalse();
         }
+        // How often each: which came when follows from the seed.
+        Map<Fault, Long> faults = done.stream()
+                .collect(Collectors.groupingBy(fault -> fault, () -> new EnumMap<>(Fault.class),
+                        Collectors.counting()));
         System.out.printf("chaos: seed %d, %d rounds %s: %d answered, %d refused, %d broken by the gateway's end%n",
-                seed,
-                rounds, done, answered.get(), refused.get(), broken.get());
+                seed, rounds, faults, answered.get(), refused.get(), broken.get());
         assertThat(bad).as("seed %s, %s", seed, done).isEmpty();
         assertThat(answered.get()).isPositive();
 
