@@ -1,5 +1,8 @@
 package dev.dormouse.operator;
 
+import dev.dormouse.api.v1alpha1.GpuPool;
+import dev.dormouse.api.v1alpha1.InferenceModel;
+import dev.dormouse.api.v1alpha1.ModelSnapshot;
 import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.domain.warmup.WarmupLimits;
 import dev.dormouse.operator.demand.GatewayAddresses;
@@ -10,6 +13,7 @@ import dev.dormouse.operator.inferencemodel.InferenceModelReconciler;
 import dev.dormouse.operator.inferencemodel.ModelEventSources;
 import dev.dormouse.operator.inferencemodel.ModelSignals;
 import dev.dormouse.operator.inferencemodel.ReconcileSettings;
+import dev.dormouse.operator.inferencemodel.Rehearsal;
 import dev.dormouse.operator.inferencemodel.Services;
 import dev.dormouse.operator.modelsnapshot.ModelSnapshotReconciler;
 import dev.dormouse.operator.modelsnapshot.ModelSnapshotReconciler.StoreSettings;
@@ -18,12 +22,16 @@ import dev.dormouse.operator.observe.EventRecorder;
 import dev.dormouse.operator.observe.Liveness;
 import dev.dormouse.operator.observe.OperatorMetrics;
 import dev.dormouse.operator.observe.ProbeServer;
+import dev.dormouse.operator.observe.StartDiagnosis;
 import dev.dormouse.operator.sidecar.SidecarAddress;
 import dev.dormouse.operator.sidecar.SidecarFollower;
 import dev.dormouse.operator.status.StatusWriter;
 import dev.dormouse.operator.warmup.WarmupQueue;
 import dev.dormouse.sidecar.api.SidecarTls;
 import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.Node;
+import io.fabric8.kubernetes.api.model.PersistentVolumeClaim;
+import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.javaoperatorsdk.operator.Operator;
 import io.javaoperatorsdk.operator.api.reconciler.Reconciler;
@@ -34,7 +42,10 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -48,6 +59,12 @@ public final class DormouseOperator implements AutoCloseable {
     /** Each mostly waits for two answers of the API server; the SDK's own 50 cost a stack each, for as long as the process lives. */
     private static final int RECONCILERS = 16;
     private static final Duration RECONCILES_END_WITHIN = Duration.ofSeconds(10);
+    /** The SDK would go on without what it could not list; to decide on half of what exists is worse than to wait. */
+    private static final Duration REHEARSAL_AFTER = Duration.ofSeconds(1);
+    private static final int REHEARSALS = 20;
+    private static final Duration UNTIL_IT_WORKS = Duration.ofDays(3650);
+    private static final List<Class<? extends HasMetadata>> WATCHED = List.of(InferenceModel.class,
+            ModelSnapshot.class, GpuPool.class, Pod.class, PersistentVolumeClaim.class, Node.class);
 
     private static final GenericRetry RETRY = new GenericRetry().setInitialInterval(100)
             .setIntervalMultiplier(2)
@@ -63,6 +80,8 @@ public final class DormouseOperator implements AutoCloseable {
     private final Leadership leadership;
     private final Operator operator;
     private final ProbeServer probes;
+    private final StartDiagnosis diagnosis;
+    private final Rehearsal rehearsal;
     private volatile boolean started;
 
     /**
@@ -89,12 +108,14 @@ public final class DormouseOperator implements AutoCloseable {
         Services services = new Services(client, new ReconcileSettings(sidecar, config.cleanupDeadline()),
                 clock, new StatusWriter(client), sidecars, gateways, warmups, new EventRecorder(client, clock),
                 metrics, volumes);
+        this.rehearsal = new Rehearsal(services, REHEARSALS);
         this.operator = operator(client);
+        this.diagnosis = new StartDiagnosis(client, WATCHED, config.watchNamespaces());
         register(new InferenceModelReconciler(services, signals), "inferencemodel", ModelEventSources::concerns);
         register(snapshots, "modelsnapshot", ModelSnapshotReconciler::concerns);
         registerPools(new GpuPoolReconciler(client, warmups, clock), warmups);
         this.probes = new ProbeServer(new InetSocketAddress(config.bind(), config.httpPort()),
-                new Liveness(this::watchesRun, DEAD_WATCH, clock), this::ready,
+                new Liveness(this::watchesRun, DEAD_WATCH, clock), this::unready,
                 metrics::scrape);
     }
 
@@ -104,12 +125,29 @@ public final class DormouseOperator implements AutoCloseable {
                 : Optional.empty();
     }
 
-    /** Returns once the caches are filled; reconciles begin at once, or when this process leads. */
+    /**
+     * Returns once the caches are filled; reconciles begin at once, or when this process leads. As long as the API server
+     * does not answer, or refuses a list or a watch, it waits and says for what.
+     */
     public void start() {
         gateways.start();
-        operator.start();
+        diagnosis.begin();
+        try {
+            operator.start();
+        } finally {
+            diagnosis.close();
+        }
         started = true;
+        // After the first reconciles, which have the processor to themselves.
+        CompletableFuture.delayedExecutor(REHEARSAL_AFTER.toMillis(), TimeUnit.MILLISECONDS,
+                Thread.ofPlatform().daemon().name("rehearsal")::start).execute(this::rehearse);
         LOG.info("operator started; probes and metrics on {}:{}", config.bind(), probes.port());
+    }
+
+    private void rehearse() {
+        if (started) {
+            var unused = rehearsal.run();
+        }
     }
 
     /** Has a model reconciled, as an event about it would. */
@@ -124,10 +162,14 @@ public final class DormouseOperator implements AutoCloseable {
     /** Ends reconciles in progress, then gives the lease back, so that the next operator need not wait for its end. */
     @Override
     public void close() {
-        started = false;
         leadership.stopping();
-        operator.stop();
-        leadership.release();
+        // One that waits for its first lists has nothing to finish, and would wait for them.
+        if (started) {
+            started = false;
+            operator.stop();
+            leadership.release();
+        }
+        diagnosis.close();
         gateways.close();
         volumes.close();
         sidecars.close();
@@ -135,8 +177,13 @@ public final class DormouseOperator implements AutoCloseable {
     }
 
     /** A standby is ready too: its caches are warm and it takes over within a lease. */
-    private boolean ready() {
-        return started && operator.getRuntimeInfo().allEventSourcesAreHealthy();
+    private Optional<String> unready() {
+        if (!started) {
+            return Optional.of(diagnosis.missing().orElse("the first lists are under way"));
+        }
+        return operator.getRuntimeInfo().allEventSourcesAreHealthy()
+                ? Optional.empty()
+                : Optional.of("a watch does not run");
     }
 
     private boolean watchesRun() {
@@ -149,6 +196,9 @@ public final class DormouseOperator implements AutoCloseable {
                     .withCloseClientOnStop(false)
                     .withReconciliationTerminationTimeout(RECONCILES_END_WITHIN)
                     .withConcurrentReconciliationThreads(RECONCILERS)
+                    // An API server that is not there yet, or rights that somebody is about to grant: no reason to end.
+                    .withStopOnInformerErrorDuringStartup(false)
+                    .withCacheSyncTimeout(UNTIL_IT_WORKS)
                     .withUseSSAToPatchPrimaryResource(true);
             leadership.configuration().ifPresent(overrider::withLeaderElectionConfiguration);
         });

@@ -73,6 +73,33 @@ class LeadershipTest {
         }
     }
 
+    @Test
+    @DisplayName("Design §2: a wake whose pod the old leader created and did not record is decided again, and finds its pod")
+    void aWakeThatWasNotRecordedFindsItsPod() throws Exception {
+        AtomicBoolean lost = new AtomicBoolean();
+        try (TestCluster cluster = new TestCluster();
+                KubernetesClient one = cluster.newClient();
+                KubernetesClient two = cluster.newClient();
+                DormouseOperator standby = operator(two, lost)) {
+            DormouseOperator leader = operator(one, lost);
+            leader.start();
+            cluster.create("m", "  scaling: {initialStart: Never}\n");
+            await().until(() -> cluster.ready("m").equals("True/ScaledToZero"));
+            ModelStatus asleep = cluster.status("m");
+            cluster.demand("m", Instant.now());
+            String pod = cluster.awaitPod("m").getMetadata().getUid();
+            await().until(() -> cluster.value("m", "/activation/id").equals("1"));
+
+            leader.close();
+            // As a leader leaves it that dies between its pod and its status.
+            new StatusWriter(cluster.client()).write(cluster.model("m"), asleep);
+            standby.start();
+
+            await().until(() -> cluster.value("m", "/activation/id").equals("1"));
+            assertThat(cluster.pods("m")).extracting(p -> p.getMetadata().getUid()).containsExactly(pod);
+        }
+    }
+
     private static DormouseOperator operator(KubernetesClient client, AtomicBoolean lost) throws Exception {
         return new DormouseOperator(client, OperatorConfig.fromEnvironment(SETTINGS), Clock.systemUTC(),
                 () -> lost.set(true));

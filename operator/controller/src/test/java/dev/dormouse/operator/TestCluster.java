@@ -75,6 +75,8 @@ public final class TestCluster implements AutoCloseable {
                 .withOauthToken(server.token())
                 .withCaCertData(server.certificate())
                 .withOnlyHttpWatches(true)
+                // A busy machine may answer late; a create that the client sends again would find itself there.
+                .withRequestTimeout(60_000)
                 .withNamespace(NAMESPACE)
                 .build()).build();
     }

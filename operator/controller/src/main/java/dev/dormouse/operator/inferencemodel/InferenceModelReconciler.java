@@ -166,7 +166,7 @@ public final class InferenceModelReconciler implements Reconciler<InferenceModel
             return;
         }
         Instant now = services.clock().instant();
-        PodObserver observer = new PodObserver(true, ModelCycle.LEASE_SLACK, now);
+        PodObserver observer = new PodObserver(true, ModelSlots.LEASE_SLACK, now);
         podCache.list()
                 .filter(pod -> pod.getMetadata().getLabels().containsKey(PodConventions.LABEL_MODEL))
                 .forEach(pod -> {
@@ -179,7 +179,7 @@ public final class InferenceModelReconciler implements Reconciler<InferenceModel
                             .occupy(new ReplicaId(model, replica.pod()), observed.place().gpus(),
                                     observed.place().node());
                     if (replica.holdsWarmupSlot()) {
-                        services.warmups().adopt(new ReplicaId(model, replica.pod()), now, ModelCycle.LEASE_SLACK);
+                        services.warmups().adopt(new ReplicaId(model, replica.pod()), now, ModelSlots.LEASE_SLACK);
                     }
                 });
         queueRebuilt = true;

@@ -1,13 +1,11 @@
 package dev.dormouse.operator.inferencemodel;
 
 import dev.dormouse.api.v1alpha1.GpuPool;
-import dev.dormouse.api.v1alpha1.GpuPoolSpec;
 import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.api.v1alpha1.InferenceModelSpec;
 import dev.dormouse.api.v1alpha1.ModelStatus;
 import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.domain.fleet.Replica;
-import dev.dormouse.domain.fleet.ReplicaId;
 import dev.dormouse.domain.replica.Backoff;
 import dev.dormouse.domain.replica.ReplicaAction;
 import dev.dormouse.domain.replica.ReplicaAction.Create;
@@ -29,32 +27,30 @@ import dev.dormouse.domain.scaling.InitialStart;
 import dev.dormouse.domain.scaling.Load;
 import dev.dormouse.domain.scaling.ScaleAdvice;
 import dev.dormouse.domain.warmup.Ladder;
-import dev.dormouse.domain.warmup.QueuePosition;
-import dev.dormouse.domain.warmup.WarmupRequest;
 import dev.dormouse.domain.warmup.WarmupRequest.Urgency;
 import dev.dormouse.operator.desired.PoolPlacement;
 import dev.dormouse.operator.desired.ReplicaPod;
 import dev.dormouse.operator.desired.SnapshotClaim;
 import dev.dormouse.operator.desired.SnapshotKey;
 import dev.dormouse.operator.log.LogKeys;
+import dev.dormouse.operator.inferencemodel.Pods.Creation;
+import dev.dormouse.operator.inferencemodel.Pods.Creation.Created;
+import dev.dormouse.operator.inferencemodel.Pods.Creation.Present;
+import dev.dormouse.operator.inferencemodel.Pods.Creation.Refused;
 import dev.dormouse.operator.resolve.ResolvedModel;
 import dev.dormouse.operator.resolve.ResolvedModel.Resolved;
 import dev.dormouse.operator.status.Conditions;
 import dev.dormouse.operator.status.ModelEvent;
 import dev.dormouse.operator.status.ModelStatusFactory;
 import dev.dormouse.operator.status.ModelView;
-import dev.dormouse.operator.status.ModelView.Rejection;
 import dev.dormouse.operator.status.ObservedReplica;
 import dev.dormouse.operator.status.StatusReader;
-import dev.dormouse.operator.warmup.WarmupQueue;
 import io.fabric8.kubernetes.api.model.Pod;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.Comparator;
-import java.util.HashSet;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Stream;
@@ -63,15 +59,15 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One reconcile of one model whose references are resolved: decide, record the decision in status, then act. The record
- * comes first, so that an operator that dies in between finds an open activation and goes on.
+ * One reconcile of one model whose references are resolved: decide, create the pods that may start, record all that in
+ * status, then drain and delete. A client waits for the pod, nobody for the record; an operator that dies in between
+ * finds the demand newer than any activation, and decides the same wake with the same number again, for which the pod is
+ * there. What is taken away is recorded before.
  */
 final class ModelCycle {
     private static final Logger LOG = LoggerFactory.getLogger(ModelCycle.class);
     /** While awake, time itself changes things that no event tells: leases, back-off, a window of load. */
     private static final Duration AWAKE_RECHECK = Duration.ofSeconds(5);
-    /** A slot is held no longer than a warmup may take, plus the time to start the containers. */
-    static final Duration LEASE_SLACK = Duration.ofSeconds(120);
 
     private final Services services;
     private final Pods pods;
@@ -85,7 +81,7 @@ final class ModelCycle {
     private final List<ObservedReplica> observed;
     private final Set<String> claims;
     private final Ladder.Climb climb;
-    private final Optional<GpuPool> pool;
+    private final ModelSlots slots;
     private final ModelStatus previous;
     private final Instant now;
 
@@ -106,7 +102,8 @@ final class ModelCycle {
         this.claims = claims;
         this.climb = memory.climb(this.observed, template, Duration.ofSeconds(spec.warmup().deadlineSeconds()),
                 resolved.snapshotClaim().isPresent());
-        this.pool = spec.pool() == null ? Optional.empty() : Optional.ofNullable(pools.get(spec.pool()));
+        this.slots = new ModelSlots(services.warmups(), model, key, Optional.ofNullable(spec.pool()).map(pools::get),
+                this.observed);
         this.previous = services.statuses().latest(model);
         this.now = now;
     }
@@ -128,36 +125,41 @@ final class ModelCycle {
                 now);
         Activation activation = activation(decision);
         Activation open = activation != null && activation.open() ? activation : null;
+        Optional<ScaleAdvice> advice = advice(open, load, replicas);
         ReplicaPlan plan = ReplicaPlanner.plan(
                 new ReplicaPlanner.Situation(key.name(), model.getMetadata().getUid(), ScalingSpec.policy(spec), open,
                         template,
                         replicas,
-                        load, advice(open, load, replicas), memory.backoff,
+                        load, advice, memory.backoff,
                         open == null ? Urgency.PreWarm : urgency(open, load), Rollout.valueOf(spec.rollout().name())),
                 now);
 
         boolean mayCreate = references instanceof Resolved && memory.rejection(template, now).isEmpty();
-        List<Create> admitted = admitted(plan, replicas, mayCreate);
-        ModelView view = view(decision, activation, initialStart, plan);
-        ModelStatus next = write(view);
+        List<Create> admitted = slots.claim(mayCreate ? plan.creations().toList() : List.of());
+        List<ObservedReplica> present = new ArrayList<>(observed);
+        ModelStatus next;
+        try {
+            create(admitted, activation, present);
+        } finally {
+            // Also when the API server could not be asked: status tells the wake, and the next try goes on with it.
+            next = write(view(decision, activation, initialStart, plan, present));
+        }
         log(decision);
         services.gateways().setAwake(key, open != null || !replicas.isEmpty());
-        act(plan, admitted, activation);
+        takeAway(plan);
         yieldSlots();
-        tell(next);
-        if (memory.rejection(template, now).isPresent()) {
-            tell(write(view(decision, activation, initialStart, plan)));
-        }
+        tell(next, present);
+        tellScaling(plan.desired(), advice);
         return recheckAt(decision, plan, open != null || !replicas.isEmpty());
     }
 
     private void log(ActivationDecision decision) {
         switch (decision) {
-            case Wake wake -> LOG.atInfo()
+            case Wake wake -> LOG.atLevel(Rehearsal.level(key))
                     .addKeyValue(LogKeys.MODEL, key)
                     .addKeyValue(LogKeys.REASON, wake.why())
                     .log("the model wakes");
-            case Sleep sleep -> LOG.atInfo()
+            case Sleep sleep -> LOG.atLevel(Rehearsal.level(key))
                     .addKeyValue(LogKeys.MODEL, key)
                     .addKeyValue(LogKeys.REASON, sleep.why())
                     .log("the model goes to sleep");
@@ -208,69 +210,13 @@ final class ModelCycle {
                 : Urgency.PreWarm;
     }
 
-    /** Claims a slot for every pod to be created; live ones keep theirs, whatever else the model held is given back. */
-    private List<Create> admitted(ReplicaPlan plan, List<Replica> replicas, boolean mayCreate) {
-        Duration lease = Duration.ofSeconds(spec.warmup().deadlineSeconds()).plus(LEASE_SLACK);
-        Set<ReplicaId> wanted = new HashSet<>();
-        Set<ReplicaId> live = occupied();
-        for (Replica replica : replicas) {
-            if (replica.holdsWarmupSlot() && !replica.draining()) {
-                ReplicaId id = new ReplicaId(key, replica.pod());
-                wanted.add(id);
-                if (replica.phase() == Replica.Phase.Warming) {
-                    services.warmups().begun(id);
-                }
-                if (!services.warmups().mustYield(id)) {
-                    services.warmups().adopt(id, replica.createdAt(), lease);
-                }
-            }
-        }
-        List<Create> creations = mayCreate ? plan.creations().toList() : List.of();
-        creations.forEach(create -> wanted.add(new ReplicaId(key, create.pod())));
-        services.warmups().retain(key, wanted, live);
-        return creations.stream()
-                .filter(create -> services.warmups()
-                        .admit(
-                                new WarmupRequest(new ReplicaId(key, create.pod()), create.urgency(),
-                                        spec.requests().priority(), lease, gpus())))
-                .toList();
-    }
-
-    /** Every pod that exists has its GPUs, whatever it does. */
-    private Set<ReplicaId> occupied() {
-        services.warmups().assign(key, Objects.requireNonNullElse(spec.pool(), WarmupQueue.NO_POOL));
-        Set<ReplicaId> live = new HashSet<>();
-        for (ObservedReplica pod : observed) {
-            ReplicaId id = new ReplicaId(key, pod.replica().pod());
-            live.add(id);
-            if (pod.place().pool().equals(Objects.requireNonNullElse(spec.pool(), WarmupQueue.NO_POOL))) {
-                services.warmups().occupy(id, pod.place().gpus(), pod.place().node());
-            }
-        }
-        return live;
-    }
-
-    private int gpus() {
-        return pool.map(GpuPool::getSpec).map(s -> PoolPlacement.gpus(model, s)).orElse(0);
-    }
-
-    /** With a limit per node the queue's choice is binding, except beside a replica that must share its node. */
-    private Optional<PoolPlacement> placement(String pod) {
-        boolean binding = pool.map(GpuPool::getSpec)
-                .filter(s -> s.warmup().maxConcurrentPerNode() != null)
-                .isPresent() && observed.isEmpty();
-        Optional<String> node = binding ? services.warmups().node(new ReplicaId(key, pod)) : Optional.empty();
-        return pool.map(p -> new PoolPlacement(p.getMetadata().getName(),
-                p.getSpec() == null ? GpuPoolSpec.DEFAULT : p.getSpec(), node));
-    }
-
     private ModelView view(ActivationDecision decision, @Nullable Activation activation, InitialStart initialStart,
-            ReplicaPlan plan) {
-        Optional<QueuePosition> queue = plan.creations()
-                .flatMap(create -> services.warmups().position(new ReplicaId(key, create.pod())).stream())
-                .min(Comparator.comparingInt(QueuePosition::position));
-        return new ModelView(model, previous, references, activation, decision.why(), initialStart, observed,
-                plan.desired(), queue, memory.backoff.failures(), SnapshotKey.of(spec), template,
+            ReplicaPlan plan, List<ObservedReplica> present) {
+        // Why it woke, not what keeps it awake: that is another number every second.
+        String why = activation != null && activation.open() ? activation.because() : decision.why();
+        return new ModelView(model, previous, references, activation, why, initialStart, present,
+                plan.desired(), slots.position(plan.creations()), memory.backoff.failures(), SnapshotKey.of(spec),
+                template,
                 memory.rejection(template, now), now);
     }
 
@@ -282,10 +228,10 @@ final class ModelCycle {
     }
 
     /** Last: no wake waits for an event. */
-    private void tell(ModelStatus next) {
+    private void tell(ModelStatus next, List<ObservedReplica> present) {
         Conditions.find(next.conditions, Conditions.READY)
                 .ifPresent(ready -> services.metrics().told(key, ready.getStatus(), ready.getReason(), next));
-        for (ModelEvent event : ModelEvent.between(previous, next, observed, spec)) {
+        for (ModelEvent event : ModelEvent.between(previous, next, present, spec)) {
             boolean first = services.events().record(model, WakeTrace.namedIn(event, model, next));
             if (first && event.reason().equals("Woke") && next.lastWake != null) {
                 services.metrics()
@@ -298,15 +244,23 @@ final class ModelCycle {
         }
     }
 
-    private void act(ReplicaPlan plan, List<Create> admitted, @Nullable Activation activation) {
+    private void tellScaling(int wanted, Optional<ScaleAdvice> advice) {
+        int before = memory.scaledFrom(wanted);
+        if (before > 0) {
+            String why = spec.replicas() > 0
+                    ? "spec.replicas"
+                    : advice.map(a -> a.panicking() ? "a burst of requests" : "the load of the last minutes")
+                            .orElse("the bounds in spec.scaling");
+            services.events().record(model, ModelEvent.scaled(before, wanted, why, now));
+        }
+    }
+
+    private void takeAway(ReplicaPlan plan) {
         for (ReplicaAction action : plan.actions()) {
             switch (action) {
                 case Drain drain -> pods.markDraining(drain.pod(), drain.uid(), drain.why());
                 case Delete delete -> pods.delete(delete.pod(), seenVersion(delete.uid()), delete.why());
-                case Create create -> {
-                    if (activation != null && admitted.contains(create)) {
-                        create(create, activation);
-                    }
+                case Create _ -> {
                 }
             }
         }
@@ -314,12 +268,9 @@ final class ModelCycle {
 
     /** A client of another model waits for the slot; this model asks again and keeps its arrival. */
     private void yieldSlots() {
-        for (ObservedReplica pod : observed) {
-            boolean notBegun = pod.replica().phase() == Replica.Phase.Pending;
-            if (notBegun && services.warmups().mustYield(new ReplicaId(key, pod.replica().pod()))) {
-                pods.delete(pod.replica().pod(), pod.resourceVersion(),
-                        "a client of another model waits for its warmup slot");
-            }
+        for (ObservedReplica pod : slots.toYield()) {
+            pods.delete(pod.replica().pod(), pod.resourceVersion(),
+                    "a client of another model waits for its warmup slot");
         }
     }
 
@@ -331,16 +282,32 @@ final class ModelCycle {
                 .orElseThrow();
     }
 
-    private void create(Create create, Activation activation) {
+    /** @param present the model's replicas, to which each new one is added: its event need not be waited for */
+    private void create(List<Create> admitted, @Nullable Activation activation, List<ObservedReplica> present) {
+        if (activation == null) {
+            return;
+        }
+        PodObserver observer = new PodObserver(spec.snapshot().enabled(),
+                Duration.ofSeconds(spec.warmup().deadlineSeconds()), now);
+        for (Create create : admitted) {
+            switch (create(create, activation)) {
+                case Created created -> present.add(observer.observe(created.pod(), Optional.empty()));
+                case Refused refused -> memory.refuse(refused.why(), template, now);
+                case Present _ -> {
+                }
+            }
+        }
+    }
+
+    private Creation create(Create create, Activation activation) {
         if (ResolvedModel.ownsSnapshotClaim(model) && !claims.contains(ResolvedModel.ownClaim(model))) {
             pods.create(SnapshotClaim.of(model));
         }
-        Optional<PoolPlacement> placement = placement(create.pod());
+        Optional<PoolPlacement> placement = slots.placement(create.pod());
         placement.flatMap(p -> p.claimTemplate(model)).ifPresent(pods::create);
         Pod pod = ReplicaPod.of(model, resolved, services.settings().sidecar(), create.pod(),
                 Long.toString(activation.number()), placement, climb);
-        Optional<Rejection> rejection = pods.create(WakeTrace.continuedBy(pod, model, activation));
-        rejection.ifPresent(refused -> memory.refuse(refused, template, now));
+        return pods.create(WakeTrace.continuedBy(pod, model, activation));
     }
 
     private Optional<Instant> recheckAt(ActivationDecision decision, ReplicaPlan plan, boolean busy) {

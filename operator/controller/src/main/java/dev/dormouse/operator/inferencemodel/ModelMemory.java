@@ -32,6 +32,7 @@ final class ModelMemory {
     Backoff backoff;
     private @Nullable Refused refused;
     private @Nullable Fallen fallen;
+    private int lastWanted;
 
     /** Live pods by UID, as they were last known. */
     private Map<String, Replica> known = Map.of();
@@ -89,6 +90,13 @@ final class ModelMemory {
 
     void refuse(Rejection rejection, String template, Instant now) {
         refused = new Refused(rejection, template, now.plus(REJECTION_PAUSE));
+    }
+
+    /** @return how many were wanted before, if that is known and neither then nor now none; 0 if not */
+    int scaledFrom(int wanted) {
+        int before = lastWanted;
+        lastWanted = wanted;
+        return before == wanted || wanted == 0 ? 0 : before;
     }
 
     /** Why no pod of this template is to be tried at present. */

@@ -3,6 +3,9 @@ package dev.dormouse.operator.inferencemodel;
 import dev.dormouse.domain.fleet.ModelKey;
 import dev.dormouse.domain.fleet.Replica.Problem;
 import dev.dormouse.operator.log.LogKeys;
+import dev.dormouse.operator.inferencemodel.Pods.Creation.Created;
+import dev.dormouse.operator.inferencemodel.Pods.Creation.Present;
+import dev.dormouse.operator.inferencemodel.Pods.Creation.Refused;
 import dev.dormouse.operator.status.ModelView.Rejection;
 import dev.dormouse.sidecar.api.PodConventions;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
@@ -14,7 +17,6 @@ import io.fabric8.kubernetes.client.dsl.base.PatchContext;
 import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import java.net.HttpURLConnection;
 import java.util.Objects;
-import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -35,31 +37,48 @@ final class Pods {
         this.model = model;
     }
 
-    /** @return why the API server refuses the pod; nothing when it exists now */
-    Optional<Rejection> create(Pod pod) {
+    /** What became of a pod that was to be created. */
+    sealed interface Creation {
+        /** @param pod as the API server has it now */
+        record Created(Pod pod) implements Creation {}
+
+        /** The cache is behind: it was there already. */
+        record Present() implements Creation {}
+
+        record Refused(Rejection why) implements Creation {}
+    }
+
+    /** @throws KubernetesClientException when trying again at once may help */
+    Creation create(Pod pod) {
         try {
-            client.pods().inNamespace(pod.getMetadata().getNamespace()).resource(pod).create();
-            LOG.atInfo()
+            Pod created = client.pods().inNamespace(pod.getMetadata().getNamespace()).resource(pod).create();
+            LOG.atLevel(Rehearsal.level(model))
                     .addKeyValue(LogKeys.MODEL, model)
                     .addKeyValue(LogKeys.POD, pod.getMetadata().getName())
                     .log("pod created");
-            return Optional.empty();
+            return new Created(created);
         } catch (KubernetesClientException e) {
-            return switch (e.getCode()) {
-                // The cache is behind: it is there already.
-                case HttpURLConnection.HTTP_CONFLICT -> Optional.empty();
-                case UNPROCESSABLE, HttpURLConnection.HTTP_BAD_REQUEST -> Optional
-                        .of(new Rejection(new Problem("InvalidPodTemplate", message(e)), true));
-                case HttpURLConnection.HTTP_FORBIDDEN -> Optional.of(new Rejection(
-                        new Problem(message(e).contains("exceeded quota") ? "QuotaExceeded" : "PodForbidden",
-                                message(e)),
-                        false));
-                // The namespace is going, or was never there.
-                case HttpURLConnection.HTTP_NOT_FOUND -> Optional
-                        .of(new Rejection(new Problem("NamespaceMissing", message(e)), false));
-                default -> throw e;
-            };
+            return e.getCode() == HttpURLConnection.HTTP_CONFLICT ? new Present() : new Refused(rejection(e));
         }
+    }
+
+    private static Rejection rejection(KubernetesClientException e) {
+        String message = message(e);
+        return switch (e.getCode()) {
+            case UNPROCESSABLE, HttpURLConnection.HTTP_BAD_REQUEST -> new Rejection(
+                    new Problem("InvalidPodTemplate", message), true);
+            case HttpURLConnection.HTTP_FORBIDDEN -> new Rejection(
+                    new Problem(message.contains("exceeded quota") ? "QuotaExceeded" : "PodForbidden", message), false);
+            // The namespace is going, or was never there.
+            case HttpURLConnection.HTTP_NOT_FOUND -> new Rejection(new Problem("NamespaceMissing", message), false);
+            case HttpURLConnection.HTTP_INTERNAL_ERROR -> {
+                if (message.contains("webhook")) {
+                    yield new Rejection(new Problem("WebhookFailed", message), false);
+                }
+                throw e;
+            }
+            default -> throw e;
+        };
     }
 
     /** @param why for the log */
@@ -112,7 +131,7 @@ final class Pods {
     }
 
     private void log(String what, String pod, String why) {
-        LOG.atInfo()
+        LOG.atLevel(Rehearsal.level(model))
                 .addKeyValue(LogKeys.MODEL, model)
                 .addKeyValue(LogKeys.POD, pod)
                 .addKeyValue(LogKeys.REASON, why)

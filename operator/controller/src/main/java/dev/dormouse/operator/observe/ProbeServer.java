@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
+import java.util.Optional;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.BooleanSupplier;
@@ -16,13 +17,18 @@ public final class ProbeServer implements AutoCloseable {
     private final HttpServer server;
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
 
-    /** @throws IOException if the address cannot be bound */
-    public ProbeServer(InetSocketAddress address, BooleanSupplier live, BooleanSupplier ready, Supplier<String> metrics)
+    /**
+     * @param unready why the process is not ready; nothing when it is
+     * @throws IOException if the address cannot be bound
+     */
+    public ProbeServer(InetSocketAddress address, BooleanSupplier live, Supplier<Optional<String>> unready,
+            Supplier<String> metrics)
             throws IOException {
         server = HttpServer.create(address, 0);
         server.setExecutor(threads);
-        server.createContext("/livez", exchange -> answer(exchange, live));
-        server.createContext("/readyz", exchange -> answer(exchange, ready));
+        server.createContext("/livez", exchange -> answer(exchange,
+                live.getAsBoolean() ? Optional.empty() : Optional.of("a watch does not run")));
+        server.createContext("/readyz", exchange -> answer(exchange, unready.get()));
         server.createContext("/metrics", exchange -> answer(exchange, 200, metrics.get()));
         server.start();
     }
@@ -37,9 +43,8 @@ public final class ProbeServer implements AutoCloseable {
         threads.shutdownNow();
     }
 
-    private static void answer(HttpExchange exchange, BooleanSupplier check) throws IOException {
-        boolean ok = check.getAsBoolean();
-        answer(exchange, ok ? 200 : 503, ok ? "ok\n" : "not ready\n");
+    private static void answer(HttpExchange exchange, Optional<String> trouble) throws IOException {
+        answer(exchange, trouble.isEmpty() ? 200 : 503, trouble.orElse("ok") + "\n");
     }
 
     private static void answer(HttpExchange exchange, int status, String text) throws IOException {

@@ -6,6 +6,7 @@ import dev.dormouse.domain.fleet.Replica.Phase;
 import dev.dormouse.sidecar.api.SidecarStatus;
 import dev.dormouse.sidecar.api.SnapshotReport;
 import io.fabric8.kubernetes.api.model.Condition;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -37,6 +38,12 @@ public record ModelEvent(boolean warning, String reason, String message, String 
             observed.report().ifPresent(report -> ofReport(report, observed.replica().uid(), spec, events));
         }
         return List.copyOf(events);
+    }
+
+    /** W30: another number of replicas within one activation; neither is 0, which is a wake or a sleep. */
+    public static ModelEvent scaled(int from, int to, String why, Instant at) {
+        return new ModelEvent(false, to > from ? "ScaledUp" : "ScaledDown",
+                "from %d to %d replicas: %s".formatted(from, to, why), Timestamps.micros(at));
     }
 
     private static void ofActivation(ModelStatus previous, ModelStatus next, List<ModelEvent> events) {

@@ -179,15 +179,27 @@ class InferenceModelReconcilerTest {
     }
 
     @Test
+    @DisplayName("W12, W30: requests that a gateway holds scale a model up within its bounds, and an event says from what to what")
     void requestsThatAGatewayHoldsScaleAModelUpWithinItsBounds() throws IOException {
         try (FakeGateway gateway = new FakeGateway("127.0.0.1", 0)) {
             cluster.startOperator(Map.of("DORMOUSE_GATEWAY_URL", "http://127.0.0.1:" + gateway.address().getPort()));
-            gateway.report(report(0, 35, 0, "none", 0));
+            gateway.report(report(0, 5, 0, "none", 0));
             cluster.create("m", "  scaling: {initialStart: Never, maxReplicas: 3}\n");
-
             cluster.demand("m", Instant.now());
+            cluster.awaitPod("m");
+
+            gateway.report(report(0, 35, 0, "none", 0));
 
             await().until(() -> cluster.pods("m").size() == 3);
+            await().until(() -> cluster.client()
+                    .v1()
+                    .events()
+                    .inNamespace(TestCluster.NAMESPACE)
+                    .list()
+                    .getItems()
+                    .stream()
+                    .anyMatch(event -> event.getReason().equals("ScaledUp")
+                            && event.getMessage().startsWith("from 1 to ")));
         }
     }
 

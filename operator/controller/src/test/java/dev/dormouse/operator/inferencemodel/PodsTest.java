@@ -5,24 +5,27 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.dormouse.domain.fleet.ModelKey;
+import dev.dormouse.operator.inferencemodel.Pods.Creation.Present;
+import dev.dormouse.operator.inferencemodel.Pods.Creation.Refused;
 import dev.dormouse.operator.status.ModelView.Rejection;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResourceBuilder;
 import io.fabric8.kubernetes.api.model.PersistentVolumeClaimBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.fabric8.kubernetes.api.model.StatusBuilder;
+import io.fabric8.kubernetes.client.ConfigBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientBuilder;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.server.mock.EnableKubernetesMockClient;
 import io.fabric8.kubernetes.client.server.mock.KubernetesMockServer;
-import java.util.Optional;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** What is sent for each write, and what each answer means. */
-@EnableKubernetesMockClient
+@EnableKubernetesMockClient(https = false)
 @SuppressWarnings("NullAway.Init") // the extension fills the fields
 class PodsTest {
     private static final String PODS = "/api/v1/namespaces/team/pods";
@@ -43,7 +46,7 @@ class PodsTest {
     void aRefusedPodSaysWhyAndWhetherItIsForGood(int code, String message, String reason, boolean forGood) {
         answer("POST", PODS, code, message);
 
-        Rejection rejection = pods().create(POD).orElseThrow();
+        Rejection rejection = ((Refused) pods().create(POD)).why();
 
         assertThat(rejection.problem().reason()).isEqualTo(reason);
         assertThat(rejection.problem().message()).contains(message);
@@ -51,11 +54,29 @@ class PodsTest {
     }
 
     @Test
+    @DisplayName("A webhook that fails (500) is said, and tried again after a pause; any other failure of the API server at once")
+    void aWebhookThatFailsIsSaid() {
+        try (KubernetesClient once = new KubernetesClientBuilder().withConfig(
+                new ConfigBuilder(client.getConfiguration()).withRequestRetryBackoffLimit(0).build()).build()) {
+            Pods pods = new Pods(once, new ModelKey("team", "m"));
+            answer("POST", PODS, 500, "Internal error occurred: failed calling webhook \"gate\": connection refused");
+
+            Rejection rejection = ((Refused) pods.create(POD)).why();
+
+            assertThat(rejection.problem().reason()).isEqualTo("WebhookFailed");
+            assertThat(rejection.forGood()).isFalse();
+            server.clearExpectations();
+            answer("POST", PODS, 500, "etcdserver: leader changed");
+            assertThatThrownBy(() -> pods.create(POD)).isInstanceOf(KubernetesClientException.class);
+        }
+    }
+
+    @Test
     @DisplayName("A stale cache gives 409, never a second pod, and nothing is wrong then")
     void aPodThatIsThereAlreadyIsFine() {
         answer("POST", PODS, 409, "exists");
 
-        assertThat(pods().create(POD)).isEqualTo(Optional.empty());
+        assertThat(pods().create(POD)).isEqualTo(new Present());
     }
 
     @Test

@@ -14,7 +14,7 @@ import java.time.ZoneOffset;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 
-@EnableKubernetesMockClient
+@EnableKubernetesMockClient(https = false)
 @SuppressWarnings("NullAway.Init") // the extension fills the fields
 class CollectorLeaseTest {
     private static final Instant NOW = Instant.parse("2026-01-01T00:10:00Z");

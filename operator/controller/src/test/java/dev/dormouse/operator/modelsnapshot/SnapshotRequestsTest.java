@@ -23,7 +23,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** What is sent about snapshots and their volumes, and what each answer means. */
-@EnableKubernetesMockClient
+@EnableKubernetesMockClient(https = false)
 @SuppressWarnings("NullAway.Init") // the extension fills the fields
 class SnapshotRequestsTest {
     private static final String SNAPSHOT = "/apis/dormouse.dev/v1alpha1/namespaces/team/modelsnapshots/c.one";

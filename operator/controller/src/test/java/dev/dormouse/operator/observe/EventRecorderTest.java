@@ -18,7 +18,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What is sent for an event, and what each answer means. */
-@EnableKubernetesMockClient
+@EnableKubernetesMockClient(https = false)
 @SuppressWarnings("NullAway.Init") // the extension fills the fields
 class EventRecorderTest {
     private static final String EVENTS = "/api/v1/namespaces/team/events";

@@ -55,7 +55,7 @@ class ModelStatusFactoryTest {
     }
 
     @Test
-    @DisplayName("H16: a wake of exactly the target meets it; one millisecond more does not")
+    @DisplayName("H16, H60: a wake of exactly the target meets it; one millisecond more does not")
     void theTargetIsInclusive() {
         assertThat(target(status(new ModelStatus(), AWAKE, WOKEN.plusSeconds(9), ready(WOKEN.plusMillis(100), 1))))
                 .isEqualTo("True");
@@ -64,7 +64,7 @@ class ModelStatusFactoryTest {
     }
 
     @Test
-    @DisplayName("H18: the whole wake is judged, not its first inference")
+    @DisplayName("H13, H18, X4: the whole wake is judged, not its first inference")
     void theWholeWakeIsJudged() {
         ModelStatus status = status(new ModelStatus(), AWAKE, WOKEN.plusSeconds(9), ready(WOKEN.plusMillis(5000), 1));
 
@@ -106,7 +106,7 @@ class ModelStatusFactoryTest {
     }
 
     @Test
-    @DisplayName("H33: a warmup longer than maxWarmupMs is an event, one of exactly that is not")
+    @DisplayName("H2, H33, H64: a warmup longer than maxWarmupMs is an event, one of exactly that is not")
     void aSlowWarmupIsAnEvent() {
         ObservedReplica slow = ready(WOKEN.plusMillis(200), 51);
         ObservedReplica justInTime = ready(WOKEN.plusMillis(200), 50);
@@ -118,6 +118,32 @@ class ModelStatusFactoryTest {
         assertThat(ModelEvent.between(new ModelStatus(), status, List.of(justInTime), model.getSpec()))
                 .extracting(ModelEvent::reason)
                 .doesNotContain("WarmupSlow");
+    }
+
+    @Test
+    @DisplayName("H9–H15, H23, H29, H30, H36, H74: status tells every phase in its order, in microseconds, the skipped and the failed one with its error, the whole, the iterations and the memory")
+    void everyPhaseIsTold() {
+        List<PhaseTiming> phases = List.of(PhaseTiming.done(PhaseTiming.WEIGHT_LOAD, 350),
+                PhaseTiming.skipped(PhaseTiming.POOL_ALLOC), PhaseTiming.done(PhaseTiming.KERNEL_COMPILE, 12_000),
+                PhaseTiming.done(PhaseTiming.CUSTOM_INIT, 1),
+                new PhaseTiming(PhaseTiming.WARMUP_INFERENCE, PhaseTiming.State.Failed, 9_000, "no kernel image"));
+        long begin = ChronoUnit.MICROS.between(Instant.EPOCH, WOKEN);
+        SidecarStatus report = new SidecarStatus(1, "i", "uid", "demo/m", "1", ReplicaPhase.Ready, 100, 0, Rung.Cold,
+                0, phases, SnapshotReport.ABSENT, null, 4096, 3, 80_000, begin, begin + 21_351, null, null);
+
+        ModelStatus.WarmupStatus told = Objects.requireNonNull(status(new ModelStatus(), AWAKE, WOKEN.plusSeconds(9),
+                new ObservedReplica(ready(WOKEN.plusMillis(22), 1).replica(), Optional.of(report), "1")).warmup);
+
+        assertThat(told.phases()).extracting(ModelStatus.Phase::name).isEqualTo(PhaseTiming.NAMES);
+        assertThat(told.phases()).extracting(ModelStatus.Phase::micros).containsExactly(350L, 0L, 12_000L, 1L, 9_000L);
+        assertThat(told.phases()).extracting(ModelStatus.Phase::state)
+                .containsExactly("Done", "Skipped", "Done", "Done", "Failed");
+        assertThat(told.phases()).extracting(ModelStatus.Phase::error)
+                .containsExactly(null, null, null, null, "no kernel image");
+        assertThat(told.totalMicros()).isEqualTo(21_351L);
+        assertThat(told.firstInferenceMicros()).isEqualTo(80_000L);
+        assertThat(told.iterations()).isEqualTo(3);
+        assertThat(told.memoryBytes()).isEqualTo(4096L);
     }
 
     @Test

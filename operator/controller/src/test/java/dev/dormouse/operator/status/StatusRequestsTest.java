@@ -14,6 +14,7 @@ import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.server.mock.EnableKubernetesMockClient;
 import io.fabric8.kubernetes.client.server.mock.KubernetesMockServer;
 import java.io.ByteArrayInputStream;
+import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Objects;
 import io.fabric8.mockwebserver.http.RecordedRequest;
@@ -23,7 +24,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What the writer of status sends, and what each answer means. */
-@EnableKubernetesMockClient
+@EnableKubernetesMockClient(https = false)
 @SuppressWarnings("NullAway.Init") // the extension fills the fields
 class StatusRequestsTest {
     private static final String STATUS = "/apis/dormouse.dev/v1alpha1/namespaces/team/inferencemodels/m/status"
@@ -51,6 +52,34 @@ class StatusRequestsTest {
         assertThat(sent.at("/status/demand").isMissingNode()).isTrue();
         assertThat(sent.path("spec").isMissingNode()).isTrue();
         assertThat(sent.at("/metadata/resourceVersion").isMissingNode()).as("an apply meets no conflict").isTrue();
+    }
+
+    @Test
+    @DisplayName("/scale: what HPA and KEDA read through the paths that the CRD names is in the status that is sent")
+    void whatScaleReadsIsSent() throws Exception {
+        JsonNode scale;
+        try (InputStream crd = Objects.requireNonNull(
+                InferenceModel.class.getResourceAsStream("/crds/inferencemodels.dormouse.dev.yaml"))) {
+            scale = client.getKubernetesSerialization()
+                    .convertValue(client.getKubernetesSerialization().unmarshal(crd), JsonNode.class)
+                    .at("/spec/versions/0/subresources/scale");
+        }
+        server.expect().patch().withPath(STATUS).andReturn(200, model("8")).once();
+        ModelStatus status = status("Resident");
+        status.replicas = 3;
+        status.selector = "dormouse.dev/model=m";
+
+        new StatusWriter(client).write(model("7"), status);
+
+        JsonNode sent = new ObjectMapper().readTree(server.getLastRequest().getBody().readUtf8());
+        assertThat(sent.at(pointer(scale, "statusReplicasPath")).asInt()).isEqualTo(3);
+        assertThat(sent.at(pointer(scale, "labelSelectorPath")).asText()).isEqualTo("dormouse.dev/model=m");
+        assertThat(scale.path("specReplicasPath").asText()).as("what they write, and we never do")
+                .isEqualTo(".spec.replicas");
+    }
+
+    private static String pointer(JsonNode scale, String path) {
+        return scale.path(path).asText().replace('.', '/');
     }
 
     @Test

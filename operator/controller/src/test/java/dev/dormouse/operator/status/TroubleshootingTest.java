@@ -121,6 +121,8 @@ class TroubleshootingTest {
         faults.put("a policy refuses the pod",
                 fault -> fault.rejected("PodForbidden",
                         "pods \"m-x\" is forbidden: violates PodSecurity \"restricted\""));
+        faults.put("an admission webhook does not answer", fault -> fault.rejected("WebhookFailed",
+                "Internal error occurred: failed calling webhook \"gate.example.com\": connection refused"));
         faults.put("the namespace's quota is full",
                 fault -> fault.rejected("QuotaExceeded", "pods \"m-x\" is forbidden: exceeded quota: gpus"));
         faults.put("other models warm up first",

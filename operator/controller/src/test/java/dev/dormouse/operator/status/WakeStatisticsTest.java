@@ -16,13 +16,13 @@ class WakeStatisticsTest {
 
     @ParameterizedTest
     @CsvSource({"1,0", "2,1", "10,9", "19,18", "20,18", "21,19", "40,37", "60,56", "100,94", "1000,949"})
-    @DisplayName("D1, H57, H72: nearest rank, over the values 1..n")
+    @DisplayName("D1, H57, H64, H72, X5: nearest rank, over the values 1..n")
     void thePercentileIsOfNearestRank(int n, int index) {
         assertThat(WakeStatistics.p95(LongStream.rangeClosed(1, n).boxed().toList())).isEqualTo(index + 1);
     }
 
     @Test
-    @DisplayName("H54, H56, H63, H73: each wake counts once; the fraction is of all, the percentile of the last hundred")
+    @DisplayName("H54, H56, H63, H73, X7: each wake counts once; the fraction is of all, the percentile of the last hundred")
     void eachWakeCountsOnce() {
         Wakes wakes = null;
         LastWake last = null;
@@ -42,6 +42,7 @@ class WakeStatisticsTest {
     }
 
     @Test
+    @DisplayName("H57, H64: before the first wake there is nothing to tell")
     void beforeTheFirstWakeThereIsNothingToTell() {
         @Nullable
         Wakes none = WakeStatistics.after(null, null, null);

@@ -16,6 +16,16 @@ public record Activation(long number, Reason reason, Instant startedAt, @Nullabl
         Demand, Replicas, MinReplicas, InitialStart
     }
 
+    /** In words that stay the same as long as it lasts. */
+    public String because() {
+        return switch (reason) {
+            case Demand -> "a request asked for it";
+            case Replicas -> "spec.replicas is above 0";
+            case MinReplicas -> "scaling.minReplicas or scaling.standbyReplicas is above 0";
+            case InitialStart -> "the first start proves the model and takes its snapshot";
+        };
+    }
+
     public boolean open() {
         return endedAt == null;
     }
