@@ -34,7 +34,7 @@ final class LocalCommand implements Callable<Integer> {
     @Option(names = "--apply", paramLabel = "FILE", description = "Apply a YAML file once everything runs. Repeatable.")
     private List<Path> apply = List.of();
 
-    @Option(names = "--env", paramLabel = "FILE", description = "Write KUBECONFIG and DORMOUSE_GATEWAY as a shell file.")
+    @Option(names = "--env", paramLabel = "FILE", description = "Write KUBECONFIG, DORMOUSE_GATEWAY and DORMOUSE_ADMIN as a shell file.")
     private @Nullable Path env;
 
     @Mixin
@@ -61,8 +61,8 @@ final class LocalCommand implements Callable<Integer> {
                 cluster.apply(file);
                 System.out.println("applied " + file);
             }
-            String exports = "export KUBECONFIG=%s%nexport DORMOUSE_GATEWAY=%s%n".formatted(cluster.kubeconfig(),
-                    cluster.gateway());
+            String exports = "export KUBECONFIG=%s%nexport DORMOUSE_GATEWAY=%s%nexport DORMOUSE_ADMIN=%s%n"
+                    .formatted(cluster.kubeconfig(), cluster.gateway(), cluster.gatewayAdmin());
             System.out.printf(
                     """
 

@@ -12,9 +12,6 @@ import dev.dormouse.api.v1alpha1.ModelStatus.LastWake;
 import dev.dormouse.cli.local.LocalCluster;
 import dev.dormouse.e2e.TraceCollector.Span;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
-import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
@@ -28,7 +25,6 @@ import org.junit.jupiter.api.Test;
 class SleepAndWakeIT extends Story {
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    private final int adminPort = freePort();
     private final TraceCollector traces = collector();
 
     private static TraceCollector collector() {
@@ -54,15 +50,14 @@ class SleepAndWakeIT extends Story {
 
     @Override
     LocalCluster.Options options(LocalCluster.Options options) {
-        return options.withGatewaySetting("DORMOUSE_ADMIN_PORT", Integer.toString(adminPort))
-                .withGatewaySetting("OTEL_EXPORTER_OTLP_ENDPOINT", traces.endpoint())
+        return options.withGatewaySetting("OTEL_EXPORTER_OTLP_ENDPOINT", traces.endpoint())
                 .withGatewaySetting("DORMOUSE_TRACE_PERCENT", "0") // only requests that bring a trace are recorded
                 .withOperatorSetting("OTEL_EXPORTER_OTLP_ENDPOINT", traces.endpoint());
     }
 
     private HttpResponse<String> post(String path) throws IOException, InterruptedException {
         try (HttpClient http = HttpClient.newHttpClient()) {
-            return http.send(HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + adminPort + path))
+            return http.send(HttpRequest.newBuilder(cluster().gatewayAdmin().resolve(path))
                     .POST(HttpRequest.BodyPublishers.noBody())
                     .build(), HttpResponse.BodyHandlers.ofString());
         }

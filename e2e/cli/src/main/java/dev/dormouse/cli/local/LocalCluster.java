@@ -132,6 +132,7 @@ public final class LocalCluster implements AutoCloseable {
     private final KubernetesClient client;
     private final int gatewayPort;
     private final int gatewayInternalPort;
+    private final int gatewayAdminPort;
     private final int operatorPort;
     private ChildProcess operator;
     private ChildProcess gateway;
@@ -167,6 +168,7 @@ public final class LocalCluster implements AutoCloseable {
             startNodes();
             gatewayPort = options.gatewayPort() == 0 ? freePort() : options.gatewayPort();
             gatewayInternalPort = freePort();
+            gatewayAdminPort = freePort();
             operatorPort = freePort();
             operator = startOperator();
             gateway = startGateway();
@@ -204,6 +206,10 @@ public final class LocalCluster implements AutoCloseable {
 
     public URI gatewayInternal() {
         return URI.create("http://127.0.0.1:" + gatewayInternalPort);
+    }
+
+    public URI gatewayAdmin() {
+        return URI.create("http://127.0.0.1:" + gatewayAdminPort);
     }
 
     public KubernetesClient client() {
@@ -346,7 +352,7 @@ public final class LocalCluster implements AutoCloseable {
     private ChildProcess startGateway() throws IOException {
         Map<String, String> environment = new HashMap<>(Map.of("KUBECONFIG", kubeconfigOf("gateway"), "DORMOUSE_BIND",
                 "127.0.0.1", "DORMOUSE_PORT", Integer.toString(gatewayPort), "DORMOUSE_INTERNAL_PORT",
-                Integer.toString(gatewayInternalPort)));
+                Integer.toString(gatewayInternalPort), "DORMOUSE_ADMIN_PORT", Integer.toString(gatewayAdminPort)));
         environment.putAll(options.gatewaySettings());
         return started("gateway", App.Gateway, environment);
     }
