@@ -169,7 +169,7 @@ class ChaosIT extends Story {
                 cluster().restartGateway();
                 gatewayAway.set(false);
             }
-            case SidecarKilled -> killOne("dev.dormouse.sidecar.agent.AgentMain", random);
+            case SidecarKilled -> killOne(SIDECAR, random);
             case EngineKilled -> killOne("dev.dormouse.engine.onnx.OnnxEngineMain", random);
             case NodeDown -> {
                 // Longer than its heartbeats may be missing, or just a hiccup.
@@ -223,12 +223,8 @@ class ChaosIT extends Story {
         new ProcessBuilder("kill", "-" + name, Long.toString(pid)).inheritIO().start().waitFor();
     }
 
-    /** Of the containers of this cluster only: their node runs in this process. */
-    private static void killOne(String main, Random random) {
-        List<ProcessHandle> candidates = ProcessHandle.current()
-                .descendants()
-                .filter(process -> process.info().commandLine().orElse("").contains(main))
-                .toList();
+    private void killOne(String program, Random random) {
+        List<ProcessHandle> candidates = containers(program);
         if (!candidates.isEmpty()) {
             candidates.get(random.nextInt(candidates.size())).destroyForcibly();
         }

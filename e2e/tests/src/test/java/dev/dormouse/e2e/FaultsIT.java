@@ -144,16 +144,11 @@ class FaultsIT extends Story {
         apply("orphan", QUICK);
         awaitAsleepWithSnapshot("orphan");
         CompletableFuture<HttpResponse<String>> waiting = askLater("orphan");
-        await().atMost(PATIENCE).until(() -> ProcessHandle.allProcesses().anyMatch(this::isSidecar));
+        await().atMost(PATIENCE).until(() -> !containers(SIDECAR).isEmpty());
 
-        ProcessHandle.allProcesses().filter(this::isSidecar).forEach(ProcessHandle::destroyForcibly);
+        containers(SIDECAR).forEach(ProcessHandle::destroyForcibly);
 
         assertThat(waiting.join().statusCode()).isEqualTo(200);
-    }
-
-    private boolean isSidecar(ProcessHandle process) {
-        return process.info().commandLine().orElse("").contains("dev.dormouse.sidecar.agent.AgentMain")
-                && process.parent().map(ProcessHandle::pid).orElse(0L) == ProcessHandle.current().pid();
     }
 
     @Test

@@ -17,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Predicate;
 import java.util.stream.IntStream;
@@ -32,6 +33,7 @@ import org.jspecify.annotations.Nullable;
 abstract class Story {
     static final Path HOME = Path.of(System.getProperty("dormouse.home"));
     static final Duration PATIENCE = Duration.ofSeconds(90);
+    static final String SIDECAR = "dev.dormouse.sidecar.agent.AgentMain";
     static final String SENTENCE = "A dormouse sleeps for seven months.";
 
     private @Nullable LocalCluster running;
@@ -178,6 +180,25 @@ abstract class Story {
                 .mapToObj(client -> askLater(model))
                 .toList();
         return asked.stream().map(CompletableFuture::join).toList();
+    }
+
+    /** Running containers of this cluster, and of no other that runs beside it, by a part of their command line. */
+    List<ProcessHandle> containers(String program) {
+        String mark = Objects.requireNonNull(state).toString();
+        return ProcessHandle.current()
+                .descendants()
+                .filter(process -> process.info().commandLine().orElse("").contains(program))
+                .filter(process -> environment(process).contains(mark))
+                .toList();
+    }
+
+    private static String environment(ProcessHandle process) {
+        try {
+            return Files.readString(Path.of("/proc", Long.toString(process.pid()), "environ"),
+                    StandardCharsets.ISO_8859_1);
+        } catch (IOException _) {
+            return "";
+        }
     }
 
     List<Path> packs(String model) throws IOException {
