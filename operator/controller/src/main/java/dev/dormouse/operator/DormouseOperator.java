@@ -11,6 +11,7 @@ import dev.dormouse.operator.inferencemodel.ModelEventSources;
 import dev.dormouse.operator.inferencemodel.ModelSignals;
 import dev.dormouse.operator.inferencemodel.ReconcileSettings;
 import dev.dormouse.operator.inferencemodel.Services;
+import dev.dormouse.operator.inferencemodel.WakeTrace;
 import dev.dormouse.operator.modelsnapshot.ModelSnapshotReconciler;
 import dev.dormouse.operator.modelsnapshot.ModelSnapshotReconciler.StoreSettings;
 import dev.dormouse.operator.modelsnapshot.Volumes;
@@ -23,6 +24,9 @@ import dev.dormouse.operator.sidecar.SidecarFollower;
 import dev.dormouse.operator.status.StatusWriter;
 import dev.dormouse.operator.warmup.WarmupQueue;
 import dev.dormouse.sidecar.api.SidecarTls;
+import dev.dormouse.trace.OtlpExport;
+import dev.dormouse.trace.OtlpSteps;
+import dev.dormouse.trace.StepTracing;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.javaoperatorsdk.operator.Operator;
@@ -57,6 +61,7 @@ public final class DormouseOperator implements AutoCloseable {
     private final OperatorConfig config;
     private final ModelSignals signals = new ModelSignals();
     private final OperatorMetrics metrics = new OperatorMetrics();
+    private final StepTracing tracing;
     private final SidecarFollower sidecars;
     private final GatewayScraper gateways;
     private final Volumes volumes;
@@ -72,6 +77,10 @@ public final class DormouseOperator implements AutoCloseable {
     public DormouseOperator(KubernetesClient client, OperatorConfig config, Clock clock, Runnable leadershipLost)
             throws IOException {
         this.config = config;
+        this.tracing = config.traces()
+                .<StepTracing>map(traces -> new OtlpSteps(
+                        OtlpExport.to(traces.endpoint(), "dormouse-operator", traces.instance(), 1)))
+                .orElse(StepTracing.OFF);
         SidecarAddress address = SidecarAddress.of(trust(config));
         SidecarSettings sidecar = new SidecarSettings(config.sidecarImage(), config.sidecarTlsSecret());
         this.sidecars = new SidecarFollower(address, signals);
@@ -88,7 +97,7 @@ public final class DormouseOperator implements AutoCloseable {
         metrics.watchSnapshots(volumes::states);
         Services services = new Services(client, new ReconcileSettings(sidecar, config.cleanupDeadline()),
                 clock, new StatusWriter(client), sidecars, gateways, warmups, new EventRecorder(client, clock),
-                metrics, volumes);
+                metrics, volumes, new WakeTrace(tracing, config.traces().map(OperatorConfig.Traces::endpoint), clock));
         this.operator = operator(client);
         register(new InferenceModelReconciler(services, signals), "inferencemodel", ModelEventSources::concerns);
         register(snapshots, "modelsnapshot", ModelSnapshotReconciler::concerns);
@@ -132,6 +141,7 @@ public final class DormouseOperator implements AutoCloseable {
         volumes.close();
         sidecars.close();
         probes.close();
+        tracing.close();
     }
 
     /** A standby is ready too: its caches are warm and it takes over within a lease. */

@@ -44,13 +44,21 @@ import org.jspecify.annotations.Nullable;
  * {@code tls.key}, for the DNS name {@code dormouse-sidecar}: sidecars serve https</td></tr>
  * <tr><td>DORMOUSE_SIDECAR_CA</td><td>(none)</td><td>PEM file of the authority that has signed it; needed with the
  * Secret, and only then</td></tr>
+ * <tr><td>OTEL_EXPORTER_OTLP_ENDPOINT</td><td>(off)</td><td>where this operator and its sidecars send traces by OTLP over
+ * HTTP, e.g. {@code http://collector:4318}; HOSTNAME names this operator there</td></tr>
  * </table>
  */
 public record OperatorConfig(String namespace, Set<String> watchNamespaces, String sidecarImage,
         Optional<URI> gatewayUrl, int warmupMaxConcurrent, boolean leaderElection, Duration leaseDuration,
         Duration leaseRenewDeadline, Duration leaseRetryPeriod, String bind, int httpPort, Duration drainTimeout,
         Duration cleanupDeadline, Duration scrapeInterval, Duration storeDeadline,
-        Optional<String> sidecarTlsSecret, Optional<Path> sidecarAuthority) {
+        Optional<String> sidecarTlsSecret, Optional<Path> sidecarAuthority, Optional<Traces> traces) {
+
+    /**
+     * @param endpoint of a collector
+     * @param instance how this operator is called there
+     */
+    public record Traces(String endpoint, String instance) {}
 
     public OperatorConfig {
         watchNamespaces = Set.copyOf(watchNamespaces);
@@ -87,7 +95,9 @@ public record OperatorConfig(String namespace, Set<String> watchNamespaces, Stri
                 Duration.ofSeconds(env.number("DORMOUSE_CLEANUP_SECONDS", 60, 1, 86_400)),
                 Duration.ofMillis(env.number("DORMOUSE_SCRAPE_MILLIS", 1000, 50, 60_000)),
                 Duration.ofSeconds(env.number("DORMOUSE_STORE_DEADLINE_SECONDS", 600, 30, 86_400)),
-                env.value("DORMOUSE_SIDECAR_TLS_SECRET"), env.value("DORMOUSE_SIDECAR_CA").map(Path::of));
+                env.value("DORMOUSE_SIDECAR_TLS_SECRET"), env.value("DORMOUSE_SIDECAR_CA").map(Path::of),
+                env.address("OTEL_EXPORTER_OTLP_ENDPOINT")
+                        .map(endpoint -> new Traces(endpoint, env.text("HOSTNAME", "operator"))));
     }
 
     private record Reader(Map<String, String> environment) {
@@ -151,6 +161,15 @@ public record OperatorConfig(String namespace, Set<String> watchNamespaces, Stri
                     throw wrong(key, "http://host:port", e);
                 }
                 throw wrong(key, "http://host:port", null);
+            });
+        }
+
+        Optional<String> address(String key) {
+            return value(key).map(text -> {
+                if (!text.matches("https?://[^/\\s]+(/\\S*)?")) {
+                    throw wrong(key, "an address like http://collector:4318", null);
+                }
+                return text;
             });
         }
 

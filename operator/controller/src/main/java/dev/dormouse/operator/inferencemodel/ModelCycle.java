@@ -339,7 +339,7 @@ final class ModelCycle {
         placement.flatMap(p -> p.claimTemplate(model)).ifPresent(pods::create);
         Pod pod = ReplicaPod.of(model, resolved, services.settings().sidecar(), create.pod(),
                 Long.toString(activation.number()), placement, climb);
-        Optional<Rejection> rejection = pods.create(WakeTrace.continuedBy(pod, model, activation));
+        Optional<Rejection> rejection = services.traces().create(pod, model, activation, climb, pods::create);
         rejection.ifPresent(refused -> memory.refuse(refused, template, now));
     }
 

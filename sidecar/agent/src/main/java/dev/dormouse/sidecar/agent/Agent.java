@@ -15,6 +15,7 @@ import java.io.IOException;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -56,7 +57,14 @@ final class Agent implements AutoCloseable {
      */
     static Agent start(AgentConfig config, @Nullable SnapshotStore store, DeviceMemory device, Clock clock)
             throws IOException {
-        StatusBoard board = new StatusBoard(config, clock);
+        return start(config, store, device, clock, status -> {
+        });
+    }
+
+    /** @param witness is told every change of the status */
+    static Agent start(AgentConfig config, @Nullable SnapshotStore store, DeviceMemory device, Clock clock,
+            Consumer<SidecarStatus> witness) throws IOException {
+        StatusBoard board = new StatusBoard(config, clock, witness);
         SnapshotSettings settings = config.snapshots();
         var stats = new SnapshotStats.Counter();
         SnapshotKeeper keeper = store == null || settings == null

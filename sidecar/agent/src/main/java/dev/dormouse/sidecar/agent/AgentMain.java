@@ -57,7 +57,8 @@ public final class AgentMain {
         }
         Agent agent;
         try {
-            agent = Agent.start(config, store, device, Clock.systemUTC());
+            Clock clock = Clock.systemUTC();
+            agent = Agent.start(config, store, device, clock, StartTrace.of(System.getenv(), config.podUid(), clock));
         } catch (IOException e) {
             System.err.println("dormouse sidecar: " + e.getMessage());
             System.exit(1);

@@ -80,6 +80,11 @@ public final class SidecarEnvironment {
     /** Where the kubelet looks for the reason of an exit. */
     public static final String TERMINATION_LOG = "DORMOUSE_TERMINATION_LOG";
 
+    /** Collector of OpenTelemetry traces, e.g. {@code http://collector:4318}; absent: none. */
+    public static final String OTLP_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    /** W3C trace context in which this replica starts; absent when no request waits for it that is traced. */
+    public static final String TRACEPARENT = "TRACEPARENT";
+
     /** What requests to the sidecar that change snapshots must bear; absent: only this pod itself may. */
     public static final String API_TOKEN = "DORMOUSE_API_TOKEN";
 
