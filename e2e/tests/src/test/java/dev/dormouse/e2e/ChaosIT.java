@@ -3,7 +3,7 @@ package dev.dormouse.e2e;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.dormouse.cli.local.LocalCluster;
+import dev.dormouse.cli.local.LocalOptions;
 import dev.dormouse.cluster.kubelet.Faults;
 import io.fabric8.kubernetes.api.model.NodeBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
@@ -48,7 +48,7 @@ class ChaosIT extends Story {
     private final CuttableProxy api = new CuttableProxy();
 
     @Override
-    LocalCluster.Options options(LocalCluster.Options options) {
+    LocalOptions options(LocalOptions options) {
         return options.withNodes(2)
                 .withOperatorSetting("DORMOUSE_WARMUP_MAX_CONCURRENT", "1")
                 .withOperatorSetting("HTTPS_PROXY", api.url())

@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.cli.demo.EmbeddingClient;
 import dev.dormouse.cli.local.LocalCluster;
+import dev.dormouse.cli.local.LocalOptions;
 import dev.dormouse.sidecar.api.PodConventions;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.Pod;
@@ -43,7 +44,7 @@ abstract class Story {
     @BeforeAll
     void start() throws IOException, InterruptedException {
         state = Files.createTempDirectory("dm-");
-        running = LocalCluster.start(options(LocalCluster.Options.of(HOME, state.resolve("s"))), line -> {
+        running = LocalCluster.start(options(LocalOptions.of(HOME, state.resolve("s"))), line -> {
         });
         user = new EmbeddingClient(running.gateway());
     }
@@ -69,7 +70,7 @@ abstract class Story {
                 .until(() -> cluster().client().pods().inNamespace("default").list().getItems().isEmpty());
     }
 
-    LocalCluster.Options options(LocalCluster.Options options) {
+    LocalOptions options(LocalOptions options) {
         return options;
     }
 
