@@ -1,6 +1,7 @@
 package dev.dormouse.cli;
 
 import dev.dormouse.cli.local.LocalCluster;
+import dev.dormouse.cli.local.LocalOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -48,7 +49,7 @@ final class LocalCommand implements Callable<Integer> {
         checkOptions();
         Path state = Files.createTempDirectory("dormouse-");
         try (Teardown teardown = new Teardown()) {
-            LocalCluster.Options options = LocalCluster.Options.of(Dormouse.home(), state.resolve("s"))
+            LocalOptions options = LocalOptions.of(Dormouse.home(), state.resolve("s"))
                     .withGatewayPort(port)
                     .withNodes(nodes)
                     .withGpus(gpus)

@@ -9,7 +9,7 @@ import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.api.v1alpha1.ModelStatus.Activation;
 import dev.dormouse.api.v1alpha1.ModelStatus.InitialStartStatus;
 import dev.dormouse.api.v1alpha1.ModelStatus.LastWake;
-import dev.dormouse.cli.local.LocalCluster;
+import dev.dormouse.cli.local.LocalOptions;
 import dev.dormouse.e2e.TraceCollector.Span;
 import java.io.IOException;
 import java.net.http.HttpClient;
@@ -49,7 +49,7 @@ class SleepAndWakeIT extends Story {
     }
 
     @Override
-    LocalCluster.Options options(LocalCluster.Options options) {
+    LocalOptions options(LocalOptions options) {
         return options.withGatewaySetting("OTEL_EXPORTER_OTLP_ENDPOINT", traces.endpoint())
                 .withGatewaySetting("DORMOUSE_TRACE_PERCENT", "0") // only requests that bring a trace are recorded
                 .withOperatorSetting("OTEL_EXPORTER_OTLP_ENDPOINT", traces.endpoint());

@@ -60,6 +60,7 @@ public final class ReplicaPod {
     private final VolumeTrust trust;
     private final Optional<PoolPlacement> placement;
     private final Climb climb;
+    private final PodMemory memory;
 
     private ReplicaPod(InferenceModel model, Resolved resolved, SidecarSettings sidecar,
             Optional<PoolPlacement> placement, Climb climb) {
@@ -70,6 +71,7 @@ public final class ReplicaPod {
         this.resolved = resolved;
         this.sidecar = sidecar;
         this.trust = VolumeTrust.of(model);
+        this.memory = PodMemory.of(model, resolved.snapshotClaim(), placement);
     }
 
     /**
@@ -108,6 +110,9 @@ public final class ReplicaPod {
         if (snapshot.trust() != null) {
             parts.add(snapshot.trust());
         }
+        if (snapshot.memory() != InferenceModelSpec.SnapshotMemory.Auto) {
+            parts.add(snapshot.memory());
+        }
         return Hashes.sha256(JSON.asJson(parts)).substring(0, 16);
     }
 
@@ -128,6 +133,7 @@ public final class ReplicaPod {
                 .endSpec()
                 .build();
         coLocate(pod);
+        memory.shareProcessNamespace().ifPresent(pod.getSpec()::setShareProcessNamespace);
         return identified(overlaid(pooled(pod), spec.podTemplate()), name, activation, template);
     }
 
@@ -289,6 +295,7 @@ public final class ReplicaPod {
             climb.why().ifPresent(why -> env.add(value(SidecarEnvironment.FROM_SOURCE_BECAUSE, why)));
         }
         env.addAll(sidecar.env());
+        env.addAll(memory.env());
         env.add(value(SidecarEnvironment.PRELOAD_WEIGHTS, warmup.preloadWeights()));
         env.add(value(SidecarEnvironment.PREALLOCATE_POOLS, warmup.preallocatePools()));
         env.add(value(SidecarEnvironment.PRECOMPILE_KERNELS, warmup.precompileKernels()));

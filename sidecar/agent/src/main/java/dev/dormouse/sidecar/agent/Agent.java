@@ -71,15 +71,16 @@ final class Agent implements AutoCloseable {
                 ? null
                 : new SnapshotKeeper(store, settings, device, clock, stats);
         if (settings != null && store == null) {
-            board.update(status -> status.previousSnapshot = new SnapshotReport(null, SnapshotReport.State.Failed, 0, 0,
-                    0, "VolumeError", "the snapshot volume cannot be used; see the sidecar's log"));
+            board.update(status -> status.previousSnapshot = SnapshotReport.none(SnapshotReport.State.Failed,
+                    "VolumeError", "the snapshot volume cannot be used; see the sidecar's log"));
         }
         Replica replica = new Replica(config, device, keeper, board, clock, stats);
         replica.start();
+        var requests = new SnapshotRequests(replica, device, keeper, stats);
         StatusServer http = null;
         try {
             http = StatusServer.start(config.podIp(), config.httpPort(), board,
-                    new SnapshotRoutes(store, replica, config.apiToken()), replica, config.tls());
+                    new SnapshotRoutes(store, requests, config.apiToken()), requests, config.tls());
             Agent agent = new Agent(config, board, replica, http, UnixListener.bind(config.socket()), device);
             agent.engines.start();
             agent.plain.start();

@@ -111,8 +111,7 @@ final class SnapshotKeeper {
                     SaveOptions.of(settings.compression(), settings.level()), progress);
             long micros = micros(start);
             stats.saved(saved.rawBytes(), saved.storedBytes(), micros);
-            return new SnapshotReport(saved.id(), SnapshotReport.State.Saved, saved.rawBytes(), saved.storedBytes(),
-                    micros, null, null);
+            return report(saved, SnapshotReport.State.Saved, micros, null, null);
         } catch (VolumeFullException e) {
             return failed("VolumeFull", e, start);
         } catch (TrustFailedException e) {
@@ -173,6 +172,12 @@ final class SnapshotKeeper {
             // It will be found damaged again next time, which is slow but safe.
             LOG.error("snapshot {} cannot be quarantined", snapshot.id(), e);
         }
+    }
+
+    static SnapshotReport report(Snapshot snapshot, SnapshotReport.State state, long micros, @Nullable String reason,
+            @Nullable String message) {
+        return new SnapshotReport(snapshot.id(), state, snapshot.rawBytes(), snapshot.storedBytes(), micros, reason,
+                message);
     }
 
     private SnapshotReport failed(String reason, Exception cause, long start) {
