@@ -40,14 +40,6 @@ class SleepAndWakeIT extends Story {
         traces.close();
     }
 
-    private static int freePort() {
-        try (ServerSocket probe = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return probe.getLocalPort();
-        } catch (IOException e) {
-            throw new IllegalStateException(e);
-        }
-    }
-
     @Override
     LocalOptions options(LocalOptions options) {
         return options.withGatewaySetting("OTEL_EXPORTER_OTLP_ENDPOINT", traces.endpoint())
