@@ -5,6 +5,9 @@ import dev.dormouse.sidecar.api.SidecarStatus;
 import dev.dormouse.sidecar.api.SnapshotReport;
 import dev.dormouse.sidecar.cuda.CudaException;
 import dev.dormouse.sidecar.device.DeviceMemory;
+import dev.dormouse.sidecar.host.HostFiles;
+import dev.dormouse.sidecar.host.Sampler;
+import dev.dormouse.sidecar.http.HostRoutes;
 import dev.dormouse.sidecar.http.SnapshotRoutes;
 import dev.dormouse.sidecar.http.SnapshotStats;
 import dev.dormouse.sidecar.http.StatusServer;
@@ -24,9 +27,6 @@ import org.slf4j.LoggerFactory;
 final class Agent implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Agent.class);
 
-    /** A client looks for a sidecar that has restarted several times a second. */
-    private static final Duration CLIENT_RECONNECTS = Duration.ofSeconds(5);
-
     private final StatusBoard board;
     private final Replica replica;
     private final StatusServer http;
@@ -34,19 +34,22 @@ final class Agent implements AutoCloseable {
     private final DeviceMemory device;
     private final Thread engines;
     private final PlainEngine plain;
+    private final @Nullable Sampler sampler;
     private volatile @Nullable MessageChannel engine;
     private volatile boolean closed;
 
     private Agent(AgentConfig config, StatusBoard board, Replica replica, StatusServer http, UnixListener listener,
-            DeviceMemory device) {
+            DeviceMemory device, @Nullable Sampler sampler) {
+        this.sampler = sampler;
         this.device = device;
         this.board = board;
         this.replica = replica;
         this.http = http;
         this.listener = listener;
         this.engines = Thread.ofPlatform().name("engine").unstarted(this::serveEngines);
-        this.plain = new PlainEngine(config, config.snapshots() == null ? Duration.ZERO : CLIENT_RECONNECTS,
-                () -> engine != null);
+        this.plain = new PlainEngine(config, () -> config.snapshots() == null
+                ? Duration.ZERO
+                : PlainEngine.patience(board.current().snapshot().state()), () -> engine != null);
     }
 
     /**
@@ -78,10 +81,15 @@ final class Agent implements AutoCloseable {
         replica.start();
         var requests = new SnapshotRequests(replica, device, keeper, stats);
         StatusServer http = null;
+        Sampler sampler = config.sampling() == null
+                ? null
+                : Sampler.start(HostFiles.OF_THIS_CONTAINER, device::figures, clock, config.sampling());
         try {
             http = StatusServer.start(config.podIp(), config.httpPort(), board,
-                    new SnapshotRoutes(store, requests, config.apiToken()), requests, config.tls());
-            Agent agent = new Agent(config, board, replica, http, UnixListener.bind(config.socket()), device);
+                    new SnapshotRoutes(store, requests, config.apiToken()), requests,
+                    new HostRoutes(HostFiles.OF_THIS_CONTAINER, device::accelerator, sampler), config.tls());
+            Agent agent = new Agent(config, board, replica, http, UnixListener.bind(config.socket()), device,
+                    sampler);
             agent.engines.start();
             agent.plain.start();
             LOG.info("listening on {}:{} and {}", config.podIp(), http.port(), config.socket());
@@ -90,6 +98,9 @@ final class Agent implements AutoCloseable {
             replica.close();
             if (http != null) {
                 http.close();
+            }
+            if (sampler != null) {
+                sampler.close();
             }
             throw e;
         }
@@ -145,6 +156,9 @@ final class Agent implements AutoCloseable {
     public void close() throws IOException {
         closed = true;
         plain.close();
+        if (sampler != null) {
+            sampler.close();
+        }
         replica.close();
         MessageChannel connected = engine;
         if (connected != null) {

@@ -7,6 +7,7 @@ import dev.dormouse.sidecar.api.Environment;
 import dev.dormouse.sidecar.api.PodConventions;
 import dev.dormouse.sidecar.api.SidecarEnvironment;
 import dev.dormouse.sidecar.api.WarmupPlan;
+import dev.dormouse.sidecar.host.Sampler;
 import dev.dormouse.sidecar.pipeline.Compression;
 import dev.dormouse.sidecar.pipeline.Verification;
 import dev.dormouse.sidecar.trust.TrustSettings;
@@ -31,10 +32,12 @@ import org.jspecify.annotations.Nullable;
  * @param apiToken what requests that change snapshots must bear; absent: they must come from this pod
  * @param device whose memory snapshots are of
  * @param fitness what must hold before this sidecar works
+ * @param sampling how often it looks at how busy it is; absent: never
  */
 public record AgentConfig(Path socket, String podIp, int httpPort, int enginePort, String podUid, String model,
         String activation, @Nullable SnapshotSettings snapshots, WarmupSettings warmup, @Nullable Path tls,
-        @Nullable String apiToken, DeviceSettings device, FitnessSettings fitness) {
+        @Nullable String apiToken, DeviceSettings device, FitnessSettings fitness,
+        @Nullable Duration sampling) {
 
     private static final Pattern UID = Pattern.compile("[A-Za-z0-9.-]{1,64}");
     private static final Pattern KEY = Pattern.compile("[0-9a-f]{64}");
@@ -117,7 +120,16 @@ public record AgentConfig(Path socket, String podIp, int httpPort, int enginePor
                         plan(env), new LadderSettings(restoreDeadline(env),
                                 env.value(SidecarEnvironment.FROM_SOURCE_BECAUSE).orElse(null))),
                 env.path(SidecarEnvironment.TLS).orElse(null), env.value(SidecarEnvironment.API_TOKEN).orElse(null),
-                new DeviceSettings(memory(env), env.number(SidecarEnvironment.GPU, 0, 0, 63)), fitness(env));
+                new DeviceSettings(memory(env), env.number(SidecarEnvironment.GPU, 0, 0, 63)), fitness(env),
+                sampling(env));
+    }
+
+    private static @Nullable Duration sampling(Environment env) {
+        if (env.text(SidecarEnvironment.SAMPLE_SECONDS, "").equals("0")) {
+            return null;
+        }
+        int least = (int) Sampler.SHORTEST.toSeconds();
+        return Duration.ofSeconds(env.number(SidecarEnvironment.SAMPLE_SECONDS, least, least, 3_600));
     }
 
     private static FitnessSettings fitness(Environment env) {

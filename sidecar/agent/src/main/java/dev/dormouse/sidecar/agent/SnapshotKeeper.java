@@ -21,6 +21,7 @@ import dev.dormouse.sidecar.store.Snapshot;
 import dev.dormouse.sidecar.store.SnapshotStore;
 import dev.dormouse.sidecar.store.TrustFailedException;
 import dev.dormouse.sidecar.store.VolumeFullException;
+import dev.dormouse.sidecar.transport.MemoryFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -102,12 +103,11 @@ final class SnapshotKeeper {
      */
     SnapshotReport save(CommittedGeneration generation, byte @Nullable [] canary, ProgressListener progress) {
         long start = System.nanoTime();
-        Path recorded = null;
-        try {
+        try (MemoryFile recorded = MemoryFile.create("canary", canary == null ? 0 : canary.length)) {
             if (canary != null) {
-                recorded = Files.write(Files.createTempFile("canary", ".answer"), canary);
+                Files.write(recorded.path(), canary);
             }
-            Snapshot saved = store.save(request(generation, recorded), device,
+            Snapshot saved = store.save(request(generation, canary == null ? null : recorded.path()), device,
                     SaveOptions.of(settings.compression(), settings.level()), progress);
             long micros = micros(start);
             stats.saved(saved.rawBytes(), saved.storedBytes(), micros);
@@ -127,23 +127,12 @@ final class SnapshotKeeper {
             return failed("InternalError", e, start);
         } finally {
             device.saved();
-            if (recorded != null) {
-                delete(recorded);
-            }
         }
     }
 
     /** Nothing was written, for a reason that is not the volume's. */
     SnapshotReport notSaved(String reason, Exception cause) {
         return failed(reason, cause, System.nanoTime());
-    }
-
-    private static void delete(Path file) {
-        try {
-            Files.deleteIfExists(file);
-        } catch (IOException e) {
-            LOG.debug("{} stays behind", file, e);
-        }
     }
 
     private SaveRequest request(CommittedGeneration generation, @Nullable Path canary) {
@@ -156,8 +145,7 @@ final class SnapshotKeeper {
         }
         List<SaveRequest.SavedFile> files = new ArrayList<>();
         generation.fileSet()
-                .forEach((name, file) -> files.add(new SaveRequest.SavedFile(name,
-                        Path.of("/proc/self/fd/" + file.descriptor().number()))));
+                .forEach((name, file) -> files.add(new SaveRequest.SavedFile(name, file.path())));
         if (canary != null) {
             files.add(new SaveRequest.SavedFile(Canary.FILE, canary));
         }

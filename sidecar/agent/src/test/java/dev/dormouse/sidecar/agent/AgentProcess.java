@@ -57,7 +57,11 @@ final class AgentProcess implements AutoCloseable {
     }
 
     String metrics() throws IOException {
-        try (var body = URI.create("http://127.0.0.1:" + httpPort + "/metrics").toURL().openStream()) {
+        return get("/metrics");
+    }
+
+    String get(String path) throws IOException {
+        try (var body = URI.create("http://127.0.0.1:" + httpPort + path).toURL().openStream()) {
             return new String(body.readAllBytes(), UTF_8);
         }
     }

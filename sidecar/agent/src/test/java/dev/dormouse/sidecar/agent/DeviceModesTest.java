@@ -183,6 +183,10 @@ class DeviceModesTest {
                     // The next death comes in the middle of whatever this one has begun.
                     Thread.sleep(random.nextInt(1_500));
                 } else {
+                    if (engineDies) {
+                        // Else the sidecar may still be ready by the one before.
+                        assertThat(engine.weights()).endsWith(weights);
+                    }
                     SidecarStatus ready = awaitReady(sidecar);
                     assertThat(ready.previousSnapshot()).as("round %d", round).isNull();
                     assertRight(engine, weights);
@@ -274,7 +278,7 @@ class DeviceModesTest {
     }
 
     @Test
-    @DisplayName("BL40: the GPU's figures are among the sidecar's metrics; what the device does not have is left out")
+    @DisplayName("BL40, BL42: the GPU's figures are among the sidecar's metrics; what the device does not have is left out")
     void figures() throws Exception {
         try (AgentProcess sidecar = sidecar(Memory.Owned)) {
             String metrics = await().ignoreExceptions()
@@ -286,6 +290,8 @@ class DeviceModesTest {
                         .contains("dormouse_sidecar_gpu_memory_temperature_celsius{model=\"ns/m\"} 52\n")
                         .contains("dormouse_sidecar_gpu_power_watts{model=\"ns/m\"} 75.500000\n")
                         .doesNotContain("gpu_fan");
+                assertThat(sidecar.get("/hardware.txt")).containsPattern(
+                        "gpu +.+ \\(sm_[0-9]+\\), [0-9.]+ GiB, GPU-[0-9a-f-]+, driver 560.00-standin, CUDA 12.6");
             }
         }
     }

@@ -77,6 +77,8 @@ public final class SidecarEnvironment {
     public static final String FITNESS_DRIVER = "DORMOUSE_FITNESS_DRIVER";
     /** How long the checks that ask a GPU may take together: a driver that hangs is not fit either. */
     public static final String FITNESS_DEVICE_SECONDS = "DORMOUSE_FITNESS_DEVICE_SECONDS";
+    /** How often the sidecar notes how busy its container and its GPU are, in seconds, from 5; 0 switches that off. */
+    public static final String SAMPLE_SECONDS = "DORMOUSE_SAMPLE_SECONDS";
     /** Where the kubelet looks for the reason of an exit. */
     public static final String TERMINATION_LOG = "DORMOUSE_TERMINATION_LOG";
 
