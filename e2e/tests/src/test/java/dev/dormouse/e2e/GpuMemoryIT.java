@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.api.v1alpha1.ModelStatus.LastWake;
 import dev.dormouse.cli.local.App;
-import dev.dormouse.cli.local.LocalCluster;
+import dev.dormouse.cli.local.LocalOptions;
 import dev.dormouse.sidecar.api.PodConventions;
 import dev.dormouse.sidecar.api.SidecarEnvironment;
 import io.fabric8.kubernetes.api.model.EnvVar;
@@ -42,7 +42,7 @@ class GpuMemoryIT extends Story {
     }
 
     @Override
-    LocalCluster.Options options(LocalCluster.Options options) {
+    LocalOptions options(LocalOptions options) {
         return options.withImage("dormouse/sidecar", sidecar()).withImage("example/device-engine", engine());
     }
 
