@@ -27,7 +27,7 @@ class Engine:
         self.keep = keep
         self.seed = seed
         self.context: Optional[Context] = Context() if place == "device" else None
-        self.server = Server("device", embeddings=lambda texts: [[0.0] for _ in texts])
+        self.server = Server(os.environ.get("DORMOUSE_MODEL_NAME", "device"), embeddings=lambda texts: [[0.0] for _ in texts])
         self.memory: Optional[DeviceMemory] = None
         self.content: Dict[str, bytes] = {}
         self.buffers: Dict[str, Buffer] = {}

@@ -1,8 +1,17 @@
-"""The loader plugin, with a double of the parts of vLLM that it touches, torch itself, and a real sidecar."""
+"""The loader plugin, with a double of the parts of vLLM that it touches, torch itself, and a real sidecar.
 
+The double has what vLLM documents and no more: the abstract methods of ``BaseModelLoader`` with their signatures, the order
+in which its ``load_model`` calls them, ``register_model_loader`` and ``get_model_loader``, and that general plugins are found
+by their entry points (docs.vllm.ai, 0.11.2 and 0.32.0: api/vllm/model_executor/model_loader, design/plugin_system).
+"""
+
+import abc
 import dataclasses
+import importlib
 import importlib.util
 import os
+import pathlib
+import re
 import shutil
 import sys
 import tempfile
@@ -27,13 +36,22 @@ class LoadConfig:
     model_loader_extra_config: Dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-class BaseModelLoader:
+class BaseModelLoader(abc.ABC):
     """As vLLM's: whoever extends it says how weights come into a model that is there."""
 
     def __init__(self, load_config: LoadConfig) -> None:
         self.load_config = load_config
 
-    def load_model(self, model: Any, model_config: Any) -> Any:
+    @abc.abstractmethod
+    def download_model(self, model_config: Any) -> None:
+        raise NotImplementedError
+
+    @abc.abstractmethod
+    def load_weights(self, model: Any, model_config: Any) -> None:
+        raise NotImplementedError
+
+    def load_model(self, vllm_config: Any, model_config: Any, prefix: str = "") -> Any:
+        model = vllm_config.initialize_model(model_config)
         self.load_weights(model, model_config)
         with _torch().no_grad():
             for parameter in model.parameters():
@@ -72,16 +90,21 @@ def double() -> Dict[str, types.ModuleType]:
     def register_model_loader(load_format: str) -> Any:
         def register(loader: Any) -> Any:
             if not issubclass(loader, BaseModelLoader):
-                raise ValueError("no loader")
+                raise ValueError("The model loader must be a subclass of `BaseModelLoader`.")
             registry[load_format] = loader
             return loader
 
         return register
 
+    def get_model_loader(load_config: LoadConfig) -> BaseModelLoader:
+        if load_config.load_format not in registry:
+            raise ValueError(f"Load format `{load_config.load_format}` is not supported")
+        return registry[load_config.load_format](load_config)  # type: ignore[no-any-return]
+
     modules = {}
     for name, contents in (("vllm", {"__version__": "0.32.0"}), ("vllm.model_executor", {}),
                            ("vllm.model_executor.model_loader", {"register_model_loader": register_model_loader,
-                                                                 "registry": registry}),
+                                                                 "get_model_loader": get_model_loader}),
                            ("vllm.model_executor.model_loader.base_loader", {"BaseModelLoader": BaseModelLoader}),
                            ("vllm.model_executor.model_loader.default_loader",
                             {"DefaultModelLoader": DefaultModelLoader})):
@@ -97,7 +120,7 @@ class VllmTest(unittest.TestCase):
         sys.modules.update(modules)
         # Not all that has come since: torch cannot be imported twice.
         self.addCleanup(lambda: [sys.modules.pop(name) for name in modules])
-        self.registry = vars(modules["vllm.model_executor.model_loader"])["registry"]
+        self.loaders = modules["vllm.model_executor.model_loader"]
         DefaultModelLoader.read.clear()
         self.addCleanup(self.leave)
         self.config = types.SimpleNamespace(model="/models/m", served_model_name=["m", "ns/m"], dtype="torch.float32",
@@ -111,7 +134,11 @@ class VllmTest(unittest.TestCase):
     def loader(self, **extra: Any) -> Any:
         dormouse.vllm.register()
         dormouse.vllm.register()
-        return self.registry["dormouse"](LoadConfig(model_loader_extra_config=extra))
+        return vars(self.loaders)["get_model_loader"](LoadConfig(model_loader_extra_config=extra))
+
+    def holding(self, model: Any) -> Any:
+        """vLLM's configuration, as far as a loader looks into it: it makes this model."""
+        return types.SimpleNamespace(initialize_model=lambda model_config: model)
 
     def model(self) -> Any:
         """Tied weights, a buffer, two types; values that no checkpoint has."""
@@ -133,6 +160,19 @@ class VllmTest(unittest.TestCase):
         with self.assertRaisesRegex(ValueError, "Unexpected extra config keys"):
             self.loader(tiemout=3)
 
+    def test_it_is_found_by_the_entry_point_that_vllm_looks_for(self) -> None:
+        project = (pathlib.Path(__file__).parents[1] / "pyproject.toml").read_text()
+        entry = re.search(r'\[project\.entry-points\."vllm\.general_plugins"\]\ndormouse = "([\w.]+):(\w+)"', project)
+        assert entry is not None
+        getattr(importlib.import_module(entry[1]), entry[2])()
+        self.assertEqual("DormouseModelLoader", type(self.loader()).__name__)
+
+    def test_a_vllm_that_knows_no_loaders_of_others_goes_on_without(self) -> None:
+        del vars(self.loaders)["register_model_loader"]
+        with self.assertLogs("dormouse.vllm", "WARNING") as said:
+            dormouse.vllm.register()
+        self.assertIn("0.32.0 has no register_model_loader", said.output[0])
+
     def test_the_warmup_request_is_one_that_the_model_answers(self) -> None:
         self.assertEqual("/v1/embeddings", dormouse.vllm._probe(self.config)["path"])
         self.config.runner_type = "generate"
@@ -144,7 +184,7 @@ class VllmTest(unittest.TestCase):
     @unittest.skipUnless(HAVE_TORCH, "needs torch, which this python3 does not have")
     def test_without_a_sidecar_vllm_loads_as_always(self) -> None:
         with unittest.mock.patch.dict(os.environ, {"DORMOUSE_SOCKET": ""}):
-            self.loader().load_model(self.model(), self.config)
+            self.loader().load_model(vllm_config=self.holding(self.model()), model_config=self.config)
         self.assertEqual(["auto"], DefaultModelLoader.read)
 
     @unittest.skipUnless(HAVE_TORCH, "needs torch, which this python3 does not have")
@@ -154,12 +194,12 @@ class VllmTest(unittest.TestCase):
         model.late = torch.nn.Parameter(torch.empty(3, device="meta"))
         with unittest.mock.patch.dict(os.environ, {"DORMOUSE_SOCKET": "/nowhere"}):
             with self.assertRaisesRegex(DormouseError, "late and 0 more .*online quantization"):
-                self.loader().load_model(model, self.config)
+                self.loader().load_model(vllm_config=self.holding(model), model_config=self.config)
             with unittest.mock.patch("torch.distributed.is_available", return_value=True), \
                     unittest.mock.patch("torch.distributed.is_initialized", return_value=True, create=True), \
                     unittest.mock.patch("torch.distributed.get_world_size", return_value=2, create=True), \
                     self.assertRaisesRegex(DormouseError, "has 2 processes.*one GPU for each replica"):
-                self.loader().load_model(self.model(), self.config)
+                self.loader().load_model(vllm_config=self.holding(self.model()), model_config=self.config)
 
     @unittest.skipUnless(HAVE_TORCH, "needs torch, which this python3 does not have")
     def test_the_first_start_saves_and_the_next_one_reads_no_checkpoint(self) -> None:
@@ -188,10 +228,10 @@ class VllmTest(unittest.TestCase):
         with unittest.mock.patch.dict(os.environ, {"DORMOUSE_SOCKET": pod.socket, "POD_IP": "127.0.0.1",
                                                    "DORMOUSE_ENGINE_PORT": str(pod.engine_port)}):
             try:
-                model = self.loader().load_model(self.model(), self.config)
+                model = self.loader().load_model(vllm_config=self.holding(self.model()), model_config=self.config)
                 # Another model in the same process, a draft model say, is none of the sidecar's business.
                 read = len(DefaultModelLoader.read)
-                self.loader().load_model(self.model(), self.config)
+                self.loader().load_model(vllm_config=self.holding(self.model()), model_config=self.config)
                 self.assertEqual(read + 1, len(DefaultModelLoader.read))
                 del DefaultModelLoader.read[read:]
                 server = Server("m", embeddings=lambda texts: [[0.0] for _ in texts], port=pod.engine_port)

@@ -1,7 +1,7 @@
 """``vllm serve … --load-format dormouse``: weights out of a snapshot, vLLM's own loading where there is none.
 
 Experimental: written against vLLM's documented interfaces (``vllm.general_plugins``, ``register_model_loader``,
-``BaseModelLoader``, which are the same from 0.9 to 0.32) and tested against a double of them, not yet run with vLLM.
+``BaseModelLoader``, which are the same from 0.10 to 0.32) and tested against a double of them, not yet run with vLLM.
 
 What is saved are the weights as the loading of a checkpoint leaves them, before kernels repack them: the loader replaces
 ``load_weights`` and nothing else, so that quantization methods and attention layers process them as always. They are
@@ -32,7 +32,12 @@ _announcers: List[Announcer] = []
 
 def register() -> None:
     """The plugin's entry point: vLLM calls it in each of its processes, and maybe again."""
-    from vllm.model_executor.model_loader import register_model_loader
+    try:
+        from vllm.model_executor.model_loader import register_model_loader
+    except ImportError:
+        # Nothing guards vLLM's start from what a plugin raises, and other load formats need nothing of us.
+        _LOG.warning("vLLM %s has no register_model_loader: the load format dormouse needs 0.10 or later", _version())
+        return
     from vllm.model_executor.model_loader.base_loader import BaseModelLoader
     from vllm.model_executor.model_loader.default_loader import DefaultModelLoader
 

@@ -301,6 +301,20 @@ public record InferenceModelSpec(
         Retain, Delete
     }
 
+    /** Whose memory the weights are in, and how engine and sidecar share it: docs/gpu.md. */
+    public enum SnapshotMemory {
+        /** Owned where engine and sidecar share one GPU (a pool with allocation DRA), else Host. */
+        Auto,
+        /** Host memory of the sidecar's. */
+        Host,
+        /** The GPU's, allocated by the sidecar. */
+        Owned,
+        /** The GPU's, allocated by the engine and exported by CUDA IPC. */
+        Ipc,
+        /** The engine's, filled through a ring of shared memory. */
+        Staged
+    }
+
     /** Requirements S1–S6; raw by default, because compression slows restores on anything faster than a network volume. */
     @JsonInclude(JsonInclude.Include.NON_NULL)
     public record Snapshot(
@@ -315,7 +329,8 @@ public record InferenceModelSpec(
             @Nullable @Min(1) @Max(3153600000L) @JsonPropertyDescription("Superseded snapshots that are older are deleted. Unset: any age is fine.") Long maxAgeSeconds,
             @Nullable @Min(1) @Max(10000) @JsonPropertyDescription("Snapshots of one compatibility key that stay, the newest included. Unset: any number.") Integer maxSnapshots,
             @Nullable @Pattern("^[1-9][0-9]*(Ki|Mi|Gi|Ti)?$") @JsonPropertyDescription("Superseded snapshots are deleted, oldest first, while all on the volume need more. Unset: any size.") String maxBytes,
-            @Nullable @JsonPropertyDescription("Encryption and signatures, by the names of the Secrets that hold the keys. Unset: neither.") SnapshotTrust trust) {
+            @Nullable @JsonPropertyDescription("Encryption and signatures, by the names of the Secrets that hold the keys. Unset: neither.") SnapshotTrust trust,
+            @Default("\"Auto\"") @JsonPropertyDescription("Whose memory the weights are in. Auto: Owned where engine and sidecar share one GPU (a pool with allocation DRA), else Host. Host: the sidecar's host memory. Owned: the GPU's, the sidecar's. Ipc: the GPU's, the engine's; both see each other's processes. Staged: the engine's, filled through a ring.") SnapshotMemory memory) {
         public Snapshot() {
             this(true, null, "20Gi", null, Compression.none, 3, true, DeletionPolicy.Retain);
         }
@@ -325,7 +340,7 @@ public record InferenceModelSpec(
                 @Nullable String storageClassName, Compression compression, Integer compressionLevel,
                 Boolean verifyChecksum, DeletionPolicy deletionPolicy) {
             this(enabled, persistentVolumeClaim, size, storageClassName, compression, compressionLevel, verifyChecksum,
-                    deletionPolicy, null, null, null, null);
+                    deletionPolicy, null, null, null, null, SnapshotMemory.Auto);
         }
 
         public Snapshot {
@@ -335,6 +350,7 @@ public record InferenceModelSpec(
             compressionLevel = compressionLevel == null ? 3 : compressionLevel;
             verifyChecksum = verifyChecksum == null || verifyChecksum;
             deletionPolicy = deletionPolicy == null ? DeletionPolicy.Retain : deletionPolicy;
+            memory = memory == null ? SnapshotMemory.Auto : memory;
         }
     }
 }

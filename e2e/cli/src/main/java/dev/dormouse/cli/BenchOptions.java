@@ -10,6 +10,7 @@ import dev.dormouse.cli.bench.run.BenchSession;
 import dev.dormouse.cli.bench.run.Kind;
 import dev.dormouse.cli.bench.run.ModelRequest;
 import dev.dormouse.cli.local.LocalCluster;
+import dev.dormouse.cli.local.LocalOptions;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
@@ -145,7 +146,7 @@ final class BenchOptions {
 
     private LocalCluster start(Path home, Teardown teardown) throws IOException, InterruptedException {
         Path state = Files.createTempDirectory("dormouse-");
-        LocalCluster.Options options = LocalCluster.Options.of(home, state.resolve("s"))
+        LocalOptions options = LocalOptions.of(home, state.resolve("s"))
                 .withControlPlane(binaries.controlPlane());
         for (Map.Entry<String, String> image : images.entrySet()) {
             options = options.withImage(image.getKey(), Arrays.asList(image.getValue().trim().split("\\s+")));

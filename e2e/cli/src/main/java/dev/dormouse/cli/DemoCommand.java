@@ -4,6 +4,7 @@ import dev.dormouse.cli.demo.Demo;
 import dev.dormouse.cli.figures.Figure;
 import dev.dormouse.cli.figures.FigureFile;
 import dev.dormouse.cli.local.LocalCluster;
+import dev.dormouse.cli.local.LocalOptions;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
@@ -39,7 +40,7 @@ final class DemoCommand implements Callable<Integer> {
         double controlPlaneMillis;
         try (Teardown teardown = new Teardown()) {
             LocalCluster cluster = teardown.owns(LocalCluster.start(
-                    LocalCluster.Options.of(Dormouse.home(), state.resolve("s")), this::say), state);
+                    LocalOptions.of(Dormouse.home(), state.resolve("s")), this::say), state);
             outcome = new Demo(cluster, clock, this::say).run(Dormouse.home().resolve("docs/examples/minilm.yaml"));
             seconds = elapsedSeconds();
             controlPlaneMillis = cluster.controlPlaneStart().toNanos() / 1e6;

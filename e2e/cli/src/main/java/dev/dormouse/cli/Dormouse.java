@@ -8,9 +8,9 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ParseResult;
 
-/** {@code dormouse}: local mode, the demo, the bench, snapshot volumes. */
+/** {@code dormouse}: local mode, the demo, the bench, running gateways, snapshot volumes. */
 @Command(name = "dormouse", mixinStandardHelpOptions = true, version = "dormouse 0.1.0", subcommands = {
-        BenchCommand.class, DemoCommand.class, LocalCommand.class,
+        BenchCommand.class, DemoCommand.class, GatewayCommand.class, LocalCommand.class,
         SnapshotCommand.class,
         TrainCommand.class}, description = "Serverless GPU inference on Kubernetes: models sleep at zero and wake from a snapshot.")
 public final class Dormouse {

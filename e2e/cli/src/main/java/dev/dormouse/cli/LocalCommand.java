@@ -1,6 +1,7 @@
 package dev.dormouse.cli;
 
 import dev.dormouse.cli.local.LocalCluster;
+import dev.dormouse.cli.local.LocalOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -34,7 +35,7 @@ final class LocalCommand implements Callable<Integer> {
     @Option(names = "--apply", paramLabel = "FILE", description = "Apply a YAML file once everything runs. Repeatable.")
     private List<Path> apply = List.of();
 
-    @Option(names = "--env", paramLabel = "FILE", description = "Write KUBECONFIG and DORMOUSE_GATEWAY as a shell file.")
+    @Option(names = "--env", paramLabel = "FILE", description = "Write KUBECONFIG, DORMOUSE_GATEWAY and DORMOUSE_ADMIN as a shell file.")
     private @Nullable Path env;
 
     @Mixin
@@ -48,7 +49,7 @@ final class LocalCommand implements Callable<Integer> {
         checkOptions();
         Path state = Files.createTempDirectory("dormouse-");
         try (Teardown teardown = new Teardown()) {
-            LocalCluster.Options options = LocalCluster.Options.of(Dormouse.home(), state.resolve("s"))
+            LocalOptions options = LocalOptions.of(Dormouse.home(), state.resolve("s"))
                     .withGatewayPort(port)
                     .withNodes(nodes)
                     .withGpus(gpus)
@@ -61,8 +62,8 @@ final class LocalCommand implements Callable<Integer> {
                 cluster.apply(file);
                 System.out.println("applied " + file);
             }
-            String exports = "export KUBECONFIG=%s%nexport DORMOUSE_GATEWAY=%s%n".formatted(cluster.kubeconfig(),
-                    cluster.gateway());
+            String exports = "export KUBECONFIG=%s%nexport DORMOUSE_GATEWAY=%s%nexport DORMOUSE_ADMIN=%s%n"
+                    .formatted(cluster.kubeconfig(), cluster.gateway(), cluster.gatewayAdmin());
             System.out.printf(
                     """
 

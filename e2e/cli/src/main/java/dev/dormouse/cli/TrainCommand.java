@@ -3,6 +3,7 @@ package dev.dormouse.cli;
 import dev.dormouse.cli.demo.Demo;
 import dev.dormouse.cli.local.App;
 import dev.dormouse.cli.local.LocalCluster;
+import dev.dormouse.cli.local.LocalOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,7 +20,7 @@ final class TrainCommand implements Callable<Integer> {
         Path state = Files.createTempDirectory("dormouse-");
         try (Teardown teardown = new Teardown()) {
             LocalCluster cluster = teardown.owns(LocalCluster.start(
-                    LocalCluster.Options.of(home, state.resolve("s")).withTraining(), line -> {
+                    LocalOptions.of(home, state.resolve("s")).withTraining(), line -> {
                     }), state);
             new Demo(cluster, Clock.systemUTC(), line -> {
             }).rehearse(home.resolve("docs/examples/minilm.yaml"));

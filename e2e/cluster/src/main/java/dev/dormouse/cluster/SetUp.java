@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 
@@ -22,12 +23,12 @@ final class SetUp {
     private SetUp() {}
 
     static void apply(KubernetesClient client, String yaml) {
-        for (HasMetadata object : client.load(new ByteArrayInputStream(yaml.getBytes(StandardCharsets.UTF_8)))
-                .items()) {
-            String namespace = Objects.requireNonNullElse(object.getMetadata().getNamespace(), "default");
-            ensureNamespace(client, namespace);
+        List<HasMetadata> objects = client.load(new ByteArrayInputStream(yaml.getBytes(StandardCharsets.UTF_8)))
+                .items();
+        objects.stream().map(SetUp::namespace).distinct().forEach(namespace -> ensureNamespace(client, namespace));
+        for (HasMetadata object : objects) {
             client.resource(object)
-                    .inNamespace(namespace)
+                    .inNamespace(namespace(object))
                     .patch(new PatchContext.Builder().withPatchType(PatchType.SERVER_SIDE_APPLY)
                             .withFieldManager(FIELD_MANAGER)
                             .withForce(true)
@@ -36,6 +37,10 @@ final class SetUp {
                 client.resource(definition).waitUntilCondition(SetUp::established, SERVED_SECONDS, TimeUnit.SECONDS);
             }
         }
+    }
+
+    private static String namespace(HasMetadata object) {
+        return Objects.requireNonNullElse(object.getMetadata().getNamespace(), "default");
     }
 
     static Path kubeconfigOf(KubernetesClient client, Path stateFolder, String namespace, String account) {

@@ -25,7 +25,8 @@ import org.junit.jupiter.api.Test;
 class ArchitectureTest {
     private static final Path HOME = Path.of(System.getProperty("dormouse.home"));
     private static final List<String> MODULES = List.of("crds", "operator/domain", "operator/controller",
-            "operator/gateway", "sidecar/api", "sidecar/client", "sidecar/agent", "sidecar/engines/onnx", "e2e/cluster",
+            "operator/gateway", "sidecar/api", "sidecar/trace", "sidecar/client", "sidecar/agent",
+            "sidecar/engines/onnx", "e2e/cluster",
             "e2e/chat", "e2e/cli");
 
     private static JavaClasses all;
@@ -98,6 +99,17 @@ class ArchitectureTest {
                 .should()
                 .dependOnClassesThat()
                 .resideInAPackage("io.vertx..")
+                .check(all);
+    }
+
+    /** A start pays for OpenTelemetry only where traces are collected. */
+    @Test
+    void openTelemetryStaysWhereSpansAreSent() {
+        noClasses().that()
+                .resideOutsideOfPackages("dev.dormouse.trace..", "dev.dormouse.gateway.trace..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("io.opentelemetry..")
                 .check(all);
     }
 

@@ -17,9 +17,11 @@ import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Isolated;
 
 /** {@code dormouse bench}, as a user types it: a process of its own that measures a local mode of its own. */
 @EnabledIfSystemProperty(named = "slow", matches = "true", disabledReason = "takes a minute: .ci/run runs it, with -Dslow=true")
+@Isolated
 class BenchIT {
     private static final Path HOME = Path.of(System.getProperty("dormouse.home"));
     private static final ObjectMapper JSON = new ObjectMapper();

@@ -3,7 +3,7 @@ package dev.dormouse.e2e;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.dormouse.cli.local.LocalCluster;
+import dev.dormouse.cli.local.LocalOptions;
 import dev.dormouse.cluster.kubelet.Faults;
 import io.fabric8.kubernetes.api.model.NodeBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
@@ -51,7 +51,7 @@ class ChaosIT extends Story {
     private final CuttableProxy api = new CuttableProxy();
 
     @Override
-    LocalCluster.Options options(LocalCluster.Options options) {
+    LocalOptions options(LocalOptions options) {
         return options.withNodes(2)
                 .withOperatorSetting("DORMOUSE_WARMUP_MAX_CONCURRENT", "1")
                 .withOperatorSetting("HTTPS_PROXY", api.url())
@@ -175,7 +175,7 @@ class ChaosIT extends Story {
                 cluster().restartGateway();
                 gatewayAway.set(false);
             }
-            case SidecarKilled -> killOne("dev.dormouse.sidecar.agent.AgentMain", random);
+            case SidecarKilled -> killOne(SIDECAR, random);
             case EngineKilled -> killOne("dev.dormouse.engine.onnx.OnnxEngineMain", random);
             case NodeDown -> {
                 // Longer than its heartbeats may be missing, or just a hiccup.
@@ -229,12 +229,8 @@ class ChaosIT extends Story {
         new ProcessBuilder("kill", "-" + name, Long.toString(pid)).inheritIO().start().waitFor();
     }
 
-    /** Of the containers of this cluster only: their node runs in this process. */
-    private static void killOne(String main, Random random) {
-        List<ProcessHandle> candidates = ProcessHandle.current()
-                .descendants()
-                .filter(process -> process.info().commandLine().orElse("").contains(main))
-                .toList();
+    private void killOne(String program, Random random) {
+        List<ProcessHandle> candidates = containers(program);
         if (!candidates.isEmpty()) {
             candidates.get(random.nextInt(candidates.size())).destroyForcibly();
         }

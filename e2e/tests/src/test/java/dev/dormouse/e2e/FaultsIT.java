@@ -5,7 +5,7 @@ import static org.awaitility.Awaitility.await;
 
 import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.api.v1alpha1.ModelSnapshot;
-import dev.dormouse.cli.local.LocalCluster;
+import dev.dormouse.cli.local.LocalOptions;
 import dev.dormouse.sidecar.api.PodConventions;
 import io.fabric8.kubernetes.api.model.Pod;
 import java.io.IOException;
@@ -25,7 +25,7 @@ class FaultsIT extends Story {
     private static final String QUICK = "  scaling: {idleSeconds: 1}\n";
 
     @Override
-    LocalCluster.Options options(LocalCluster.Options options) {
+    LocalOptions options(LocalOptions options) {
         return options.withOperatorSetting("DORMOUSE_LEADER_ELECTION", "true")
                 .withOperatorSetting("DORMOUSE_LEASE_SECONDS", "6")
                 .withOperatorSetting("DORMOUSE_LEASE_RENEW_SECONDS", "4")
@@ -144,16 +144,11 @@ class FaultsIT extends Story {
         apply("orphan", QUICK);
         awaitAsleepWithSnapshot("orphan");
         CompletableFuture<HttpResponse<String>> waiting = askLater("orphan");
-        await().atMost(PATIENCE).until(() -> ProcessHandle.allProcesses().anyMatch(this::isSidecar));
+        await().atMost(PATIENCE).until(() -> !containers(SIDECAR).isEmpty());
 
-        ProcessHandle.allProcesses().filter(this::isSidecar).forEach(ProcessHandle::destroyForcibly);
+        containers(SIDECAR).forEach(ProcessHandle::destroyForcibly);
 
         assertThat(waiting.join().statusCode()).isEqualTo(200);
-    }
-
-    private boolean isSidecar(ProcessHandle process) {
-        return process.info().commandLine().orElse("").contains("dev.dormouse.sidecar.agent.AgentMain")
-                && process.parent().map(ProcessHandle::pid).orElse(0L) == ProcessHandle.current().pid();
     }
 
     @Test

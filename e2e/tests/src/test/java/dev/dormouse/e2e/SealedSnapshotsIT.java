@@ -8,7 +8,7 @@ import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.api.v1alpha1.ModelSnapshot;
 import dev.dormouse.api.v1alpha1.ModelSnapshotStatus.Verification;
 import dev.dormouse.api.v1alpha1.ModelStatus.LastWake;
-import dev.dormouse.cli.local.LocalCluster;
+import dev.dormouse.cli.local.LocalOptions;
 import dev.dormouse.sidecar.api.PodConventions;
 import dev.dormouse.sidecar.api.SidecarTls;
 import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
@@ -50,7 +50,7 @@ class SealedSnapshotsIT extends Story {
     static Path certificates;
 
     @Override
-    LocalCluster.Options options(LocalCluster.Options options) {
+    LocalOptions options(LocalOptions options) {
         makeCertificate(certificates);
         String authority = certificates.resolve("tls.crt").toString();
         return options.withOperatorSetting("DORMOUSE_SIDECAR_TLS_SECRET", TLS_SECRET)

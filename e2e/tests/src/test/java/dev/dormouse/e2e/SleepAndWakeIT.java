@@ -9,16 +9,15 @@ import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.api.v1alpha1.ModelStatus.Activation;
 import dev.dormouse.api.v1alpha1.ModelStatus.InitialStartStatus;
 import dev.dormouse.api.v1alpha1.ModelStatus.LastWake;
-import dev.dormouse.cli.local.LocalCluster;
+import dev.dormouse.cli.local.LocalOptions;
+import dev.dormouse.e2e.TraceCollector.Span;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
-import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 
@@ -26,24 +25,31 @@ import org.junit.jupiter.api.Test;
 class SleepAndWakeIT extends Story {
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    private final int adminPort = freePort();
+    private final TraceCollector traces = collector();
 
-    private static int freePort() {
-        try (ServerSocket probe = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return probe.getLocalPort();
+    private static TraceCollector collector() {
+        try {
+            return new TraceCollector();
         } catch (IOException e) {
             throw new IllegalStateException(e);
         }
     }
 
+    @AfterAll
+    void closeCollector() {
+        traces.close();
+    }
+
     @Override
-    LocalCluster.Options options(LocalCluster.Options options) {
-        return options.withGatewaySetting("DORMOUSE_ADMIN_PORT", Integer.toString(adminPort));
+    LocalOptions options(LocalOptions options) {
+        return options.withGatewaySetting("OTEL_EXPORTER_OTLP_ENDPOINT", traces.endpoint())
+                .withGatewaySetting("DORMOUSE_TRACE_PERCENT", "0") // only requests that bring a trace are recorded
+                .withOperatorSetting("OTEL_EXPORTER_OTLP_ENDPOINT", traces.endpoint());
     }
 
     private HttpResponse<String> post(String path) throws IOException, InterruptedException {
         try (HttpClient http = HttpClient.newHttpClient()) {
-            return http.send(HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + adminPort + path))
+            return http.send(HttpRequest.newBuilder(cluster().gatewayAdmin().resolve(path))
                     .POST(HttpRequest.BodyPublishers.noBody())
                     .build(), HttpResponse.BodyHandlers.ofString());
         }
@@ -67,6 +73,52 @@ class SleepAndWakeIT extends Story {
                 .extracting(LastWake::restoredBytes)
                 .satisfies(bytes -> assertThat(bytes).isGreaterThan(80_000_000));
         assertThat(asleep.getStatus().initialStart).isNotNull().extracting(InitialStartStatus::state).isEqualTo("Done");
+    }
+
+    @Test
+    @DisplayName("One request to a sleeping model is one trace: the client's, through gateway, operator and sidecar, each continuing the other")
+    void oneTraceThroughAllProcesses() throws Exception {
+        String trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        apply("traced", "  scaling: {idleSeconds: 3600, initialStart: Never}\n");
+        try (HttpClient http = HttpClient.newHttpClient()) {
+            HttpResponse<String> answer = http.send(
+                    HttpRequest.newBuilder(cluster().gateway().resolve("/v1/embeddings"))
+                            .header("Content-Type", "application/json")
+                            .header("traceparent", "00-" + trace + "-00f067aa0ba902b7-01")
+                            .POST(HttpRequest.BodyPublishers
+                                    .ofString("{\"model\":\"traced\",\"input\":\"" + SENTENCE + "\"}"))
+                            .build(),
+                    HttpResponse.BodyHandlers.ofString());
+            assertThat(answer.statusCode()).isEqualTo(200);
+        }
+
+        await().atMost(PATIENCE)
+                .untilAsserted(() -> assertThat(traces.spans(trace)).extracting(Span::name)
+                        .containsExactlyInAnyOrder("POST default/traced", "hold", "wake", "proxy", "start replica",
+                                "start", "load", "warmup"));
+        assertThat(parent(trace, "POST default/traced").id()).isEqualTo("00f067aa0ba902b7");
+        assertThat(parent(trace, "hold").name()).isEqualTo("POST default/traced");
+        assertThat(parent(trace, "proxy").name()).isEqualTo("POST default/traced");
+        assertThat(parent(trace, "wake").name()).isEqualTo("hold");
+        assertThat(parent(trace, "start replica")).returns("wake", Span::name)
+                .returns("dormouse-gateway", Span::service);
+        assertThat(parent(trace, "start")).returns("start replica", Span::name)
+                .returns("dormouse-operator", Span::service);
+        assertThat(parent(trace, "warmup")).returns("start", Span::name).returns("dormouse-sidecar", Span::service);
+    }
+
+    private Span parent(String trace, String name) {
+        String parent = traces.spans(trace)
+                .stream()
+                .filter(span -> span.name().equals(name))
+                .findFirst()
+                .orElseThrow()
+                .parent();
+        return traces.spans(trace)
+                .stream()
+                .filter(span -> span.id().equals(parent))
+                .findFirst()
+                .orElseGet(() -> new Span("the client", "", trace, parent, ""));
     }
 
     @Test

@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 import dev.dormouse.api.v1alpha1.InferenceModel;
 import dev.dormouse.cli.demo.EmbeddingClient;
 import dev.dormouse.cli.local.LocalCluster;
+import dev.dormouse.cli.local.LocalOptions;
 import dev.dormouse.sidecar.api.PodConventions;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.Pod;
@@ -17,6 +18,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Predicate;
 import java.util.stream.IntStream;
@@ -32,6 +34,7 @@ import org.jspecify.annotations.Nullable;
 abstract class Story {
     static final Path HOME = Path.of(System.getProperty("dormouse.home"));
     static final Duration PATIENCE = Duration.ofSeconds(90);
+    static final String SIDECAR = "dev.dormouse.sidecar.agent.AgentMain";
     static final String SENTENCE = "A dormouse sleeps for seven months.";
 
     private @Nullable LocalCluster running;
@@ -41,7 +44,7 @@ abstract class Story {
     @BeforeAll
     void start() throws IOException, InterruptedException {
         state = Files.createTempDirectory("dm-");
-        running = LocalCluster.start(options(LocalCluster.Options.of(HOME, state.resolve("s"))), line -> {
+        running = LocalCluster.start(options(LocalOptions.of(HOME, state.resolve("s"))), line -> {
         });
         user = new EmbeddingClient(running.gateway());
     }
@@ -67,7 +70,7 @@ abstract class Story {
                 .until(() -> cluster().client().pods().inNamespace("default").list().getItems().isEmpty());
     }
 
-    LocalCluster.Options options(LocalCluster.Options options) {
+    LocalOptions options(LocalOptions options) {
         return options;
     }
 
@@ -178,6 +181,25 @@ abstract class Story {
                 .mapToObj(client -> askLater(model))
                 .toList();
         return asked.stream().map(CompletableFuture::join).toList();
+    }
+
+    /** Running containers of this cluster, and of no other that runs beside it, by a part of their command line. */
+    List<ProcessHandle> containers(String program) {
+        String mark = Objects.requireNonNull(state).toString();
+        return ProcessHandle.current()
+                .descendants()
+                .filter(process -> process.info().commandLine().orElse("").contains(program))
+                .filter(process -> environment(process).contains(mark))
+                .toList();
+    }
+
+    private static String environment(ProcessHandle process) {
+        try {
+            return Files.readString(Path.of("/proc", Long.toString(process.pid()), "environ"),
+                    StandardCharsets.ISO_8859_1);
+        } catch (IOException _) {
+            return "";
+        }
     }
 
     List<Path> packs(String model) throws IOException {

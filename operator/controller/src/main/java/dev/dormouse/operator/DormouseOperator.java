@@ -15,6 +15,7 @@ import dev.dormouse.operator.inferencemodel.ModelSignals;
 import dev.dormouse.operator.inferencemodel.ReconcileSettings;
 import dev.dormouse.operator.inferencemodel.Rehearsal;
 import dev.dormouse.operator.inferencemodel.Services;
+import dev.dormouse.operator.inferencemodel.WakeTrace;
 import dev.dormouse.operator.modelsnapshot.ModelSnapshotReconciler;
 import dev.dormouse.operator.modelsnapshot.ModelSnapshotReconciler.StoreSettings;
 import dev.dormouse.operator.modelsnapshot.Volumes;
@@ -28,6 +29,9 @@ import dev.dormouse.operator.sidecar.SidecarFollower;
 import dev.dormouse.operator.status.StatusWriter;
 import dev.dormouse.operator.warmup.WarmupQueue;
 import dev.dormouse.sidecar.api.SidecarTls;
+import dev.dormouse.trace.OtlpExport;
+import dev.dormouse.trace.OtlpSteps;
+import dev.dormouse.trace.StepTracing;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.PersistentVolumeClaim;
@@ -74,6 +78,7 @@ public final class DormouseOperator implements AutoCloseable {
     private final OperatorConfig config;
     private final ModelSignals signals = new ModelSignals();
     private final OperatorMetrics metrics = new OperatorMetrics();
+    private final StepTracing tracing;
     private final SidecarFollower sidecars;
     private final GatewayScraper gateways;
     private final Volumes volumes;
@@ -91,6 +96,10 @@ public final class DormouseOperator implements AutoCloseable {
     public DormouseOperator(KubernetesClient client, OperatorConfig config, Clock clock, Runnable leadershipLost)
             throws IOException {
         this.config = config;
+        this.tracing = config.traces()
+                .<StepTracing>map(traces -> new OtlpSteps(
+                        OtlpExport.to(traces.endpoint(), "dormouse-operator", traces.instance(), 1)))
+                .orElse(StepTracing.OFF);
         SidecarAddress address = SidecarAddress.of(trust(config));
         SidecarSettings sidecar = new SidecarSettings(config.sidecarImage(), config.sidecarTlsSecret());
         this.sidecars = new SidecarFollower(address, signals);
@@ -107,7 +116,7 @@ public final class DormouseOperator implements AutoCloseable {
         metrics.watchSnapshots(volumes::states);
         Services services = new Services(client, new ReconcileSettings(sidecar, config.cleanupDeadline()),
                 clock, new StatusWriter(client), sidecars, gateways, warmups, new EventRecorder(client, clock),
-                metrics, volumes);
+                metrics, volumes, new WakeTrace(tracing, config.traces().map(OperatorConfig.Traces::endpoint), clock));
         this.rehearsal = new Rehearsal(services, REHEARSALS);
         this.operator = operator(client);
         this.diagnosis = new StartDiagnosis(client, WATCHED, config.watchNamespaces());
@@ -174,6 +183,7 @@ public final class DormouseOperator implements AutoCloseable {
         volumes.close();
         sidecars.close();
         probes.close();
+        tracing.close();
     }
 
     /** A standby is ready too: its caches are warm and it takes over within a lease. */

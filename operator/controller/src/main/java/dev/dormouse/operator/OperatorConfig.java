@@ -1,18 +1,15 @@
 package dev.dormouse.operator;
 
 import dev.dormouse.operator.log.LogConfig;
+import dev.dormouse.sidecar.api.Environment;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.function.Predicate;
-import java.util.stream.Collectors;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The operator's configuration, read once from the environment. A bad value stops the process.
@@ -44,13 +41,21 @@ import org.jspecify.annotations.Nullable;
  * {@code tls.key}, for the DNS name {@code dormouse-sidecar}: sidecars serve https</td></tr>
  * <tr><td>DORMOUSE_SIDECAR_CA</td><td>(none)</td><td>PEM file of the authority that has signed it; needed with the
  * Secret, and only then</td></tr>
+ * <tr><td>OTEL_EXPORTER_OTLP_ENDPOINT</td><td>(off)</td><td>where this operator and its sidecars send traces by OTLP over
+ * HTTP, e.g. {@code http://collector:4318}; HOSTNAME names this operator there</td></tr>
  * </table>
  */
 public record OperatorConfig(String namespace, Set<String> watchNamespaces, String sidecarImage,
         Optional<URI> gatewayUrl, int warmupMaxConcurrent, boolean leaderElection, Duration leaseDuration,
         Duration leaseRenewDeadline, Duration leaseRetryPeriod, String bind, int httpPort, Duration drainTimeout,
         Duration cleanupDeadline, Duration scrapeInterval, Duration storeDeadline,
-        Optional<String> sidecarTlsSecret, Optional<Path> sidecarAuthority) {
+        Optional<String> sidecarTlsSecret, Optional<Path> sidecarAuthority, Optional<Traces> traces) {
+
+    /**
+     * @param endpoint of a collector
+     * @param instance how this operator is called there
+     */
+    public record Traces(String endpoint, String instance) {}
 
     public OperatorConfig {
         watchNamespaces = Set.copyOf(watchNamespaces);
@@ -72,12 +77,12 @@ public record OperatorConfig(String namespace, Set<String> watchNamespaces, Stri
 
     /** @throws IllegalArgumentException naming the variable, its value and what is expected */
     public static OperatorConfig fromEnvironment(Map<String, String> environment) {
-        Reader env = new Reader(environment);
-        env.oneOf(LogConfig.FORMAT, "text", "json");
-        env.oneOf(LogConfig.LEVEL, "error", "warn", "info", "debug");
+        Environment env = new Environment(environment);
+        oneOf(env, LogConfig.FORMAT, "text", "json");
+        oneOf(env, LogConfig.LEVEL, "error", "warn", "info", "debug");
         return new OperatorConfig(env.text("DORMOUSE_NAMESPACE", "dormouse-system"),
                 env.names("DORMOUSE_WATCH_NAMESPACES"), env.text("DORMOUSE_SIDECAR_IMAGE", "dormouse/sidecar:0.1.0"),
-                env.httpUrl("DORMOUSE_GATEWAY_URL"), env.number("DORMOUSE_WARMUP_MAX_CONCURRENT", 4, 1, 10_000),
+                hostAndPort(env, "DORMOUSE_GATEWAY_URL"), env.number("DORMOUSE_WARMUP_MAX_CONCURRENT", 4, 1, 10_000),
                 env.flag("DORMOUSE_LEADER_ELECTION", true),
                 Duration.ofSeconds(env.number("DORMOUSE_LEASE_SECONDS", 15, 3, 3600)),
                 Duration.ofSeconds(env.number("DORMOUSE_LEASE_RENEW_SECONDS", 10, 2, 3600)),
@@ -87,76 +92,30 @@ public record OperatorConfig(String namespace, Set<String> watchNamespaces, Stri
                 Duration.ofSeconds(env.number("DORMOUSE_CLEANUP_SECONDS", 60, 1, 86_400)),
                 Duration.ofMillis(env.number("DORMOUSE_SCRAPE_MILLIS", 1000, 50, 60_000)),
                 Duration.ofSeconds(env.number("DORMOUSE_STORE_DEADLINE_SECONDS", 600, 30, 86_400)),
-                env.value("DORMOUSE_SIDECAR_TLS_SECRET"), env.value("DORMOUSE_SIDECAR_CA").map(Path::of));
+                env.value("DORMOUSE_SIDECAR_TLS_SECRET"), env.path("DORMOUSE_SIDECAR_CA"),
+                env.address("OTEL_EXPORTER_OTLP_ENDPOINT")
+                        .map(endpoint -> new Traces(endpoint, env.text("HOSTNAME", "operator"))));
     }
 
-    private record Reader(Map<String, String> environment) {
-
-        Optional<String> value(String key) {
-            return Optional.ofNullable(environment.get(key)).map(String::strip).filter(Predicate.not(String::isEmpty));
+    /** What the log has read already: here a bad value is refused. */
+    private static void oneOf(Environment env, String key, String... allowed) {
+        if (env.value(key).filter(text -> !List.of(allowed).contains(text)).isPresent()) {
+            throw env.wrong(key, "one of " + String.join(", ", allowed));
         }
+    }
 
-        String text(String key, String otherwise) {
-            return value(key).orElse(otherwise);
-        }
-
-        /** What the log has read already: here a bad value is refused. */
-        void oneOf(String key, String... allowed) {
-            if (value(key).filter(text -> !List.of(allowed).contains(text)).isPresent()) {
-                throw wrong(key, "one of " + String.join(", ", allowed), null);
-            }
-        }
-
-        Set<String> names(String key) {
-            return value(key).stream()
-                    .flatMap(list -> Arrays.stream(list.split(",")))
-                    .map(String::strip)
-                    .filter(Predicate.not(String::isEmpty))
-                    .collect(Collectors.toUnmodifiableSet());
-        }
-
-        int number(String key, int otherwise, int least, int most) {
-            Optional<String> text = value(key);
-            if (text.isEmpty()) {
-                return otherwise;
-            }
+    private static Optional<URI> hostAndPort(Environment env, String key) {
+        return env.value(key).map(text -> {
             try {
-                int number = Integer.parseInt(text.get());
-                if (number >= least && number <= most) {
-                    return number;
+                URI url = new URI(text);
+                if ("http".equals(url.getScheme()) && url.getHost() != null && url.getPort() > 0
+                        && (url.getPath().isEmpty() || url.getPath().equals("/"))) {
+                    return url;
                 }
-            } catch (NumberFormatException e) {
-                throw wrong(key, "a whole number from " + least + " to " + most, e);
+            } catch (URISyntaxException e) {
+                throw env.wrong(key, "http://host:port", e);
             }
-            throw wrong(key, "a whole number from " + least + " to " + most, null);
-        }
-
-        boolean flag(String key, boolean otherwise) {
-            return switch (value(key).orElse(Boolean.toString(otherwise))) {
-                case "true" -> true;
-                case "false" -> false;
-                default -> throw wrong(key, "true or false", null);
-            };
-        }
-
-        Optional<URI> httpUrl(String key) {
-            return value(key).map(text -> {
-                try {
-                    URI url = new URI(text);
-                    if ("http".equals(url.getScheme()) && url.getHost() != null && url.getPort() > 0
-                            && (url.getPath().isEmpty() || url.getPath().equals("/"))) {
-                        return url;
-                    }
-                } catch (URISyntaxException e) {
-                    throw wrong(key, "http://host:port", e);
-                }
-                throw wrong(key, "http://host:port", null);
-            });
-        }
-
-        private IllegalArgumentException wrong(String key, String expected, @Nullable Exception cause) {
-            return new IllegalArgumentException(
-                    key + "=\"" + environment.get(key) + "\" is not valid: it must be " + expected, cause);
-        }
+            throw env.wrong(key, "http://host:port");
+        });
     }
 }

@@ -50,7 +50,9 @@ class DemandRequestsTest {
             List<Request> writes = mocked.requests().stream().filter(r -> !r.method().equals("GET")).toList();
             assertThat(writes.indexOf(create)).as("a client waits for the pod, nobody for its record")
                     .isLessThan(writes.indexOf(record));
-            assertThat(mocked.requests("POST", PODS)).hasSize(1);
+            // The cache never sees it here: a later look asks for it again, and only for it.
+            assertThat(mocked.requests("POST", PODS)).extracting(DemandRequestsTest::podName)
+                    .containsOnly(podName(create));
         }
     }
 
@@ -109,10 +111,10 @@ class DemandRequestsTest {
         try (MockedOperator mocked = new MockedOperator(server, client)) {
             start(mocked, new WatchEvent(new StatusBuilder().withCode(410).withReason("Expired").build(), "ERROR"));
 
-            mocked.awaitRequest("POST", PODS);
+            Request create = mocked.awaitRequest("POST", PODS);
 
-            assertThat(mocked.requests("GET", MockedOperator.MODELS)).hasSize(1);
-            assertThat(mocked.requests("POST", PODS)).hasSize(1);
+            assertThat(mocked.requests("GET", MockedOperator.MODELS)).isNotEmpty();
+            assertThat(podName(create)).startsWith("m-");
         }
     }
 

@@ -1,14 +1,11 @@
 package dev.dormouse.gateway;
 
+import dev.dormouse.sidecar.api.Environment;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Arrays;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.function.Predicate;
-import java.util.stream.Collectors;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The gateway's configuration, read once from the environment. A bad value stops the process.
@@ -75,7 +72,7 @@ public record GatewayConfig(String bind, int port, int internalPort, Set<String>
 
     /** @throws IllegalArgumentException naming the variable, its value and what is expected */
     public static GatewayConfig fromEnvironment(Map<String, String> environment) {
-        Reader env = new Reader(environment);
+        Environment env = new Environment(environment);
         return new GatewayConfig(env.text("DORMOUSE_BIND", "0.0.0.0"), env.number("DORMOUSE_PORT", 8080, 0, 65_535),
                 env.number("DORMOUSE_INTERNAL_PORT", 8081, 0, 65_535), env.names("DORMOUSE_WATCH_NAMESPACES"),
                 env.text("DORMOUSE_GATEWAY_NAME", env.text("HOSTNAME", "gateway")),
@@ -89,7 +86,7 @@ public record GatewayConfig(String bind, int port, int internalPort, Set<String>
                 Duration.ofSeconds(env.number("DORMOUSE_REQUEST_TIMEOUT_SECONDS", 60, 1, 86_400)),
                 Duration.ofSeconds(env.number("DORMOUSE_UPSTREAM_IDLE_SECONDS", 600, 1, 86_400)),
                 Duration.ofSeconds(env.number("DORMOUSE_TOTAL_TIMEOUT_SECONDS", 0, 0, 604_800)),
-                env.flag("DORMOUSE_H2C", true), env.service("DORMOUSE_GATEWAY_SERVICE"),
+                env.flag("DORMOUSE_H2C", true), service(env, "DORMOUSE_GATEWAY_SERVICE"),
                 Duration.ofSeconds(env.number("DORMOUSE_DRAIN_DELAY_SECONDS",
                         env.value("DORMOUSE_GATEWAY_SERVICE").isPresent() ? 5 : 0, 0, 3600)),
                 env.flag("DORMOUSE_ACCESS_LOG", false),
@@ -97,81 +94,20 @@ public record GatewayConfig(String bind, int port, int internalPort, Set<String>
                 env.text("DORMOUSE_ADMIN_BIND", "127.0.0.1"), env.value("DORMOUSE_API_KEYS_NAMESPACE"),
                 env.number("DORMOUSE_RESULT_CACHE_BYTES", 64 << 20, 0, Integer.MAX_VALUE),
                 env.number("DORMOUSE_MAX_PEEKED_BYTES", 128 << 20, 1024, Integer.MAX_VALUE),
-                env.number("DORMOUSE_HISTORY_ENTRIES", 1000, 2, 100_000), env.httpUrl("OTEL_EXPORTER_OTLP_ENDPOINT"),
-                env.number("DORMOUSE_TRACE_PERCENT", 100, 0, 100), env.value("DORMOUSE_SIDECAR_CA").map(Path::of));
+                env.number("DORMOUSE_HISTORY_ENTRIES", 1000, 2, 100_000), env.address("OTEL_EXPORTER_OTLP_ENDPOINT"),
+                env.number("DORMOUSE_TRACE_PERCENT", 100, 0, 100), env.path("DORMOUSE_SIDECAR_CA"));
     }
 
     /** A Kubernetes service. */
     public record Service(String namespace, String name) {}
 
-    private record Reader(Map<String, String> environment) {
-
-        Optional<String> value(String key) {
-            return Optional.ofNullable(environment.get(key)).map(String::strip).filter(Predicate.not(String::isEmpty));
-        }
-
-        String text(String key, String otherwise) {
-            return value(key).orElse(otherwise);
-        }
-
-        Set<String> names(String key) {
-            return value(key).stream()
-                    .flatMap(list -> Arrays.stream(list.split(",")))
-                    .map(String::strip)
-                    .filter(Predicate.not(String::isEmpty))
-                    .collect(Collectors.toUnmodifiableSet());
-        }
-
-        Optional<Service> service(String key) {
-            return value(key).map(text -> {
-                String[] parts = text.split("/", -1);
-                if (parts.length != 2 || parts[0].isEmpty() || parts[1].isEmpty()) {
-                    throw new IllegalArgumentException(
-                            "%s=\"%s\" is not valid: it must be <namespace>/<name> of a service".formatted(key, text));
-                }
-                return new Service(parts[0], parts[1]);
-            });
-        }
-
-        Optional<String> httpUrl(String key) {
-            return value(key).map(text -> {
-                if (!text.matches("https?://[^/\\s]+(/\\S*)?")) {
-                    throw new IllegalArgumentException(
-                            "%s=\"%s\" is not valid: it must be an address like http://collector:4318"
-                                    .formatted(key, text));
-                }
-                return text;
-            });
-        }
-
-        boolean flag(String key, boolean otherwise) {
-            String text = text(key, Boolean.toString(otherwise));
-            if (!text.equals("true") && !text.equals("false")) {
-                throw new IllegalArgumentException(
-                        "%s=\"%s\" is not valid: it must be true or false".formatted(key, text));
+    private static Optional<Service> service(Environment env, String key) {
+        return env.value(key).map(text -> {
+            String[] parts = text.split("/", -1);
+            if (parts.length != 2 || parts[0].isEmpty() || parts[1].isEmpty()) {
+                throw env.wrong(key, "<namespace>/<name> of a service");
             }
-            return text.equals("true");
-        }
-
-        int number(String key, int otherwise, int least, int most) {
-            Optional<String> text = value(key);
-            if (text.isEmpty()) {
-                return otherwise;
-            }
-            try {
-                int number = Integer.parseInt(text.get());
-                if (number >= least && number <= most) {
-                    return number;
-                }
-            } catch (NumberFormatException e) {
-                throw wrong(key, least, most, e);
-            }
-            throw wrong(key, least, most, null);
-        }
-
-        private IllegalArgumentException wrong(String key, int least, int most, @Nullable Exception cause) {
-            return new IllegalArgumentException("%s=\"%s\" is not valid: it must be a whole number from %d to %d"
-                    .formatted(key, environment.get(key), least, most), cause);
-        }
+            return new Service(parts[0], parts[1]);
+        });
     }
 }

@@ -12,6 +12,7 @@ import dev.dormouse.gateway.trace.OtlpTracing;
 import dev.dormouse.gateway.trace.Tracing;
 import dev.dormouse.sidecar.api.PodConventions;
 import dev.dormouse.sidecar.api.SidecarTls;
+import dev.dormouse.trace.OtlpExport;
 import io.fabric8.kubernetes.client.Config;
 import io.fabric8.kubernetes.client.ConfigBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
@@ -55,7 +56,8 @@ public final class GatewayMain {
         KubernetesClient client = new KubernetesClientBuilder().withConfig(access).build();
         KubernetesDemandWriter demands = new KubernetesDemandWriter(client);
         Tracing tracing = config.otlpEndpoint()
-                .<Tracing>map(endpoint -> OtlpTracing.to(endpoint, config.name(), config.tracePercent() / 100.0))
+                .<Tracing>map(endpoint -> new OtlpTracing(OtlpExport.to(endpoint, "dormouse-gateway", config.name(),
+                        config.tracePercent() / 100.0)))
                 .orElse(Tracing.OFF);
         GatewayServer server;
         try {

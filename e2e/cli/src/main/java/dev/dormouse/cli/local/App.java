@@ -41,6 +41,10 @@ public enum App {
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(classData(home, training));
         command.addAll(jvmFlags());
+        if (this == Sidecar) {
+            // The CUDA binding and zstd, out of the box as in an image: nothing is unpacked when it starts.
+            command.add("-Djava.library.path=" + folder.resolve("native/amd64"));
+        }
         command.addAll(List.of("-Dorg.slf4j.simpleLogger.showDateTime=true",
                 "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
                 "-Dorg.slf4j.simpleLogger.showThreadName=false",

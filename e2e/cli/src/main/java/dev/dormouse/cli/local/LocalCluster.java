@@ -1,6 +1,5 @@
 package dev.dormouse.cli.local;
 
-import dev.dormouse.cluster.ControlPlaneConfig;
 import dev.dormouse.cluster.LocalControlPlane;
 import dev.dormouse.cluster.kubelet.ClaimBinder;
 import dev.dormouse.cluster.kubelet.ImageTable;
@@ -52,86 +51,14 @@ public final class LocalCluster implements AutoCloseable {
     private static final String MODELS_CLAIM = "models";
     private static final String DEMO_MODEL = "all-minilm-l6-v2";
 
-    /**
-     * @param home the checkout with the built processes
-     * @param state an empty or absent folder; short, because sockets lie below it
-     * @param gatewayPort 0 for any free one
-     * @param nodes how many; the first is called local, the others local-2, local-3 …
-     * @param gpus fake {@code nvidia.com/gpu} of each node
-     * @param images image name → local command, beside our own
-     * @param operatorSettings extra environment of the operator
-     * @param gatewaySettings extra environment of the gateway
-     * @param training whether the processes write their ahead-of-time caches when they end
-     * @param controlPlane which
-     */
-    public record Options(Path home, Path state, int gatewayPort, int nodes, int gpus, Map<String, List<String>> images,
-            Map<String, String> operatorSettings, Map<String, String> gatewaySettings, boolean training,
-            ControlPlaneConfig.Local controlPlane) {
-        public Options {
-            images = Map.copyOf(images);
-            operatorSettings = Map.copyOf(operatorSettings);
-            gatewaySettings = Map.copyOf(gatewaySettings);
-        }
-
-        public static Options of(Path home, Path state) {
-            return new Options(home, state, 0, 1, 2, Map.of(), Map.of(), Map.of(), false,
-                    new ControlPlaneConfig.Embedded());
-        }
-
-        public Options withGatewayPort(int port) {
-            return new Options(home, state, port, nodes, gpus, images, operatorSettings, gatewaySettings, training,
-                    controlPlane);
-        }
-
-        public Options withNodes(int count) {
-            return new Options(home, state, gatewayPort, count, gpus, images, operatorSettings, gatewaySettings,
-                    training, controlPlane);
-        }
-
-        public Options withGpus(int ofEachNode) {
-            return new Options(home, state, gatewayPort, nodes, ofEachNode, images, operatorSettings, gatewaySettings,
-                    training, controlPlane);
-        }
-
-        public Options withImage(String name, List<String> command) {
-            return new Options(home, state, gatewayPort, nodes, gpus, with(images, name, command), operatorSettings,
-                    gatewaySettings, training, controlPlane);
-        }
-
-        public Options withOperatorSetting(String key, String value) {
-            return new Options(home, state, gatewayPort, nodes, gpus, images, with(operatorSettings, key, value),
-                    gatewaySettings, training, controlPlane);
-        }
-
-        public Options withGatewaySetting(String key, String value) {
-            return new Options(home, state, gatewayPort, nodes, gpus, images, operatorSettings,
-                    with(gatewaySettings, key, value), training, controlPlane);
-        }
-
-        public Options withTraining() {
-            return new Options(home, state, gatewayPort, nodes, gpus, images, operatorSettings, gatewaySettings, true,
-                    controlPlane);
-        }
-
-        public Options withControlPlane(ControlPlaneConfig.Local config) {
-            return new Options(home, state, gatewayPort, nodes, gpus, images, operatorSettings, gatewaySettings,
-                    training, config);
-        }
-
-        private static <V> Map<String, V> with(Map<String, V> map, String key, V value) {
-            Map<String, V> more = new HashMap<>(map);
-            more.put(key, value);
-            return more;
-        }
-    }
-
-    private final Options options;
+    private final LocalOptions options;
     private final Deque<AutoCloseable> open = new ArrayDeque<>();
     private final Duration controlPlaneStart;
     private final LocalControlPlane controlPlane;
     private final KubernetesClient client;
     private final int gatewayPort;
     private final int gatewayInternalPort;
+    private final int gatewayAdminPort;
     private final int operatorPort;
     private ChildProcess operator;
     private ChildProcess gateway;
@@ -142,11 +69,12 @@ public final class LocalCluster implements AutoCloseable {
      * @param say gets a line per step
      * @throws IOException naming the step that failed, with the end of its log
      */
-    public static LocalCluster start(Options options, Consumer<String> say) throws IOException, InterruptedException {
+    public static LocalCluster start(LocalOptions options, Consumer<String> say)
+            throws IOException, InterruptedException {
         return new LocalCluster(options, say);
     }
 
-    private LocalCluster(Options options, Consumer<String> say) throws IOException, InterruptedException {
+    private LocalCluster(LocalOptions options, Consumer<String> say) throws IOException, InterruptedException {
         this.options = options;
         try {
             Files.createDirectories(options.state());
@@ -167,6 +95,7 @@ public final class LocalCluster implements AutoCloseable {
             startNodes();
             gatewayPort = options.gatewayPort() == 0 ? freePort() : options.gatewayPort();
             gatewayInternalPort = freePort();
+            gatewayAdminPort = freePort();
             operatorPort = freePort();
             operator = startOperator();
             gateway = startGateway();
@@ -204,6 +133,10 @@ public final class LocalCluster implements AutoCloseable {
 
     public URI gatewayInternal() {
         return URI.create("http://127.0.0.1:" + gatewayInternalPort);
+    }
+
+    public URI gatewayAdmin() {
+        return URI.create("http://127.0.0.1:" + gatewayAdminPort);
     }
 
     public KubernetesClient client() {
@@ -346,7 +279,7 @@ public final class LocalCluster implements AutoCloseable {
     private ChildProcess startGateway() throws IOException {
         Map<String, String> environment = new HashMap<>(Map.of("KUBECONFIG", kubeconfigOf("gateway"), "DORMOUSE_BIND",
                 "127.0.0.1", "DORMOUSE_PORT", Integer.toString(gatewayPort), "DORMOUSE_INTERNAL_PORT",
-                Integer.toString(gatewayInternalPort)));
+                Integer.toString(gatewayInternalPort), "DORMOUSE_ADMIN_PORT", Integer.toString(gatewayAdminPort)));
         environment.putAll(options.gatewaySettings());
         return started("gateway", App.Gateway, environment);
     }

@@ -1,34 +1,19 @@
 package dev.dormouse.cluster.kubelet;
 
-import dev.dormouse.cluster.kubelet.ContainerRun.Ended;
-import dev.dormouse.cluster.kubelet.ContainerRun.Role;
-import dev.dormouse.cluster.kubelet.ContainerRun.Running;
 import dev.dormouse.cluster.kubelet.EventRecorder.Type;
-import dev.dormouse.cluster.kubelet.PodPlan.Kill;
 import dev.dormouse.cluster.kubelet.PodPlan.RestartPolicy;
-import dev.dormouse.cluster.kubelet.PodPlan.Start;
 import dev.dormouse.cluster.kubelet.PodPlan.Step;
-import dev.dormouse.cluster.kubelet.PodPlan.Stop;
 import dev.dormouse.cluster.kubelet.PodPlan.Terms;
-import io.fabric8.kubernetes.api.model.Container;
-import io.fabric8.kubernetes.api.model.ContainerStatus;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodSpec;
 import io.fabric8.kubernetes.api.model.PodStatus;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.HashMap;
-import java.util.HashSet;
-import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -54,16 +39,9 @@ final class PodWorker implements Runnable {
 
     private record Gone() implements Message {}
 
+    private record Heard(PodContainers.News news) implements Message {}
+
     private record Evict(String why, Duration grace) implements Message {}
-
-    private record Exited(String container, ContainerProcess process, int exitCode) implements Message {}
-
-    private record Probed(String container, ContainerProcess process, Probing.Kind kind, Optional<String> failure)
-            implements
-                Message {}
-
-    /** A running container. */
-    private record Live(ContainerProcess process, ContainerProbes probes, Path log) {}
 
     /** Why the node gave a pod up, as its status says it. */
     record Verdict(String reason, String message) {}
@@ -72,9 +50,7 @@ final class PodWorker implements Runnable {
     /** Unbounded, because a lost exit would be a container that runs for ever; senders are few and paced. */
     private final BlockingQueue<Message> mailbox = new LinkedBlockingQueue<>();
     private final PodSandbox sandbox;
-    private final Map<String, ContainerRun> runs = new LinkedHashMap<>();
-    private final Map<String, Container> containers = new LinkedHashMap<>();
-    private final Map<String, Live> live = new HashMap<>();
+    private final PodContainers containers;
     private final Terms terms;
     private final Instant startTime;
 
@@ -85,7 +61,6 @@ final class PodWorker implements Runnable {
     private Optional<Verdict> evicted = Optional.empty();
     /** The last value of {@link Faults#OOM_KILL} that was obeyed. */
     private String killedFor = "";
-    private final Set<ContainerProcess> outOfMemory = new HashSet<>();
     private volatile boolean abandoned;
     private boolean gone;
     private boolean deleted;
@@ -101,8 +76,7 @@ final class PodWorker implements Runnable {
         PodSpec spec = pod.getSpec();
         Long grace = Objects.requireNonNullElse(spec.getTerminationGracePeriodSeconds(), 30L);
         this.terms = new Terms(restartPolicy(spec), Duration.ofSeconds(grace));
-        spec.getInitContainers().forEach(c -> add(c, PodRequests.isSidecar(c) ? Role.SIDECAR : Role.INIT));
-        spec.getContainers().forEach(c -> add(c, Role.MAIN));
+        this.containers = new PodContainers(node, pod, sandbox, this::event, news -> mailbox.add(new Heard(news)));
     }
 
     private static RestartPolicy restartPolicy(PodSpec spec) {
@@ -111,23 +85,6 @@ final class PodWorker implements Runnable {
             case "OnFailure" -> RestartPolicy.ON_FAILURE;
             default -> RestartPolicy.ALWAYS;
         };
-    }
-
-    /** A container that an earlier node has run counts as restarted: its process did not survive. */
-    private void add(Container container, Role role) {
-        int restarts = Stream
-                .concat(written.getInitContainerStatuses().stream(), written.getContainerStatuses().stream())
-                .filter(s -> s.getName().equals(container.getName()))
-                .findFirst()
-                .map(PodWorker::nextRestart)
-                .orElse(0);
-        containers.put(container.getName(), container);
-        runs.put(container.getName(), ContainerRun.pending(container.getName(), role, restarts));
-    }
-
-    private static int nextRestart(ContainerStatus status) {
-        boolean ran = status.getState() != null && status.getState().getWaiting() == null;
-        return status.getRestartCount() + (ran ? 1 : 0);
     }
 
     void seen(Pod latest) {
@@ -171,11 +128,7 @@ final class PodWorker implements Runnable {
 
     /** What cannot be repaired shows in the status; it must not look as if it were running. */
     private void giveUp(String message) {
-        live.values().forEach(container -> container.process().kill());
-        runs.replaceAll((name, run) -> run.isRunning()
-                ? run.ended(137, "Error", message, node.clock().instant(),
-                        node.config().backOffBase(), node.config().backOffMax())
-                : run);
+        containers.giveUp(message);
         evicted = Optional.of(new Verdict("NodeError", message));
         writeAgainAt = Optional.empty();
         write(true);
@@ -183,7 +136,7 @@ final class PodWorker implements Runnable {
 
     private void live() throws InterruptedException, IOException {
         while (!abandoned) {
-            PodPlan plan = PodPlan.next(List.copyOf(runs.values()), terms, stopBy, node.clock().instant());
+            PodPlan plan = PodPlan.next(containers.runs(), terms, stopBy, node.clock().instant());
             if (plan.steps().isEmpty()) {
                 write(plan.finished());
                 if (plan.finished() && wrapUp()) {
@@ -200,7 +153,7 @@ final class PodWorker implements Runnable {
                         .min(Instant::compareTo));
             } else {
                 for (Step step : plan.steps()) {
-                    perform(step);
+                    containers.perform(step, pod);
                 }
             }
         }
@@ -235,8 +188,7 @@ final class PodWorker implements Runnable {
                     evicted = Optional.of(new Verdict("Terminated", why));
                     stopWithin(grace);
                 }
-                case Exited exited -> exited(exited);
-                case Probed probed -> probed(probed);
+                case Heard(PodContainers.News news) -> containers.hear(news);
             }
         }
     }
@@ -246,10 +198,7 @@ final class PodWorker implements Runnable {
         String kill = Faults.of(latest, Faults.OOM_KILL).orElse("");
         if (!kill.isEmpty() && !kill.equals(killedFor)) {
             killedFor = kill;
-            Optional.ofNullable(live.get(kill.split("/", 2)[0])).ifPresent(victim -> {
-                outOfMemory.add(victim.process());
-                victim.process().kill();
-            });
+            containers.killForMemory(kill.split("/", 2)[0]);
         }
         if (latest.getMetadata().getDeletionTimestamp() != null) {
             Long seconds = latest.getMetadata().getDeletionGracePeriodSeconds();
@@ -263,134 +212,13 @@ final class PodWorker implements Runnable {
         stopBy = stopBy.filter(by::isAfter).or(() -> Optional.of(by));
     }
 
-    private void perform(Step step) throws IOException {
-        switch (step) {
-            case Start(String container) -> start(container);
-            case Stop(String container, Instant killAt, String why) -> {
-                event(Type.NORMAL, "Killing", "Stopping container " + container + ": " + why, field(container));
-                update(container, running(container).stopping(killAt));
-                liveOf(container).probes().stop();
-                liveOf(container).process().terminate();
-            }
-            case Kill(String container) -> {
-                update(container, running(container).dying());
-                liveOf(container).process().kill();
-            }
-        }
-    }
-
-    private void start(String name) throws IOException {
-        ContainerRun run = runOf(name);
-        if (run.state() instanceof Ended && run.crashes() > 1) {
-            event(Type.WARNING, "BackOff", "Back-off restarting failed container " + name, field(name));
-        }
-        try {
-            launch(Objects.requireNonNull(containers.get(name)), run);
-        } catch (NotRunnable e) {
-            if (e.retryAt().isPresent()) {
-                runs.put(name, run.waiting(e.reason(), e.explanation(), e.retryAt().get()));
-                event(Type.WARNING, e.event(), e.explanation(), field(name));
-            } else {
-                block(run, e.reason(), e.explanation());
-            }
-        } catch (KubernetesClientException e) {
-            block(run, NotRunnable.CONFIG, "reading configuration: " + e.getMessage());
-        } catch (IOException e) {
-            block(run, "RunContainerError", String.valueOf(e.getMessage()));
-        }
-    }
-
-    private void launch(Container container, ContainerRun run) throws NotRunnable, IOException {
-        String name = container.getName();
-        PodSandbox.Prepared prepared = sandbox.prepare(pod, container);
-        event(Type.NORMAL, "Pulled", "Image \"%s\" is the local command %s".formatted(container.getImage(),
-                prepared.launch().command().getFirst()), field(name));
-        Path log = sandbox.openLog(name, run.restarts() + (run.state() instanceof Ended ? 1 : 0));
-        ContainerProcess process = node.processes().start(prepared.launch(), log, prepared.unique());
-        ContainerProbes probes = prepared.probes();
-        live.put(name, new Live(process, probes, log));
-        boolean started = probes.startedFromTheOutset();
-        runs.put(name,
-                run.started(node.clock().instant(), process.pid(), started, started && probes.readyOnceStarted()));
-        process.whenEnded(code -> mailbox.add(new Exited(name, process, code)));
-        event(Type.NORMAL, "Started", "Started container " + name + " as process " + process.pid(), field(name));
-        startProbes(name, started);
-    }
-
-    private void startProbes(String name, boolean started) {
-        ContainerProcess process = liveOf(name).process();
-        liveOf(name).probes()
-                .start(started, node.config().startupProbeInterval(),
-                        (kind, failure) -> mailbox.add(new Probed(name, process, kind, failure)));
-    }
-
-    private void block(ContainerRun run, String reason, String message) {
-        boolean again = run.state() instanceof ContainerRun.Blocked;
-        String shown = again && reason.equals("ErrImagePull") ? "ImagePullBackOff" : reason;
-        // What is missing may come at any moment: a kubelet looks for it again at every sync, without backing off.
-        Duration most = reason.equals(NotRunnable.CONFIG) ? node.config().backOffBase() : node.config().backOffMax();
-        runs.put(run.name(),
-                run.blocked(shown, message, node.clock().instant(), node.config().backOffBase(), most));
-        event(Type.WARNING, "Failed", "Error: " + reason + ": " + message, field(run.name()));
-    }
-
-    private void exited(Exited exited) throws IOException {
-        String name = exited.container();
-        Live was = liveOf(name);
-        if (was.process() != exited.process()) {
-            return;
-        }
-        was.probes().stop();
-        live.remove(name);
-        node.processes().ended(exited.process());
-        ContainerLogs.close(was.log());
-        boolean ours = running(name).killed();
-        Optional<Integer> signal = ContainerProcess.signal(exited.exitCode());
-        boolean oom = outOfMemory.remove(exited.process())
-                || !ours && signal.equals(Optional.of(9)) && exited.process().oomSinceStart();
-        String reason = exited.exitCode() == 0 ? "Completed" : oom ? "OOMKilled" : "Error";
-        String message = signal.map(s -> "ended by signal " + s + (ours ? " after its grace period" : "")).orElse("");
-        runs.put(name, runOf(name).ended(exited.exitCode(), reason, message, node.clock().instant(),
-                node.config().backOffBase(), node.config().backOffMax()));
-    }
-
-    private void probed(Probed probed) {
-        String name = probed.container();
-        Live of = live.get(name);
-        boolean current = of != null && of.process() == probed.process();
-        if (of == null || !current || !(runOf(name).state() instanceof Running running)
-                || running.killAt().isPresent()) {
-            return;
-        }
-        String title = probed.kind().title();
-        probed.failure()
-                .ifPresent(
-                        failure -> event(Type.WARNING, "Unhealthy", title + " probe failed: " + failure, field(name)));
-        switch (of.probes().count(probed.kind(), probed.failure().isEmpty())) {
-            case STARTED -> {
-                of.probes().stop();
-                update(name, running.withProbes(true, of.probes().readyOnceStarted()));
-                startProbes(name, true);
-            }
-            case READY -> update(name, running.withProbes(true, true));
-            case NOT_READY -> update(name, running.withProbes(true, false));
-            case CONDEMNED -> {
-                of.probes().stop();
-                update(name, running.condemned(title + " probe failed, the container will be restarted"));
-            }
-            case NOTHING_NEW -> {
-                // Not enough in a row yet.
-            }
-        }
-    }
-
     private void write(boolean finished) {
         boolean tooEarly = writeAgainAt.filter(node.clock().instant()::isBefore).isPresent();
         if (gone || deleted || abandoned || tooEarly) {
             return;
         }
         writeAgainAt = Optional.empty();
-        PodStatus status = new PodStatusView(pod, List.copyOf(runs.values()), terms.restartPolicy(), written,
+        PodStatus status = new PodStatusView(pod, containers.runs(), terms.restartPolicy(), written,
                 sandbox.address(),
                 startTime, finished, stopBy.isPresent(), evicted, node.clock().instant()).status();
         if (!status.equals(written) && attempt(() -> node.api().writeStatus(pod, status))) {
@@ -411,7 +239,7 @@ final class PodWorker implements Runnable {
     }
 
     private void release() {
-        live.values().forEach(container -> container.probes().stop());
+        containers.stopProbes();
         try {
             sandbox.close();
         } catch (IOException e) {
@@ -419,30 +247,10 @@ final class PodWorker implements Runnable {
         }
     }
 
-    private void update(String name, ContainerRun.State state) {
-        runs.put(name, runOf(name).with(state));
-    }
-
-    private ContainerRun runOf(String name) {
-        return Objects.requireNonNull(runs.get(name), name);
-    }
-
-    private Running running(String name) {
-        return (Running) runOf(name).state();
-    }
-
-    private Live liveOf(String name) {
-        return Objects.requireNonNull(live.get(name), name);
-    }
-
     private void event(Type type, String reason, String message, String fieldPath) {
         if (!gone && !abandoned) {
             node.events().record(pod, type, reason, message, fieldPath);
         }
-    }
-
-    private String field(String container) {
-        return (runOf(container).role() == Role.MAIN ? "spec.containers{" : "spec.initContainers{") + container + "}";
     }
 
     private String name() {

@@ -28,15 +28,17 @@ final class ReplicaEnvironment {
     private final Resolved resolved;
     private final SidecarSettings sidecar;
     private final VolumeTrust trust;
+    private final PodMemory memory;
     private final Climb climb;
 
     ReplicaEnvironment(InferenceModel model, Resolved resolved, SidecarSettings sidecar, VolumeTrust trust,
-            Climb climb) {
+            PodMemory memory, Climb climb) {
         this.model = model;
         this.spec = model.getSpec();
         this.resolved = resolved;
         this.sidecar = sidecar;
         this.trust = trust;
+        this.memory = memory;
         this.climb = climb;
     }
 
@@ -62,6 +64,7 @@ final class ReplicaEnvironment {
             climb.why().ifPresent(why -> env.add(value(SidecarEnvironment.FROM_SOURCE_BECAUSE, why)));
         }
         env.addAll(sidecar.env());
+        env.addAll(memory.env());
         env.add(value(SidecarEnvironment.PRELOAD_WEIGHTS, warmup.preloadWeights()));
         env.add(value(SidecarEnvironment.PREALLOCATE_POOLS, warmup.preallocatePools()));
         env.add(value(SidecarEnvironment.PRECOMPILE_KERNELS, warmup.precompileKernels()));

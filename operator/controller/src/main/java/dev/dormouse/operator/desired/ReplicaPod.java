@@ -52,6 +52,7 @@ public final class ReplicaPod {
     private final SidecarSettings sidecar;
     private final VolumeTrust trust;
     private final Optional<PoolPlacement> placement;
+    private final PodMemory memory;
     private final ReplicaEnvironment environment;
 
     private ReplicaPod(InferenceModel model, Resolved resolved, SidecarSettings sidecar,
@@ -62,7 +63,8 @@ public final class ReplicaPod {
         this.resolved = resolved;
         this.sidecar = sidecar;
         this.trust = VolumeTrust.of(model);
-        this.environment = new ReplicaEnvironment(model, resolved, sidecar, trust, climb);
+        this.memory = PodMemory.of(model, resolved.snapshotClaim(), placement);
+        this.environment = new ReplicaEnvironment(model, resolved, sidecar, trust, memory, climb);
     }
 
     /**
@@ -101,6 +103,9 @@ public final class ReplicaPod {
         if (snapshot.trust() != null) {
             parts.add(snapshot.trust());
         }
+        if (snapshot.memory() != InferenceModelSpec.SnapshotMemory.Auto) {
+            parts.add(snapshot.memory());
+        }
         return Hashes.sha256(JSON.asJson(parts)).substring(0, 16);
     }
 
@@ -121,6 +126,7 @@ public final class ReplicaPod {
                 .endSpec()
                 .build();
         coLocate(pod);
+        memory.shareProcessNamespace().ifPresent(pod.getSpec()::setShareProcessNamespace);
         return identified(overlaid(pooled(pod), spec.podTemplate()), name, activation, template);
     }
 

@@ -307,7 +307,7 @@ final class ModelCycle {
         placement.flatMap(p -> p.claimTemplate(model)).ifPresent(pods::create);
         Pod pod = ReplicaPod.of(model, resolved, services.settings().sidecar(), create.pod(),
                 Long.toString(activation.number()), placement, climb);
-        return pods.create(WakeTrace.continuedBy(pod, model, activation));
+        return services.traces().create(pod, model, activation, climb, pods::create);
     }
 
     private Optional<Instant> recheckAt(ActivationDecision decision, ReplicaPlan plan, boolean busy) {

@@ -14,6 +14,7 @@ import dev.dormouse.operator.resolve.ResolvedModel;
 import dev.dormouse.operator.resolve.ResolvedModel.Resolved;
 import dev.dormouse.operator.status.StatusWriter;
 import dev.dormouse.operator.warmup.WarmupQueue;
+import dev.dormouse.trace.StepTracing;
 import io.fabric8.kubernetes.client.ConfigBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
@@ -26,6 +27,7 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;
@@ -101,7 +103,8 @@ public final class Rehearsal {
         Services rehearsed = new Services(client, services.settings(), clock, new StatusWriter(client),
                 services.sidecars(), services.gateways(),
                 new WarmupQueue(WarmupLimits.ofConcurrent(1), clock, signalled -> {
-                }), new EventRecorder(client, clock), new OperatorMetrics(), services.volumes());
+                }), new EventRecorder(client, clock), new OperatorMetrics(), services.volumes(),
+                new WakeTrace(StepTracing.OFF, Optional.empty(), clock));
         Set<String> claims = Set.of(ResolvedModel.ownClaim(model));
         if (ResolvedModel.of(model, claims::contains, pool -> false) instanceof Resolved resolved) {
             String template = ReplicaPod.template(model, resolved);

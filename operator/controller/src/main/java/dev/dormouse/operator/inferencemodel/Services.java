@@ -13,4 +13,4 @@ import java.time.Clock;
 /** What every reconcile needs beside the resource itself. */
 public record Services(KubernetesClient client, ReconcileSettings settings, Clock clock, StatusWriter statuses,
         SidecarFollower sidecars, GatewayScraper gateways, WarmupQueue warmups, EventRecorder events,
-        OperatorMetrics metrics, Volumes volumes) {}
+        OperatorMetrics metrics, Volumes volumes, WakeTrace traces) {}

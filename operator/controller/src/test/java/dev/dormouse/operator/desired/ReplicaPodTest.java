@@ -149,6 +149,38 @@ class ReplicaPodTest {
         assertThat(SnapshotKey.of(with.getSpec())).isEqualTo(SnapshotKey.of(without.getSpec()));
     }
 
+    @Test
+    @DisplayName("H37, S64: the sidecar is told whose memory it works with: the GPU's where a claim gives one GPU to both containers, host memory elsewhere, or what the model says")
+    void theSidecarIsToldWhoseMemoryItWorksWith() throws IOException {
+        String yaml = Files.readString(FOLDER.resolve("in-owned.yaml"));
+        UnaryOperator<String> devicePlugin = text -> text.replace("pool: dra", "pool: a100");
+
+        assertThat(device(yaml)).isEqualTo("Owned");
+        assertThat(device(yaml.replace("gpu: 1", "gpu: 2"))).as("several GPUs have several owners").isEqualTo("Host");
+        assertThat(device(devicePlugin.apply(yaml))).as("a device plugin gives the GPU to the engine")
+                .isEqualTo("Host");
+        assertThat(device(devicePlugin.apply(yaml) + "  snapshot: {memory: Staged}\n")).isEqualTo("Staged");
+        assertThat(device(yaml + "  snapshot: {memory: Ipc}\n")).isEqualTo("Ipc, one process namespace");
+        assertThat(device(yaml + "  snapshot: {enabled: false}\n")).as("it keeps nothing").isEqualTo("Host");
+    }
+
+    private static String device(String yaml) throws IOException {
+        InferenceModel model = YAML.unmarshal(yaml, InferenceModel.class);
+        Pod pod = ReplicaPod.of(model, resolved(model), SIDECAR, "p", "1",
+                placement(FOLDER.resolve("in-owned.yaml"), model), climb(Optional.empty()));
+        String device = pod.getSpec()
+                .getInitContainers()
+                .getFirst()
+                .getEnv()
+                .stream()
+                .filter(variable -> variable.getName().equals("DORMOUSE_DEVICE"))
+                .map(EnvVar::getValue)
+                .findFirst()
+                .orElse("Host");
+        return device
+                + (Boolean.TRUE.equals(pod.getSpec().getShareProcessNamespace()) ? ", one process namespace" : "");
+    }
+
     /** The case "tls" is of an installation whose sidecars serve https. */
     private static SidecarSettings settings(Path in) {
         return in.getFileName().toString().equals("in-tls.yaml")

@@ -13,6 +13,7 @@ import dev.dormouse.operator.sidecar.SidecarAddress;
 import dev.dormouse.operator.sidecar.SidecarFollower;
 import dev.dormouse.operator.status.StatusWriter;
 import dev.dormouse.operator.warmup.WarmupQueue;
+import dev.dormouse.trace.StepTracing;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.server.mock.EnableKubernetesMockClient;
 import io.fabric8.kubernetes.client.server.mock.KubernetesMockServer;
@@ -49,7 +50,7 @@ class RehearsalTest {
                     });
             Services services = new Services(client, new ReconcileSettings(sidecar, Duration.ofSeconds(60)), clock,
                     new StatusWriter(client), sidecars, gateways, queue, new EventRecorder(client, clock), metrics,
-                    snapshots.volumes());
+                    snapshots.volumes(), new WakeTrace(StepTracing.OFF, Optional.empty(), clock));
 
             assertThat(new Rehearsal(services, 3).run()).isEqualTo(3);
 

@@ -107,7 +107,7 @@ class HoldCoreFlawTest {
     }
 
     @Test
-    @DisplayName("L57: while one model is told to sleep, every other one is served")
+    @DisplayName("L22, L57: while one model is told to sleep, every other one is served")
     void unloadingBlocksNobody() {
         core.model(A, ModelLimits.ofConcurrency(5));
         core.model(B, ModelLimits.ofConcurrency(5));
@@ -137,7 +137,7 @@ class HoldCoreFlawTest {
     }
 
     @Test
-    @DisplayName("L59, L33: a position counts those of the same model that go earlier, and nobody else")
+    @DisplayName("L33, L34, L59: a position counts those of the same model that go earlier, and nobody else")
     void positionsByModel() {
         core.model(A, ModelLimits.ofConcurrency(5));
         core.model(B, ModelLimits.ofConcurrency(5));
@@ -149,5 +149,8 @@ class HoldCoreFlawTest {
         assertThat(core.queued(B).stream().map(HeldRequest::id)).containsExactly(1L);
         core.cancelled(3);
         assertThat(core.queued(A).stream().map(HeldRequest::id)).containsExactly(2L);
+        core.removed(B);
+        assertThat(core.queued(B)).isEmpty();
+        assertThat(core.queued(A).stream().map(HeldRequest::id)).as("told anew, whoever left").containsExactly(2L);
     }
 }

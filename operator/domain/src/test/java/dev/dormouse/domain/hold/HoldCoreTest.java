@@ -23,6 +23,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
+/**
+ * L4, L40, L43, L46: the core is driven event by event, without threads, and its effects are looked at; the first suite to
+ * be written was its decision table (D4).
+ */
 class HoldCoreTest {
     private static final ModelKey A = new ModelKey("default", "a");
     private static final ModelKey B = new ModelKey("default", "b");
@@ -49,7 +53,7 @@ class HoldCoreTest {
     }
 
     @Test
-    @DisplayName("L9, D4: a ready replica with room serves at once")
+    @DisplayName("L3, L9, D4: a ready replica with room serves at once")
     void readyReplicaServesAtOnce() {
         known(10);
         core.replicas(A, List.of("p1"));
@@ -68,7 +72,7 @@ class HoldCoreTest {
     }
 
     @Test
-    @DisplayName("L1, L24, L27, L47: waiting requests count against the limit; the next is rejected, not queued")
+    @DisplayName("L1, L24, L27, L47, BL9, BL10: waiting requests count against the limit; the next is rejected, not queued")
     void waitingRequestsCountAgainstTheLimit() {
         known(2);
         core.arrived(request(1));
@@ -102,7 +106,7 @@ class HoldCoreTest {
     }
 
     @Test
-    @DisplayName("L29, X1: a wake releases by priority, then arrival")
+    @DisplayName("L3, L29, X1: a wake releases by priority, then arrival")
     void releasedByPriorityThenArrival() {
         known(10);
         core.arrived(request(1, A, 0));
@@ -114,7 +118,7 @@ class HoldCoreTest {
     }
 
     @Test
-    @DisplayName("L18, L19: every freed place is given on, not only the last")
+    @DisplayName("L18, L19, L30: every freed place is given on, not only the last")
     void everyFreedPlaceIsGivenOn() {
         known(2);
         core.replicas(A, List.of("p"));
@@ -140,7 +144,7 @@ class HoldCoreTest {
     }
 
     @Test
-    @DisplayName("L15: a wake that finds no waiter grants nothing")
+    @DisplayName("L15, L31: a wake that finds no waiter grants nothing")
     void wakeWithoutWaiters() {
         known(1);
         core.arrived(request(1));
@@ -201,7 +205,7 @@ class HoldCoreTest {
     }
 
     @Test
-    @DisplayName("L60: a limit lowered at run time sheds new requests and kills none")
+    @DisplayName("L5, L60: a limit lowered at run time sheds new requests and kills none")
     void loweredLimit() {
         known(3);
         core.replicas(A, List.of("p"));
@@ -289,7 +293,7 @@ class HoldCoreTest {
     }
 
     @Test
-    @DisplayName("L17: a replica that comes twice grants once; one that still carries requests keeps its count")
+    @DisplayName("L17, L32: a replica that comes twice grants once; one that still carries requests keeps its count")
     void repeatedReplicaEvents() {
         known(2);
         core.arrived(request(1));

@@ -56,7 +56,8 @@ final class DemandPump {
             unattended.put(model, now.plus(UNATTENDED));
         }
         schedule.wanted(model, now);
-        pump();
+        // In a moment: the request for whose sake it is written has its place, and its span, by then.
+        loop.execute(this::pump);
     }
 
     /** To be called whenever something has changed, and every few tens of milliseconds. */

@@ -23,6 +23,8 @@ record OpenAiError(int status, String type, String code, String message, @Nullab
     private static final ObjectMapper JSON = new ObjectMapper();
     /** Retry-After of a model whose wakes nobody has seen yet. */
     private static final int UNKNOWN_WAKE_SECONDS = 5;
+    /** Says that the engine had no part in it. */
+    private static final String SOURCE = "dormouse";
     private static final String INVALID = "invalid_request_error";
     private static final String SERVER = "server_error";
 
@@ -169,7 +171,7 @@ record OpenAiError(int status, String type, String code, String message, @Nullab
         ObjectNode error = JSON.createObjectNode();
         error.put("message", message).put("type", type).put("code", code).put("param", param);
         try {
-            return JSON.writeValueAsString(JSON.createObjectNode().set("error", error));
+            return JSON.writeValueAsString(JSON.createObjectNode().<ObjectNode>set("error", error).put("src", SOURCE));
         } catch (JsonProcessingException e) {
             throw new IllegalStateException("a tree of strings could not be written", e);
         }

@@ -1,7 +1,7 @@
 package dev.dormouse.gateway.trace;
 
 import dev.dormouse.domain.fleet.ModelKey;
-import io.opentelemetry.api.common.Attributes;
+import dev.dormouse.trace.OtlpExport;
 import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.api.trace.SpanBuilder;
 import io.opentelemetry.api.trace.SpanKind;
@@ -10,25 +10,17 @@ import io.opentelemetry.api.trace.Tracer;
 import io.opentelemetry.api.trace.propagation.W3CTraceContextPropagator;
 import io.opentelemetry.context.Context;
 import io.opentelemetry.context.propagation.TextMapGetter;
-import io.opentelemetry.exporter.otlp.http.trace.OtlpHttpSpanExporter;
-import io.opentelemetry.sdk.resources.Resource;
-import io.opentelemetry.sdk.trace.SdkTracerProvider;
-import io.opentelemetry.sdk.trace.SpanProcessor;
-import io.opentelemetry.sdk.trace.export.BatchSpanProcessor;
-import io.opentelemetry.sdk.trace.samplers.Sampler;
 import java.time.Instant;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
 import java.util.function.BiConsumer;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Sends traces by OTLP over HTTP. A client that sends {@code traceparent} (W3C) has its trace continued, and its word on
+ * Begins the traces that are sent to a collector. A client that sends {@code traceparent} (W3C) has its trace continued, and its word on
  * whether it is recorded; of the others a share is recorded.
  */
 public final class OtlpTracing implements Tracing {
-    private static final long LAST_SPANS_SECONDS = 3;
     private static final TextMapGetter<UnaryOperator<@Nullable String>> HEADERS = new TextMapGetter<>() {
         @Override
         public Iterable<String> keys(UnaryOperator<@Nullable String> header) {
@@ -41,32 +33,12 @@ public final class OtlpTracing implements Tracing {
         }
     };
 
-    private final SdkTracerProvider provider;
+    private final OtlpExport export;
     private final Tracer tracer;
 
-    /**
-     * @param endpoint of a collector, e.g. {@code http://collector:4318}; {@code /v1/traces} is appended
-     * @param gateway how this gateway is called
-     * @param share of the requests without a trace of their own that are recorded, 0 to 1
-     */
-    public static OtlpTracing to(String endpoint, String gateway, double share) {
-        String traces = endpoint.endsWith("/v1/traces") ? endpoint : endpoint.replaceAll("/+$", "") + "/v1/traces";
-        return new OtlpTracing(
-                BatchSpanProcessor.builder(OtlpHttpSpanExporter.builder().setEndpoint(traces).build()).build(), gateway,
-                share);
-    }
-
-    OtlpTracing(SpanProcessor processor, String gateway, double share) {
-        Resource resource = Resource.create(Attributes.builder()
-                .put("service.name", "dormouse-gateway")
-                .put("service.instance.id", gateway)
-                .build());
-        provider = SdkTracerProvider.builder()
-                .setResource(resource)
-                .setSampler(Sampler.parentBased(Sampler.traceIdRatioBased(share)))
-                .addSpanProcessor(processor)
-                .build();
-        tracer = provider.get("dev.dormouse.gateway");
+    public OtlpTracing(OtlpExport export) {
+        this.export = export;
+        this.tracer = export.tracer();
     }
 
     @Override
@@ -86,7 +58,7 @@ public final class OtlpTracing implements Tracing {
 
     @Override
     public void close() {
-        provider.shutdown().join(LAST_SPANS_SECONDS, TimeUnit.SECONDS);
+        export.close();
     }
 
     private static final class Spans implements RequestSpans {
@@ -96,7 +68,6 @@ public final class OtlpTracing implements Tracing {
         private final Tracer tracer;
         private final Span request;
         private @Nullable Span hold;
-        private Instant since = Instant.EPOCH;
         private @Nullable Span wake;
         private @Nullable Span proxy;
         private boolean over;
@@ -114,7 +85,6 @@ public final class OtlpTracing implements Tracing {
         public void held(boolean asleep, Instant now) {
             Span waiting = within(request, "hold", now).startSpan();
             hold = waiting;
-            since = now;
             if (asleep) {
                 wake = within(waiting, "wake", now).startSpan();
             }
@@ -126,21 +96,12 @@ public final class OtlpTracing implements Tracing {
             if (waited == null) {
                 return;
             }
-            steps.decidedAt().ifPresent(decided -> {
-                step(waited, "decide", since, decided).end(decided);
-                step(waited, "start", decided, steps.sidecarAt()).end(steps.sidecarAt());
-            });
-            Span warmup = step(waited, "warmup", steps.sidecarAt(), steps.readyAt()).setAttribute("dormouse.rung",
-                    steps.rung());
+            steps.decidedAt().ifPresent(decided -> waited.addEvent("decided", decided));
+            waited.addEvent("sidecar started", steps.sidecarAt()).addEvent("ready", steps.readyAt());
+            waited.setAttribute("dormouse.rung", steps.rung());
             steps.phases()
-                    .forEach((phase, took) -> warmup.setAttribute("dormouse.phase." + phase + "_ms",
+                    .forEach((phase, took) -> waited.setAttribute("dormouse.phase." + phase + "_ms",
                             took.toNanos() / NANOS_PER_MILLI));
-            warmup.end(steps.readyAt());
-        }
-
-        /** Of a process whose clock is another: it may have ended before it began, by ours. */
-        private Span step(Span parent, String name, Instant from, Instant to) {
-            return within(parent, name, from.isBefore(to) ? from : to).startSpan();
         }
 
         @Override
@@ -162,7 +123,7 @@ public final class OtlpTracing implements Tracing {
 
         @Override
         public void pass(BiConsumer<String, String> header) {
-            Span innermost = proxy == null ? request : proxy;
+            Span innermost = proxy != null ? proxy : wake != null ? wake : request;
             W3CTraceContextPropagator.getInstance()
                     .inject(Context.root().with(innermost), header, (into, name, value) -> {
                         if (into != null) {

@@ -5,8 +5,8 @@ import java.util.function.BiConsumer;
 
 /**
  * The trace of one request: a span for all of it, within it {@code hold} while it waits, with {@code wake} if the model
- * slept, and {@code proxy} while it is at a replica. Within {@code wake}, what others did for it by what they report:
- * {@code decide} (operator), {@code start} (until the sidecar runs) and {@code warmup} (sidecar and engine). Not safe for threads: the gateway's event loop owns it.
+ * slept, and {@code proxy} while it is at a replica. Operator and sidecar continue {@code wake}. Not safe for threads:
+ * the gateway's event loop owns it.
  */
 public interface RequestSpans {
     RequestSpans NONE = new RequestSpans() {
@@ -49,7 +49,10 @@ public interface RequestSpans {
     /** It waits. @param asleep whether no replica answers */
     void held(boolean asleep, Instant now);
 
-    /** The wake that it waited for has ended; nothing happens if it waited for none. Before {@link #granted}. */
+    /**
+     * The wake that it waited for has ended; nothing happens if it waited for none. Before {@link #granted}. Operator and
+     * sidecar send spans to one of those who wait; this tells all of them.
+     */
     void woke(WakeSteps steps);
 
     /** It goes to this replica. */
@@ -58,7 +61,7 @@ public interface RequestSpans {
     /** It never reached that replica, and waits again. */
     void returned(boolean asleep, Instant now);
 
-    /** Gives the headers by which the replica continues the trace. */
+    /** Gives the headers by which others continue the trace: the replica, or, while it waits for a wake, the operator. */
     void pass(BiConsumer<String, String> header);
 
     /** It was answered; nothing happens if it has ended already. */

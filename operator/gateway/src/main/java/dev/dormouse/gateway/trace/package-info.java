@@ -1,4 +1,4 @@
-/** One distributed trace per request, for those who collect them; OpenTelemetry stays in this room. */
+/** One distributed trace per request, for those who collect them. */
 @NullMarked
 package dev.dormouse.gateway.trace;
 

@@ -179,7 +179,7 @@ public final class RequestGuard extends ChannelDuplexHandler {
 
     private static ByteBuf answer(String wrong) {
         String body = "{\"error\":{\"message\":\"The request is malformed: " + wrong.replace("\"", "\\\"")
-                + ".\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"malformed_request\"}}\n";
+                + ".\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"malformed_request\"},\"src\":\"dormouse\"}\n";
         return Unpooled.copiedBuffer("HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: "
                 + body.length() + "\r\nConnection: close\r\n\r\n" + body, StandardCharsets.ISO_8859_1);
     }

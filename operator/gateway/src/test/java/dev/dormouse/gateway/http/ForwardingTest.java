@@ -26,7 +26,7 @@ import org.junit.jupiter.api.Test;
 class ForwardingTest {
 
     @Test
-    @DisplayName("The body reaches the engine byte for byte, chosen by its model; hop-by-hop headers do not")
+    @DisplayName("BL29, BL51: the body reaches the engine byte for byte, chosen by its model; hop-by-hop headers do not")
     void bodyAndHeaders() throws Exception {
         try (FakeEngine engine = new FakeEngine(FakeEngine.echo()); FakeCluster cluster = new FakeCluster(1)) {
             cluster.model(10);
@@ -51,7 +51,7 @@ class ForwardingTest {
     }
 
     @Test
-    @DisplayName("/models/<namespace>/<name>/... chooses by path and strips it; GET works too")
+    @DisplayName("BL29, BL31: /models/<namespace>/<name>/... chooses by path and strips it; GET works too")
     void byPath() throws Exception {
         try (FakeEngine engine = new FakeEngine(FakeEngine.echo()); FakeCluster cluster = new FakeCluster(1)) {
             cluster.model(10);
@@ -64,7 +64,7 @@ class ForwardingTest {
     }
 
     @Test
-    @DisplayName("L7: unknown 404, missing and malformed 400, ambiguous 400, all in OpenAI's envelope")
+    @DisplayName("L7, L45, BL27: unknown 404, missing and malformed 400, ambiguous 400, all in OpenAI's envelope")
     void wrongRequests() {
         try (FakeCluster cluster = new FakeCluster(1)) {
             cluster.model(10);
@@ -91,10 +91,11 @@ class ForwardingTest {
         assertThat(error(answer).path("message").asText()).contains(message);
         assertThat(error(answer).has("type")).isTrue();
         assertThat(error(answer).has("param")).isTrue();
+        assertThat(FakeCluster.json(answer.body()).path("src").asText()).isEqualTo("dormouse");
     }
 
     @Test
-    @DisplayName("GET /v1/models lists every model under the name that reaches it")
+    @DisplayName("BL30: GET /v1/models lists every model under the name that reaches it")
     void list() {
         try (FakeCluster cluster = new FakeCluster(1)) {
             cluster.model(10);
@@ -135,7 +136,7 @@ class ForwardingTest {
     }
 
     @Test
-    @DisplayName("Server-sent events arrive line by line, while the engine still writes")
+    @DisplayName("BL51: server-sent events arrive line by line, while the engine still writes")
     void serverSentEvents() throws Exception {
         CountDownLatch secondMayGo = new CountDownLatch(1);
         try (FakeEngine engine = new FakeEngine((exchange, body) -> {
@@ -164,7 +165,7 @@ class ForwardingTest {
     }
 
     @Test
-    @DisplayName("An engine that dies mid-answer breaks the client's answer visibly")
+    @DisplayName("BL51: an engine that dies mid-answer breaks the client's answer visibly")
     void engineDiesMidAnswer() throws Exception {
         try (DyingEngine engine = new DyingEngine("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n");
                 FakeCluster cluster = new FakeCluster(1)) {

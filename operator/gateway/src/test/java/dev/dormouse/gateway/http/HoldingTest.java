@@ -120,7 +120,7 @@ class HoldingTest {
     }
 
     @Test
-    @DisplayName("L24, L27, L47: waiting requests count against the limit of 10; 40 of 50 are told 429 with Retry-After")
+    @DisplayName("L24, L27, L47, BL9, BL10: waiting requests count against the limit of 10; 40 of 50 are told 429 with Retry-After")
     void overTheLimit() {
         cluster.model(10);
         List<CompletableFuture<HttpResponse<String>>> answers = ask(50);

@@ -51,7 +51,7 @@ class RoutingTest {
     @ParameterizedTest
     @ValueSource(strings = {"/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings",
             "/v1/audio/speech", "/v1/images/generations", "/v1/rerank", "/v1/messages", "/rerank?top=3"})
-    @DisplayName("Every path of an OpenAI client reaches the engine as it is")
+    @DisplayName("BL28, BL29: every path of an OpenAI client reaches the engine as it is")
     void everyPath(String path) {
         assertThat(send(cluster.request(path).POST(HttpRequest.BodyPublishers.ofString("{\"model\":\"minilm\"}"))))
                 .isEqualTo(200);

@@ -267,7 +267,7 @@ class StreamingTest {
     }
 
     @Test
-    @DisplayName("A client that dawdles over its headers or its body is cut off, one that is held is not; an engine may not be silent")
+    @DisplayName("BL12: a client that dawdles over its headers or its body is cut off, one that is held is not; an engine may not be silent")
     void timeouts() throws IOException {
         cluster.close();
         cluster = new FakeCluster(1, new Timeouts(Duration.ofSeconds(1), Duration.ofSeconds(1), Duration.ZERO));
@@ -291,7 +291,7 @@ class StreamingTest {
     }
 
     @Test
-    @DisplayName("A request as a whole may be bounded: 504, and its place is free")
+    @DisplayName("BL12: a request as a whole may be bounded: 504, and its place is free")
     void totalTime() throws IOException {
         cluster.close();
         cluster = new FakeCluster(1,

@@ -27,6 +27,7 @@ class RoutesTest {
                            """ + rest, InferenceModel.class);
     }
 
+    /** L5, L6, L44: ten requests at once unless the model says otherwise, wherever nothing is said. */
     @Test
     void aModelAsAUserWroteIt() {
         assertThat(Routes.of(model("spec: {model: {uri: 'file:///m'}, engine: {image: e}}"))).contains(

@@ -28,6 +28,7 @@ class LoadLogTest {
         log.arrived(MODEL, at);
     }
 
+    /** BL7: what carries a request is not idle, however long ago the last one came. */
     @Test
     void reportsWhatIsCarried() {
         core.model(MODEL, ModelLimits.ofConcurrency(1));
@@ -48,6 +49,7 @@ class LoadLogTest {
                 List.of("old")));
     }
 
+    /** BL7. */
     @Test
     void idlenessCountsFromTheLastEnd() {
         core.model(MODEL, ModelLimits.ofConcurrency(1));

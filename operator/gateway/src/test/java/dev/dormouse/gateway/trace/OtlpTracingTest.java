@@ -4,10 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.net.httpserver.HttpServer;
 import dev.dormouse.domain.fleet.ModelKey;
+import dev.dormouse.trace.OtlpExport;
 import io.opentelemetry.api.common.AttributeKey;
 import io.opentelemetry.api.trace.SpanKind;
 import io.opentelemetry.api.trace.StatusCode;
 import io.opentelemetry.sdk.testing.exporter.InMemorySpanExporter;
+import io.opentelemetry.sdk.trace.data.EventData;
 import io.opentelemetry.sdk.trace.data.SpanData;
 import io.opentelemetry.sdk.trace.export.SimpleSpanProcessor;
 import java.io.IOException;
@@ -31,7 +33,8 @@ class OtlpTracingTest {
     private static final String CALLER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
     private final InMemorySpanExporter sent = InMemorySpanExporter.create();
-    private final OtlpTracing tracing = new OtlpTracing(SimpleSpanProcessor.create(sent), "gw-0", 1);
+    private final OtlpTracing tracing = new OtlpTracing(
+            new OtlpExport(SimpleSpanProcessor.create(sent), "dormouse-gateway", "gw-0", 1));
 
     private RequestSpans begin(Map<String, String> headers) {
         return tracing.begin("POST", "/v1/x", MODEL, headers::get, T0);
@@ -71,28 +74,40 @@ class OtlpTracingTest {
     }
 
     @Test
-    @DisplayName("Within wake: what operator and sidecar did, by what they report, whatever their clocks say")
+    @DisplayName("A wake tells how it went, by what operator and sidecar report, whatever their clocks say")
     void wakeSteps() {
         RequestSpans spans = begin(Map.of());
         spans.held(true, T0);
-        spans.woke(new WakeSteps(Optional.of(T0.plusMillis(20)), T0.plusMillis(500), T0.plusSeconds(2), "Volume",
+        spans.woke(new WakeSteps(Optional.of(T0.minusSeconds(1)), T0.plusMillis(500), T0.plusSeconds(2), "Volume",
                 Map.of("weight_load", Duration.ofMillis(700))));
         spans.granted("pod-1", T0.plusSeconds(2));
         spans.ended(200, T0.plusSeconds(3));
-        RequestSpans early = begin(Map.of());
-        early.held(true, T0.plusSeconds(10));
-        early.woke(new WakeSteps(Optional.of(T0.plusSeconds(9)), T0.plusSeconds(8), T0.plusSeconds(7), "Cold",
-                Map.of()));
-        early.gone(T0.plusSeconds(11));
 
-        assertThat(List.of("decide", "start", "warmup"))
-                .allSatisfy(step -> assertThat(span(step).getParentSpanId()).isEqualTo(span("wake").getSpanId()));
-        assertThat(span("warmup").getAttributes().asMap())
+        assertThat(span("wake").getEvents()).extracting(EventData::getName)
+                .containsExactly("decided", "sidecar started", "ready");
+        assertThat(span("wake").getAttributes().asMap())
                 .containsEntry(AttributeKey.stringKey("dormouse.rung"), "Volume")
                 .containsEntry(AttributeKey.doubleKey("dormouse.phase.weight_load_ms"), 700.0);
-        assertThat(span("decide").getEndEpochNanos()).isEqualTo(span("start").getStartEpochNanos());
-        assertThat(sent.getFinishedSpanItems())
-                .allMatch(span -> span.getStartEpochNanos() <= span.getEndEpochNanos());
+    }
+
+    @Test
+    @DisplayName("Who wakes the model continues the span wake; whoever waits for a replica that is up, the request's own")
+    void continuedByTheOperator() {
+        RequestSpans asleep = begin(Map.of());
+        asleep.held(true, T0);
+        Map<String, String> passed = new HashMap<>();
+        asleep.pass(passed::put);
+        asleep.gone(T0.plusSeconds(1));
+
+        assertThat(passed.get("traceparent")).contains(span("wake").getSpanId());
+
+        RequestSpans queued = begin(Map.of());
+        queued.held(false, T0);
+        queued.pass(passed::put);
+        queued.gone(T0.plusSeconds(1));
+
+        assertThat(passed.get("traceparent"))
+                .contains(sent.getFinishedSpanItems().getLast().getSpanId());
     }
 
     @Test
@@ -147,7 +162,9 @@ class OtlpTracingTest {
         });
         collector.start();
         try {
-            OtlpTracing real = OtlpTracing.to("http://127.0.0.1:" + collector.getAddress().getPort() + "/", "gw-7", 1);
+            OtlpTracing real = new OtlpTracing(
+                    OtlpExport.to("http://127.0.0.1:" + collector.getAddress().getPort() + "/",
+                            "dormouse-gateway", "gw-7", 1));
             real.begin("POST", "/v1/x", MODEL, header -> null, T0).ended(200, T0);
             real.close();
 

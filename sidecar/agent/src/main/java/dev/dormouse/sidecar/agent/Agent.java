@@ -5,6 +5,9 @@ import dev.dormouse.sidecar.api.SidecarStatus;
 import dev.dormouse.sidecar.api.SnapshotReport;
 import dev.dormouse.sidecar.cuda.CudaException;
 import dev.dormouse.sidecar.device.DeviceMemory;
+import dev.dormouse.sidecar.host.HostFiles;
+import dev.dormouse.sidecar.host.Sampler;
+import dev.dormouse.sidecar.http.HostRoutes;
 import dev.dormouse.sidecar.http.SnapshotRoutes;
 import dev.dormouse.sidecar.http.SnapshotStats;
 import dev.dormouse.sidecar.http.StatusServer;
@@ -15,6 +18,7 @@ import java.io.IOException;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -23,9 +27,6 @@ import org.slf4j.LoggerFactory;
 final class Agent implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Agent.class);
 
-    /** A client looks for a sidecar that has restarted several times a second. */
-    private static final Duration CLIENT_RECONNECTS = Duration.ofSeconds(5);
-
     private final StatusBoard board;
     private final Replica replica;
     private final StatusServer http;
@@ -33,19 +34,22 @@ final class Agent implements AutoCloseable {
     private final DeviceMemory device;
     private final Thread engines;
     private final PlainEngine plain;
+    private final @Nullable Sampler sampler;
     private volatile @Nullable MessageChannel engine;
     private volatile boolean closed;
 
     private Agent(AgentConfig config, StatusBoard board, Replica replica, StatusServer http, UnixListener listener,
-            DeviceMemory device) {
+            DeviceMemory device, @Nullable Sampler sampler) {
+        this.sampler = sampler;
         this.device = device;
         this.board = board;
         this.replica = replica;
         this.http = http;
         this.listener = listener;
         this.engines = Thread.ofPlatform().name("engine").unstarted(this::serveEngines);
-        this.plain = new PlainEngine(config, config.snapshots() == null ? Duration.ZERO : CLIENT_RECONNECTS,
-                () -> engine != null);
+        this.plain = new PlainEngine(config, () -> config.snapshots() == null
+                ? Duration.ZERO
+                : PlainEngine.patience(board.current().snapshot().state()), () -> engine != null);
     }
 
     /**
@@ -56,23 +60,36 @@ final class Agent implements AutoCloseable {
      */
     static Agent start(AgentConfig config, @Nullable SnapshotStore store, DeviceMemory device, Clock clock)
             throws IOException {
-        StatusBoard board = new StatusBoard(config, clock);
+        return start(config, store, device, clock, status -> {
+        });
+    }
+
+    /** @param witness is told every change of the status */
+    static Agent start(AgentConfig config, @Nullable SnapshotStore store, DeviceMemory device, Clock clock,
+            Consumer<SidecarStatus> witness) throws IOException {
+        StatusBoard board = new StatusBoard(config, clock, witness);
         SnapshotSettings settings = config.snapshots();
         var stats = new SnapshotStats.Counter();
         SnapshotKeeper keeper = store == null || settings == null
                 ? null
                 : new SnapshotKeeper(store, settings, device, clock, stats);
         if (settings != null && store == null) {
-            board.update(status -> status.previousSnapshot = new SnapshotReport(null, SnapshotReport.State.Failed, 0, 0,
-                    0, "VolumeError", "the snapshot volume cannot be used; see the sidecar's log"));
+            board.update(status -> status.previousSnapshot = SnapshotReport.none(SnapshotReport.State.Failed,
+                    "VolumeError", "the snapshot volume cannot be used; see the sidecar's log"));
         }
         Replica replica = new Replica(config, device, keeper, board, clock, stats);
         replica.start();
+        var requests = new SnapshotRequests(replica, device, keeper, stats);
         StatusServer http = null;
+        Sampler sampler = config.sampling() == null
+                ? null
+                : Sampler.start(HostFiles.OF_THIS_CONTAINER, device::figures, clock, config.sampling());
         try {
             http = StatusServer.start(config.podIp(), config.httpPort(), board,
-                    new SnapshotRoutes(store, replica, config.apiToken()), replica, config.tls());
-            Agent agent = new Agent(config, board, replica, http, UnixListener.bind(config.socket()), device);
+                    new SnapshotRoutes(store, requests, config.apiToken()), requests,
+                    new HostRoutes(HostFiles.OF_THIS_CONTAINER, device::accelerator, sampler), config.tls());
+            Agent agent = new Agent(config, board, replica, http, UnixListener.bind(config.socket()), device,
+                    sampler);
             agent.engines.start();
             agent.plain.start();
             LOG.info("listening on {}:{} and {}", config.podIp(), http.port(), config.socket());
@@ -81,6 +98,9 @@ final class Agent implements AutoCloseable {
             replica.close();
             if (http != null) {
                 http.close();
+            }
+            if (sampler != null) {
+                sampler.close();
             }
             throw e;
         }
@@ -136,6 +156,9 @@ final class Agent implements AutoCloseable {
     public void close() throws IOException {
         closed = true;
         plain.close();
+        if (sampler != null) {
+            sampler.close();
+        }
         replica.close();
         MessageChannel connected = engine;
         if (connected != null) {

@@ -3,15 +3,16 @@ package dev.dormouse.sidecar.agent;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.dormouse.sidecar.api.EngineMessage.Memory;
+import dev.dormouse.sidecar.api.Environment;
 import dev.dormouse.sidecar.api.PodConventions;
 import dev.dormouse.sidecar.api.SidecarEnvironment;
 import dev.dormouse.sidecar.api.WarmupPlan;
+import dev.dormouse.sidecar.host.Sampler;
 import dev.dormouse.sidecar.pipeline.Compression;
 import dev.dormouse.sidecar.pipeline.Verification;
 import dev.dormouse.sidecar.trust.TrustSettings;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -31,10 +32,12 @@ import org.jspecify.annotations.Nullable;
  * @param apiToken what requests that change snapshots must bear; absent: they must come from this pod
  * @param device whose memory snapshots are of
  * @param fitness what must hold before this sidecar works
+ * @param sampling how often it looks at how busy it is; absent: never
  */
 public record AgentConfig(Path socket, String podIp, int httpPort, int enginePort, String podUid, String model,
         String activation, @Nullable SnapshotSettings snapshots, WarmupSettings warmup, @Nullable Path tls,
-        @Nullable String apiToken, DeviceSettings device, FitnessSettings fitness) {
+        @Nullable String apiToken, DeviceSettings device, FitnessSettings fitness,
+        @Nullable Duration sampling) {
 
     private static final Pattern UID = Pattern.compile("[A-Za-z0-9.-]{1,64}");
     private static final Pattern KEY = Pattern.compile("[0-9a-f]{64}");
@@ -101,12 +104,12 @@ public record AgentConfig(Path socket, String podIp, int httpPort, int enginePor
 
     /** @throws IllegalArgumentException naming the variable, its value and what is expected */
     public static AgentConfig fromEnvironment(Map<String, String> environment) {
-        Reader env = new Reader(environment);
+        Environment env = new Environment(environment);
         return new AgentConfig(Path.of(env.text(SidecarEnvironment.SOCKET, "/run/dormouse/engine.sock")),
                 env.required(SidecarEnvironment.POD_IP),
                 env.number(SidecarEnvironment.HTTP_PORT, PodConventions.SIDECAR_PORT, 0, 65_535),
                 env.number(SidecarEnvironment.ENGINE_PORT, PodConventions.ENGINE_PORT, 1, 65_535),
-                env.podUid(), env.required(SidecarEnvironment.MODEL),
+                podUid(env), env.required(SidecarEnvironment.MODEL),
                 env.text(SidecarEnvironment.ACTIVATION, ""), snapshots(env),
                 new WarmupSettings(env.flag(SidecarEnvironment.PRELOAD_WEIGHTS, true),
                         env.flag(SidecarEnvironment.PREALLOCATE_POOLS, true),
@@ -114,15 +117,23 @@ public record AgentConfig(Path socket, String podIp, int httpPort, int enginePor
                         env.number(SidecarEnvironment.BATCH_SIZE, 1, 1, 4_096),
                         env.number(SidecarEnvironment.ITERATIONS, 1, 1, 10_000),
                         Duration.ofSeconds(env.number(SidecarEnvironment.DEADLINE_SECONDS, 600, 1, 86_400)),
-                        env.plan(), new LadderSettings(env.seconds(SidecarEnvironment.RESTORE_DEADLINE_SECONDS),
-                                env.value(SidecarEnvironment.FROM_SOURCE_BECAUSE))),
-                env.path(SidecarEnvironment.TLS), env.value(SidecarEnvironment.API_TOKEN),
-                new DeviceSettings(env.memory(), env.number(SidecarEnvironment.GPU, 0, 0, 63)), fitness(env));
+                        plan(env), new LadderSettings(restoreDeadline(env),
+                                env.value(SidecarEnvironment.FROM_SOURCE_BECAUSE).orElse(null))),
+                env.path(SidecarEnvironment.TLS).orElse(null), env.value(SidecarEnvironment.API_TOKEN).orElse(null),
+                new DeviceSettings(memory(env), env.number(SidecarEnvironment.GPU, 0, 0, 63)), fitness(env),
+                sampling(env));
     }
 
-    private static FitnessSettings fitness(Reader env) {
-        Set<String> skip = new HashSet<>(List.of(env.text(SidecarEnvironment.FITNESS_SKIP, "").split(",")));
-        skip.remove("");
+    private static @Nullable Duration sampling(Environment env) {
+        if (env.text(SidecarEnvironment.SAMPLE_SECONDS, "").equals("0")) {
+            return null;
+        }
+        int least = (int) Sampler.SHORTEST.toSeconds();
+        return Duration.ofSeconds(env.number(SidecarEnvironment.SAMPLE_SECONDS, least, least, 3_600));
+    }
+
+    private static FitnessSettings fitness(Environment env) {
+        Set<String> skip = env.names(SidecarEnvironment.FITNESS_SKIP);
         if (!Fitness.NAMES.containsAll(skip)) {
             throw env.wrong(SidecarEnvironment.FITNESS_SKIP, "some of " + Fitness.NAMES + ", separated by commas");
         }
@@ -133,8 +144,8 @@ public record AgentConfig(Path socket, String podIp, int httpPort, int enginePor
                 Path.of(env.text(SidecarEnvironment.TERMINATION_LOG, "/dev/termination-log")));
     }
 
-    private static @Nullable SnapshotSettings snapshots(Reader env) {
-        String volume = env.value(SidecarEnvironment.VOLUME);
+    private static @Nullable SnapshotSettings snapshots(Environment env) {
+        Path volume = env.path(SidecarEnvironment.VOLUME).orElse(null);
         if (volume == null) {
             return null;
         }
@@ -142,17 +153,17 @@ public record AgentConfig(Path socket, String podIp, int httpPort, int enginePor
         if (!KEY.matcher(key).matches()) {
             throw env.wrong(SidecarEnvironment.SNAPSHOT_KEY, "64 lower-case hex digits");
         }
-        return new SnapshotSettings(Path.of(volume), key, env.compression(),
-                env.number(SidecarEnvironment.COMPRESSION_LEVEL, 3, 1, 22), env.verification(), trust(env));
+        return new SnapshotSettings(volume, key, compression(env),
+                env.number(SidecarEnvironment.COMPRESSION_LEVEL, 3, 1, 22), verification(env), trust(env));
     }
 
-    private static TrustSettings trust(Reader env) {
+    private static TrustSettings trust(Environment env) {
         boolean required = switch (env.text(SidecarEnvironment.SIGNATURES, "off")) {
             case "required" -> true;
             case "off" -> false;
             default -> throw env.wrong(SidecarEnvironment.SIGNATURES, "required or off");
         };
-        Path trusted = env.path(SidecarEnvironment.TRUSTED_KEYS);
+        Path trusted = env.path(SidecarEnvironment.TRUSTED_KEYS).orElse(null);
         if (required && trusted == null) {
             throw new IllegalArgumentException(SidecarEnvironment.SIGNATURES + "=required needs "
                     + SidecarEnvironment.TRUSTED_KEYS + ": without a trusted key every snapshot would be refused");
@@ -160,117 +171,60 @@ public record AgentConfig(Path socket, String podIp, int httpPort, int enginePor
         String model = env.required(SidecarEnvironment.MODEL);
         String namespace = model.substring(0, Math.max(0, model.indexOf('/')));
         var settings = new TrustSettings(env.text(SidecarEnvironment.VOLUME_ID, namespace), required, trusted,
-                env.path(SidecarEnvironment.SIGNING_KEY), env.path(SidecarEnvironment.WRAPPING_KEYS));
+                env.path(SidecarEnvironment.SIGNING_KEY).orElse(null),
+                env.path(SidecarEnvironment.WRAPPING_KEYS).orElse(null));
         return settings.off() ? TrustSettings.OFF : settings;
     }
 
-    private record Reader(Map<String, String> environment) {
+    private static @Nullable Duration restoreDeadline(Environment env) {
+        String key = SidecarEnvironment.RESTORE_DEADLINE_SECONDS;
+        return env.value(key).map(set -> Duration.ofSeconds(env.number(key, 1, 1, 86_400))).orElse(null);
+    }
 
-        @Nullable
-        String value(String key) {
-            String value = environment.get(key);
-            return value == null || value.isBlank() ? null : value.strip();
+    private static String podUid(Environment env) {
+        String uid = env.required(SidecarEnvironment.POD_UID);
+        if (!UID.matcher(uid).matches()) {
+            throw env.wrong(SidecarEnvironment.POD_UID, "1 to 64 letters, digits, dots or dashes");
         }
+        return uid;
+    }
 
-        String text(String key, String otherwise) {
-            String value = value(key);
-            return value == null ? otherwise : value;
-        }
+    private static Compression compression(Environment env) {
+        return switch (env.text(SidecarEnvironment.COMPRESSION, "none")) {
+            case "none" -> Compression.None;
+            case "zstd" -> Compression.Zstd;
+            case "auto" -> Compression.Auto;
+            default -> throw env.wrong(SidecarEnvironment.COMPRESSION, "none, zstd or auto");
+        };
+    }
 
-        String required(String key) {
-            String value = value(key);
-            if (value == null) {
-                throw new IllegalArgumentException(key + " is not set; the operator sets it on every sidecar");
-            }
-            return value;
-        }
+    private static Verification verification(Environment env) {
+        return switch (env.text(SidecarEnvironment.VERIFY, "crc")) {
+            case "true", "crc" -> Verification.Crc;
+            case "false", "none" -> Verification.None;
+            case "digest" -> Verification.Digest;
+            default -> throw env.wrong(SidecarEnvironment.VERIFY, "crc, digest, none, true or false");
+        };
+    }
 
-        int number(String key, int otherwise, int least, int most) {
-            String value = value(key);
-            if (value == null) {
-                return otherwise;
-            }
-            try {
-                int number = Integer.parseInt(value);
-                if (number >= least && number <= most) {
-                    return number;
-                }
-            } catch (NumberFormatException e) {
-                throw wrong(key, "a whole number from " + least + " to " + most);
-            }
-            throw wrong(key, "a whole number from " + least + " to " + most);
-        }
-
-        /** Absent when it is not set. */
-        @Nullable
-        Duration seconds(String key) {
-            return value(key) == null ? null : Duration.ofSeconds(number(key, 1, 1, 86_400));
-        }
-
-        boolean flag(String key, boolean otherwise) {
-            return switch (text(key, Boolean.toString(otherwise))) {
-                case "true" -> true;
-                case "false" -> false;
-                default -> throw wrong(key, "true or false");
-            };
-        }
-
-        String podUid() {
-            String uid = required(SidecarEnvironment.POD_UID);
-            if (!UID.matcher(uid).matches()) {
-                throw wrong(SidecarEnvironment.POD_UID, "1 to 64 letters, digits, dots or dashes");
-            }
-            return uid;
-        }
-
-        Compression compression() {
-            return switch (text(SidecarEnvironment.COMPRESSION, "none")) {
-                case "none" -> Compression.None;
-                case "zstd" -> Compression.Zstd;
-                case "auto" -> Compression.Auto;
-                default -> throw wrong(SidecarEnvironment.COMPRESSION, "none, zstd or auto");
-            };
-        }
-
-        Verification verification() {
-            return switch (text(SidecarEnvironment.VERIFY, "crc")) {
-                case "true", "crc" -> Verification.Crc;
-                case "false", "none" -> Verification.None;
-                case "digest" -> Verification.Digest;
-                default -> throw wrong(SidecarEnvironment.VERIFY, "crc, digest, none, true or false");
-            };
-        }
-
-        @Nullable
-        Path path(String key) {
-            String value = value(key);
-            return value == null ? null : Path.of(value);
-        }
-
-        Memory memory() {
-            String text = text(SidecarEnvironment.DEVICE, Memory.Host.name());
-            for (Memory memory : Memory.values()) {
-                if (memory.name().equals(text)) {
-                    return memory;
-                }
-            }
-            throw wrong(SidecarEnvironment.DEVICE, "one of " + List.of(Memory.values()));
-        }
-
-        WarmupPlan plan() {
-            String value = value(SidecarEnvironment.WARMUP_PLAN);
-            try {
-                return value == null
-                        ? WarmupPlan.NONE
-                        : JsonMapper.builder().build().readValue(value, WarmupPlan.class);
-            } catch (JsonProcessingException e) {
-                throw wrong(SidecarEnvironment.WARMUP_PLAN, "a plan as the operator writes it");
+    private static Memory memory(Environment env) {
+        String text = env.text(SidecarEnvironment.DEVICE, Memory.Host.name());
+        for (Memory memory : Memory.values()) {
+            if (memory.name().equals(text)) {
+                return memory;
             }
         }
+        throw env.wrong(SidecarEnvironment.DEVICE, "one of " + List.of(Memory.values()));
+    }
 
-        IllegalArgumentException wrong(String key, String expected) {
-            return new IllegalArgumentException(
-                    key + "=\"" + environment.get(key) + "\" is not valid: it must be " + expected);
+    private static WarmupPlan plan(Environment env) {
+        String value = env.value(SidecarEnvironment.WARMUP_PLAN).orElse(null);
+        try {
+            return value == null
+                    ? WarmupPlan.NONE
+                    : JsonMapper.builder().build().readValue(value, WarmupPlan.class);
+        } catch (JsonProcessingException e) {
+            throw env.wrong(SidecarEnvironment.WARMUP_PLAN, "a plan as the operator writes it");
         }
     }
 }

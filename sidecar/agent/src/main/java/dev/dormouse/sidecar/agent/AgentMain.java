@@ -5,6 +5,7 @@ import dev.dormouse.sidecar.api.EngineMessage.Memory;
 import dev.dormouse.sidecar.device.DeviceMemory;
 import dev.dormouse.sidecar.api.SidecarEnvironment;
 import dev.dormouse.sidecar.api.StoreTask;
+import dev.dormouse.sidecar.format.ZstdLibrary;
 import dev.dormouse.sidecar.store.SnapshotStore;
 import dev.dormouse.sidecar.store.Writer;
 import dev.dormouse.sidecar.trust.Trust;
@@ -26,6 +27,7 @@ public final class AgentMain {
     private AgentMain() {}
 
     public static void main(String[] arguments) throws InterruptedException {
+        findNatives();
         if (System.getenv(SidecarEnvironment.STORE_TASK) != null) {
             workOnStore(System.getenv());
             return;
@@ -57,7 +59,8 @@ public final class AgentMain {
         }
         Agent agent;
         try {
-            agent = Agent.start(config, store, device, Clock.systemUTC());
+            Clock clock = Clock.systemUTC();
+            agent = Agent.start(config, store, device, clock, StartTrace.of(System.getenv(), config.podUid(), clock));
         } catch (IOException e) {
             System.err.println("dormouse sidecar: " + e.getMessage());
             System.exit(1);
@@ -67,6 +70,14 @@ public final class AgentMain {
         if (!agent.join()) {
             // Nobody asked it to stop: the socket broke, and without it the replica can do nothing.
             Runtime.getRuntime().halt(1);
+        }
+    }
+
+    private static void findNatives() {
+        try {
+            ZstdLibrary.locate();
+        } catch (IOException e) {
+            LOG.warn("java.library.path cannot be read, zstd is unpacked into the temp folder", e);
         }
     }
 

@@ -5,6 +5,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import dev.dormouse.sidecar.api.EngineMessage.Probe;
 import dev.dormouse.sidecar.api.PhaseTiming;
 import dev.dormouse.sidecar.api.WarmupPlan;
+import dev.dormouse.sidecar.transport.MemoryFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -52,8 +53,9 @@ final class CustomInit {
         if (command.isEmpty()) {
             throw new IOException("warmup.customInit names neither a command nor a request");
         }
-        Path output = Files.createTempFile("custom-init", ".log");
-        try {
+        // In memory: the container's file system may be read-only.
+        try (MemoryFile file = MemoryFile.create("custom-init", 0)) {
+            Path output = file.path();
             Process process = new ProcessBuilder(command).redirectErrorStream(true)
                     .redirectOutput(output.toFile())
                     .start();
@@ -65,8 +67,6 @@ final class CustomInit {
                 throw new IOException(
                         command.getFirst() + " ended with status " + process.exitValue() + ": " + end(output));
             }
-        } finally {
-            Files.deleteIfExists(output);
         }
     }
 

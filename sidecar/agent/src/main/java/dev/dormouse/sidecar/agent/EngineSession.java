@@ -30,6 +30,7 @@ final class EngineSession {
 
     private final MessageChannel channel;
     private final Replica replica;
+    private final MemoryAtHand memory;
     private @Nullable Mode mode;
     private @Nullable GenerationDraft draft;
     /** Whether the engine has asked for the memory that it was welcomed to. */
@@ -40,6 +41,7 @@ final class EngineSession {
     EngineSession(MessageChannel channel, Replica replica, DeviceMemory device) {
         this.channel = channel;
         this.replica = replica;
+        this.memory = replica.memory();
         this.questions = new Questions(channel);
         this.held = new HeldMemory(device, channel, questions);
     }
@@ -84,7 +86,7 @@ final class EngineSession {
                 case EngineMessage.Hello hello -> hello(hello);
                 case EngineMessage.Alloc alloc -> allocate(alloc);
                 case EngineMessage.Export export -> export(export);
-                case EngineMessage.Ring ring -> held.ring(restored("RING"), replica::refuse);
+                case EngineMessage.Ring ring -> held.ring(restored("RING"), memory::refuse);
                 case EngineMessage.PutMeta meta -> {
                     draft("PUT_META").put(meta.buffers());
                     channel.send(new EngineMessage.Done());
@@ -93,8 +95,8 @@ final class EngineSession {
                 case EngineMessage.Commit commit -> commit();
                 case EngineMessage.Attach attach -> attach();
                 case EngineMessage.Wait wait -> {
-                    held.refuseToWait(replica.attachable());
-                    replica.await(wait.buffer());
+                    held.refuseToWait(memory.attachable());
+                    memory.await(wait.buffer());
                     channel.send(new EngineMessage.Waited());
                 }
                 case EngineMessage.Ready ready -> ready(ready);
@@ -116,7 +118,7 @@ final class EngineSession {
         EngineMessage.Welcome welcome = replica.hello(hello);
         mode = welcome.mode();
         if (mode == Mode.Create) {
-            draft = replica.draft(hello);
+            draft = memory.draft(hello);
         }
         channel.send(welcome);
     }
@@ -141,8 +143,8 @@ final class EngineSession {
     }
 
     private RestoredGeneration restored(String request) throws RefusedException {
-        if (mode == Mode.Attach && replica.attachable() instanceof RestoredGeneration memory) {
-            return memory;
+        if (mode == Mode.Attach && memory.attachable() instanceof RestoredGeneration restored) {
+            return restored;
         }
         throw new RefusedException("WrongState", request + " is for an engine that was welcomed with Attach");
     }
@@ -157,7 +159,7 @@ final class EngineSession {
     }
 
     private void commit() throws IOException, RefusedException {
-        replica.committed(draft("COMMIT").commit());
+        memory.committed(draft("COMMIT").commit());
         draft = null;
         channel.send(new EngineMessage.Committed());
     }
@@ -166,7 +168,7 @@ final class EngineSession {
         if (mode != Mode.Attach) {
             throw new RefusedException("WrongState", "ATTACH is for an engine that was welcomed with Attach");
         }
-        Generation generation = replica.attachable();
+        Generation generation = memory.attachable();
         attached = true;
         List<Part> parts = new ArrayList<>(generation.allocations());
         int allocations = parts.size();
@@ -216,7 +218,7 @@ final class EngineSession {
             // It has what it had before this sidecar came, or has loaded by itself.
             turnDown();
         } else if (mode == Mode.Attach) {
-            held.refuseToWait(replica.attachable());
+            held.refuseToWait(memory.attachable());
         }
         Runnable warmup = replica.engineReady(ready, mode != Mode.Bypass && !keepsItsOwn, questions);
         held.serving();
@@ -244,7 +246,7 @@ final class EngineSession {
 
     /** The engine does not take the memory that it was welcomed to. */
     private void turnDown() {
-        replica.turnedDown();
+        memory.turnDown();
         held.turnedDown();
     }
 

@@ -7,6 +7,7 @@ import dev.dormouse.sidecar.cuda.CudaContext;
 import dev.dormouse.sidecar.cuda.CudaUnavailableException;
 import dev.dormouse.sidecar.device.CopyCheck;
 import dev.dormouse.sidecar.device.DeviceMemory;
+import dev.dormouse.sidecar.host.HostFiles;
 import java.io.IOException;
 import java.nio.file.FileStore;
 import java.nio.file.Files;
@@ -111,7 +112,7 @@ final class Fitness {
     }
 
     private void memory() throws IOException {
-        long limit = HostMemory.limitBytes();
+        long limit = HostFiles.OF_THIS_CONTAINER.memoryLimitBytes();
         if (limit < (long) settings.memoryMib() << 20) {
             throw new IOException("this container may use " + (limit >> 20) + " MiB of memory, " + settings.memoryMib()
                     + " are needed: raise the sidecar's memory limit");

@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.ISO_8859_1;
 
 import dev.dormouse.sidecar.api.EngineMessage;
 import dev.dormouse.sidecar.api.EngineMessage.Mode;
+import dev.dormouse.sidecar.api.SnapshotReport;
 import dev.dormouse.sidecar.client.EngineClient;
 import dev.dormouse.sidecar.client.SnapshotRefusedException;
 import java.io.BufferedReader;
@@ -15,6 +16,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -32,6 +34,10 @@ final class PlainEngine implements AutoCloseable {
     private static final EngineMessage.Hello HELLO = new EngineMessage.Hello(EngineMessage.PROTOCOL, "plain", "unknown",
             Map.of(), List.of(EngineMessage.Memory.values()));
 
+    /** A client looks for a sidecar that has restarted several times a second. */
+    private static final Duration CLIENT_RECONNECTS = Duration.ofSeconds(5);
+    /** On a node with more work than processors it may not get to that for long; what is lost otherwise is a restore. */
+    private static final Duration CLIENT_STARVES = Duration.ofSeconds(60);
     private static final Duration POLL = Duration.ofMillis(100);
     private static final Duration WATCH = Duration.ofSeconds(1);
     private static final Duration ANSWER = Duration.ofSeconds(2);
@@ -40,7 +46,7 @@ final class PlainEngine implements AutoCloseable {
     private static final int REFUSED_WHEN_GONE = 3;
 
     private final AgentConfig config;
-    private final Duration patience;
+    private final Supplier<Duration> patience;
     private final BooleanSupplier connected;
     private final Thread thread = Thread.ofPlatform().daemon().name("plain-engine").unstarted(this::run);
 
@@ -49,10 +55,18 @@ final class PlainEngine implements AutoCloseable {
      *     while that connects again, after a restart of this sidecar
      * @param connected whether a client has connected
      */
-    PlainEngine(AgentConfig config, Duration patience, BooleanSupplier connected) {
+    PlainEngine(AgentConfig config, Supplier<Duration> patience, BooleanSupplier connected) {
         this.config = config;
         this.patience = patience;
         this.connected = connected;
+    }
+
+    /** How long a healthy engine may be silent, with this snapshot at hand: one that has made it has a client. */
+    static Duration patience(SnapshotReport.State atHand) {
+        return switch (atHand) {
+            case Restoring, Restored, Saving, Saved -> CLIENT_STARVES;
+            case Absent, Skipped, Failed, Quarantined -> CLIENT_RECONNECTS;
+        };
     }
 
     void start() {
@@ -72,7 +86,7 @@ final class PlainEngine implements AutoCloseable {
 
     private void awaitHealthAlone() throws InterruptedException {
         long since = -1;
-        while (since < 0 || System.nanoTime() - since < patience.toNanos()) {
+        while (since < 0 || System.nanoTime() - since < patience.get().toNanos()) {
             Thread.sleep(POLL);
             if (connected.getAsBoolean() || !healthy()) {
                 since = -1;

@@ -3,6 +3,7 @@ package dev.dormouse.sidecar.agent;
 import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.api.EngineMessage.BufferMeta;
 import dev.dormouse.sidecar.api.PhaseTiming;
+import dev.dormouse.sidecar.api.SnapshotReport;
 import dev.dormouse.sidecar.device.Allocation;
 import dev.dormouse.sidecar.http.RestoreView;
 import dev.dormouse.sidecar.pipeline.RestoreException;
@@ -136,6 +137,11 @@ final class RestoredGeneration implements Generation {
                 StatusBoard.percent(progress.bytes(), progress.totalBytes()),
                 state == RestoreView.State.Restoring ? etaMillis() : 0, failure == null ? null : failure.code(),
                 failure == null ? null : failure.getMessage());
+    }
+
+    /** As the status shows it. */
+    SnapshotReport report(SnapshotReport.State state, long took, @Nullable String reason, @Nullable String message) {
+        return SnapshotKeeper.report(snapshot, state, took, reason, message);
     }
 
     @Override

@@ -21,6 +21,7 @@ import dev.dormouse.sidecar.store.Snapshot;
 import dev.dormouse.sidecar.store.SnapshotStore;
 import dev.dormouse.sidecar.store.TrustFailedException;
 import dev.dormouse.sidecar.store.VolumeFullException;
+import dev.dormouse.sidecar.transport.MemoryFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -102,17 +103,15 @@ final class SnapshotKeeper {
      */
     SnapshotReport save(CommittedGeneration generation, byte @Nullable [] canary, ProgressListener progress) {
         long start = System.nanoTime();
-        Path recorded = null;
-        try {
+        try (MemoryFile recorded = MemoryFile.create("canary", canary == null ? 0 : canary.length)) {
             if (canary != null) {
-                recorded = Files.write(Files.createTempFile("canary", ".answer"), canary);
+                Files.write(recorded.path(), canary);
             }
-            Snapshot saved = store.save(request(generation, recorded), device,
+            Snapshot saved = store.save(request(generation, canary == null ? null : recorded.path()), device,
                     SaveOptions.of(settings.compression(), settings.level()), progress);
             long micros = micros(start);
             stats.saved(saved.rawBytes(), saved.storedBytes(), micros);
-            return new SnapshotReport(saved.id(), SnapshotReport.State.Saved, saved.rawBytes(), saved.storedBytes(),
-                    micros, null, null);
+            return report(saved, SnapshotReport.State.Saved, micros, null, null);
         } catch (VolumeFullException e) {
             return failed("VolumeFull", e, start);
         } catch (TrustFailedException e) {
@@ -128,23 +127,12 @@ final class SnapshotKeeper {
             return failed("InternalError", e, start);
         } finally {
             device.saved();
-            if (recorded != null) {
-                delete(recorded);
-            }
         }
     }
 
     /** Nothing was written, for a reason that is not the volume's. */
     SnapshotReport notSaved(String reason, Exception cause) {
         return failed(reason, cause, System.nanoTime());
-    }
-
-    private static void delete(Path file) {
-        try {
-            Files.deleteIfExists(file);
-        } catch (IOException e) {
-            LOG.debug("{} stays behind", file, e);
-        }
     }
 
     private SaveRequest request(CommittedGeneration generation, @Nullable Path canary) {
@@ -157,8 +145,7 @@ final class SnapshotKeeper {
         }
         List<SaveRequest.SavedFile> files = new ArrayList<>();
         generation.fileSet()
-                .forEach((name, file) -> files.add(new SaveRequest.SavedFile(name,
-                        Path.of("/proc/self/fd/" + file.descriptor().number()))));
+                .forEach((name, file) -> files.add(new SaveRequest.SavedFile(name, file.path())));
         if (canary != null) {
             files.add(new SaveRequest.SavedFile(Canary.FILE, canary));
         }
@@ -173,6 +160,12 @@ final class SnapshotKeeper {
             // It will be found damaged again next time, which is slow but safe.
             LOG.error("snapshot {} cannot be quarantined", snapshot.id(), e);
         }
+    }
+
+    static SnapshotReport report(Snapshot snapshot, SnapshotReport.State state, long micros, @Nullable String reason,
+            @Nullable String message) {
+        return new SnapshotReport(snapshot.id(), state, snapshot.rawBytes(), snapshot.storedBytes(), micros, reason,
+                message);
     }
 
     private SnapshotReport failed(String reason, Exception cause, long start) {

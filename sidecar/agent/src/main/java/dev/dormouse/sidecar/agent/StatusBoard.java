@@ -49,10 +49,13 @@ final class StatusBoard implements StatusFeed {
     private final AgentConfig config;
     private final long startedAt;
     private final Draft draft = new Draft();
+    private final Consumer<SidecarStatus> witness;
     private SidecarStatus current;
 
-    StatusBoard(AgentConfig config, Clock clock) {
+    /** @param witness is told every change, under the lock */
+    StatusBoard(AgentConfig config, Clock clock, Consumer<SidecarStatus> witness) {
         this.config = config;
+        this.witness = witness;
         this.startedAt = micros(clock);
         this.current = snapshot(1);
     }
@@ -72,6 +75,7 @@ final class StatusBoard implements StatusFeed {
         change.accept(draft);
         if (!snapshot(current.sequence()).equals(current)) {
             current = snapshot(current.sequence() + 1);
+            witness.accept(current);
             notifyAll();
         }
     }

@@ -4,6 +4,7 @@ import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.api.EngineMessage.Memory;
 import dev.dormouse.sidecar.cuda.GpuFigure;
 import java.util.Map;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** A device's memory as far as snapshots need it. Thread-safe. */
@@ -21,6 +22,11 @@ public interface DeviceMemory extends AutoCloseable {
     /** What is measured of the device now; empty without a GPU, or without its management library. */
     default Map<GpuFigure, Double> figures() {
         return Map.of();
+    }
+
+    /** The GPU; absent without one. */
+    default Optional<Accelerator> accelerator() {
+        return Optional.empty();
     }
 
     /**

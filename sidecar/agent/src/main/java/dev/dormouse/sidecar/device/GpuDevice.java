@@ -1,8 +1,10 @@
 package dev.dormouse.sidecar.device;
 
 import dev.dormouse.sidecar.cuda.CudaContext;
+import dev.dormouse.sidecar.cuda.CudaUnavailableException;
 import dev.dormouse.sidecar.cuda.GpuFigure;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -61,6 +63,16 @@ abstract class GpuDevice<A extends CudaRange> implements DeviceMemory {
     @Override
     public final Map<GpuFigure, Double> figures() {
         return gauges.now();
+    }
+
+    @Override
+    public final Optional<Accelerator> accelerator() {
+        try {
+            return Optional.of(new Accelerator(context.name(), context.uuid(), context.architecture(),
+                    context.totalBytes(), gauges.driver(), CudaContext.driverVersion()));
+        } catch (CudaUnavailableException e) {
+            throw new IllegalStateException("a device is open without a driver", e);
+        }
     }
 
     @Override

@@ -16,10 +16,19 @@ final class GpuGauges implements AutoCloseable {
     }
 
     synchronized Map<GpuFigure, Double> now() {
+        return library().map(Nvml::figures).orElse(Map.of());
+    }
+
+    /** Version of NVIDIA's driver; empty where nobody says it. */
+    synchronized String driver() {
+        return library().map(Nvml::driver).orElse("");
+    }
+
+    private Optional<Nvml> library() {
         if (nvml == null) {
             nvml = Nvml.open(uuid);
         }
-        return nvml.map(Nvml::figures).orElse(Map.of());
+        return nvml;
     }
 
     @Override

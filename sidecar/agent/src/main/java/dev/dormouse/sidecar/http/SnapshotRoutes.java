@@ -9,24 +9,12 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.sun.net.httpserver.HttpExchange;
 import dev.dormouse.sidecar.api.BufferType;
 import dev.dormouse.sidecar.format.SnapshotId;
-import dev.dormouse.sidecar.store.CollectOptions;
-import dev.dormouse.sidecar.store.CollectReport;
-import dev.dormouse.sidecar.store.Listing;
-import dev.dormouse.sidecar.store.PruneReport;
-import dev.dormouse.sidecar.store.Refusal;
-import dev.dormouse.sidecar.store.RetentionPolicy;
-import dev.dormouse.sidecar.store.Snapshot;
 import dev.dormouse.sidecar.store.SnapshotStore;
-import dev.dormouse.sidecar.store.VerifyReport;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.nio.file.NoSuchFileException;
 import java.security.MessageDigest;
-import java.time.Duration;
 import java.util.EnumSet;
 import java.util.List;
-import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -48,37 +36,14 @@ public final class SnapshotRoutes {
 
     private static final Logger LOG = LoggerFactory.getLogger(SnapshotRoutes.class);
     private static final int MAX_BODY = 64 << 10;
-    private static final Duration MAX_PATIENCE = Duration.ofMinutes(10);
     /** Watchers hear of a restore at least this often. */
     private static final long WATCH_MILLIS = 50;
     private static final String SNAPSHOTS = "/v1/snapshots";
     private static final String RESTORES = "/v1/restores";
 
-    private final @Nullable SnapshotStore store;
+    private final VolumeSnapshots volume;
     private final ReplicaSnapshots replica;
     private final @Nullable String token;
-
-    /** @param createdAt RFC 3339 */
-    record SnapshotView(String id, String key, String createdAt, long rawBytes, long storedBytes, String weightsDigest,
-            Map<String, String> compatibility, int buffers, int files, int packs, boolean pinned) {
-        static SnapshotView of(Snapshot snapshot) {
-            return new SnapshotView(snapshot.id(), snapshot.key(), snapshot.createdAt().toString(),
-                    snapshot.rawBytes(), snapshot.storedBytes(), snapshot.manifest().weightsDigest(),
-                    snapshot.compatibility(), snapshot.buffers().size(), snapshot.files().size(),
-                    snapshot.manifest().packs().size(), snapshot.pinned());
-        }
-    }
-
-    record ListView(List<SnapshotView> snapshots, List<Refusal> refused) {}
-
-    /** @param collect whether to free the bytes too */
-    record PruneRequest(@Nullable @JsonProperty("maxAgeSeconds") Long maxAgeSeconds,
-            @JsonProperty("maxSnapshots") int maxSnapshots, @JsonProperty("maxBytes") long maxBytes,
-            @JsonProperty("collect") boolean collect, @JsonProperty("settleSeconds") long settleSeconds,
-            @JsonProperty("patienceSeconds") long patienceSeconds,
-            @Nullable @JsonProperty("gonePods") Set<String> gonePods) {}
-
-    record PruneView(PruneReport pruned, @Nullable CollectReport collected) {}
 
     /** @param types of the buffers to restore; absent: all */
     record RestoreRequest(@Nullable @JsonProperty("snapshot") String snapshot,
@@ -91,7 +56,7 @@ public final class SnapshotRoutes {
      * @param token what changing requests must bear; absent: they must come from a loopback address
      */
     public SnapshotRoutes(@Nullable SnapshotStore store, ReplicaSnapshots replica, @Nullable String token) {
-        this.store = store;
+        this.volume = new VolumeSnapshots(store);
         this.replica = replica;
         this.token = token;
     }
@@ -118,9 +83,10 @@ public final class SnapshotRoutes {
             authorize(exchange);
         }
         switch (method + " " + path) {
-            case "GET " + SNAPSHOTS -> answer(exchange, 200, list());
+            case "GET " + SNAPSHOTS -> answer(exchange, 200, volume.list());
             case "POST " + SNAPSHOTS -> answer(exchange, 200, replica.save());
-            case "POST " + SNAPSHOTS + ":prune" -> answer(exchange, 200, prune(body(exchange, PruneRequest.class)));
+            case "POST " + SNAPSHOTS + ":prune" ->
+                answer(exchange, 200, volume.prune(body(exchange, VolumeSnapshots.PruneRequest.class)));
             case "POST " + RESTORES -> {
                 RestoreRequest request = body(exchange, RestoreRequest.class);
                 answer(exchange, 202, replica.restore(request.snapshot() == null ? null : id(request.snapshot()),
@@ -145,14 +111,14 @@ public final class SnapshotRoutes {
         String id = id(colon < 0 ? rest : rest.substring(0, colon));
         String verb = colon < 0 ? "" : rest.substring(colon);
         switch (method + verb) {
-            case "GET" -> answer(exchange, 200, snapshot(id));
+            case "GET" -> answer(exchange, 200, volume.snapshot(id));
             case "DELETE" -> {
-                onVolume(volume -> volume.delete(id));
+                volume.delete(id);
                 exchange.sendResponseHeaders(204, -1);
             }
-            case "POST:verify" -> answer(exchange, 200, verify(id));
-            case "POST:pin" -> answer(exchange, 200, pin(id, true));
-            case "POST:unpin" -> answer(exchange, 200, pin(id, false));
+            case "POST:verify" -> answer(exchange, 200, volume.verify(id));
+            case "POST:pin" -> answer(exchange, 200, volume.pin(id, true));
+            case "POST:unpin" -> answer(exchange, 200, volume.pin(id, false));
             default -> throw new ApiException(405, "MethodNotAllowed", method + " is not for " + path);
         }
     }
@@ -202,108 +168,6 @@ public final class SnapshotRoutes {
     private void write(OutputStream lines, RestoreView view) throws IOException {
         lines.write((Json.MAPPER.writeValueAsString(view) + "\n").getBytes(UTF_8));
         lines.flush();
-    }
-
-    private ListView list() throws ApiException {
-        Listing listing = fromVolume(SnapshotStore::list);
-        return new ListView(listing.snapshots().reversed().stream().map(SnapshotView::of).toList(),
-                listing.refused());
-    }
-
-    private SnapshotView snapshot(String id) throws ApiException {
-        Listing listing = fromVolume(SnapshotStore::list);
-        for (Refusal refusal : listing.refused()) {
-            if (refusal.id().equals(id)) {
-                throw new ApiException(410, refusal.reason(), refusal.message());
-            }
-        }
-        return listing.snapshots()
-                .stream()
-                .filter(snapshot -> snapshot.id().equals(id))
-                .findFirst()
-                .map(SnapshotView::of)
-                .orElseThrow(() -> new ApiException(404, "SnapshotNotFound", "there is no snapshot " + id));
-    }
-
-    private SnapshotView pin(String id, boolean pinned) throws ApiException {
-        onVolume(volume -> volume.pin(id, pinned));
-        return snapshot(id);
-    }
-
-    /** Damage that was found keeps the snapshot from being restored. */
-    private VerifyReport verify(String id) throws ApiException {
-        VerifyReport report = fromVolume(volume -> volume.verify(id, Runtime.getRuntime().availableProcessors()));
-        Optional<Refusal> damage = report.damage();
-        if (damage.isPresent()) {
-            onVolume(volume -> volume.quarantine(id, damage.get().reason(), damage.get().message()));
-        }
-        return report;
-    }
-
-    private PruneView prune(PruneRequest request) throws ApiException, InterruptedException {
-        RetentionPolicy policy;
-        try {
-            policy = new RetentionPolicy(
-                    request.maxAgeSeconds() == null ? null : Duration.ofSeconds(request.maxAgeSeconds()),
-                    request.maxSnapshots(), request.maxBytes());
-        } catch (IllegalArgumentException e) {
-            throw new ApiException(400, "InvalidPolicy", String.valueOf(e.getMessage()));
-        }
-        if (request.settleSeconds() < 0 || request.patienceSeconds() < 0
-                || request.patienceSeconds() > MAX_PATIENCE.toSeconds()
-                || request.settleSeconds() > MAX_PATIENCE.toSeconds()) {
-            throw new ApiException(400, "InvalidPolicy",
-                    "settleSeconds and patienceSeconds are from 0 to " + MAX_PATIENCE.toSeconds());
-        }
-        PruneReport pruned = fromVolume(volume -> volume.prune(policy));
-        if (!request.collect()) {
-            return new PruneView(pruned, null);
-        }
-        Set<String> gonePods = request.gonePods() == null ? Set.of() : request.gonePods();
-        var options = new CollectOptions(Duration.ofSeconds(request.settleSeconds()),
-                Duration.ofSeconds(request.patienceSeconds()), gonePods);
-        try {
-            return new PruneView(pruned, volume().collect(options));
-        } catch (IOException e) {
-            throw volumeError(e);
-        }
-    }
-
-    private interface VolumeTask<T> {
-        T on(SnapshotStore volume) throws IOException;
-    }
-
-    private interface VolumeChange {
-        void on(SnapshotStore volume) throws IOException;
-    }
-
-    private void onVolume(VolumeChange change) throws ApiException {
-        fromVolume(volume -> {
-            change.on(volume);
-            return true;
-        });
-    }
-
-    private <T> T fromVolume(VolumeTask<T> task) throws ApiException {
-        try {
-            return task.on(volume());
-        } catch (NoSuchFileException e) {
-            throw new ApiException(404, "SnapshotNotFound", "there is no snapshot " + e.getFile());
-        } catch (IOException e) {
-            throw volumeError(e);
-        }
-    }
-
-    private static ApiException volumeError(IOException e) {
-        LOG.warn("The volume failed", e);
-        return new ApiException(503, "VolumeError", String.valueOf(e.getMessage()));
-    }
-
-    private SnapshotStore volume() throws ApiException {
-        if (store == null) {
-            throw new ApiException(409, "SnapshotsOff", "this sidecar has no snapshot volume that it can use");
-        }
-        return store;
     }
 
     private static Set<BufferType> types(@Nullable Set<String> names) throws ApiException {

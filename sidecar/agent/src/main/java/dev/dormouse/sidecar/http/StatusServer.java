@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * {@code GET /status} (one JSON object, or with {@code ?watch=true} one per line as they change), {@code /livez},
- * {@code /healthz}, {@code /readyz}, {@code /metrics}, and {@code /v1} of {@link SnapshotRoutes}. Each watcher has a
+ * {@code /healthz}, {@code /readyz}, {@code /metrics}, the paths of {@link HostRoutes}, and {@code /v1} of {@link SnapshotRoutes}. Each watcher has a
  * thread of its own, so a slow one waits for itself only.
  */
 public final class StatusServer implements AutoCloseable {
@@ -47,15 +47,21 @@ public final class StatusServer implements AutoCloseable {
         static final ObjectWriter WRITER = new ObjectMapper().writerFor(SidecarStatus.class);
     }
 
+    private static final HostRoutes.Answer UNKNOWN = new HostRoutes.Answer(404, "text/plain",
+            "unknown path; try /status, /livez, /readyz, /metrics, /hardware, /performance or /v1/snapshots\n");
+
     private final HttpServer server;
     private final StatusFeed feed;
     private final SnapshotRoutes snapshots;
     private final ReplicaSnapshots replica;
+    private final HostRoutes host;
     private final Semaphore watchers = new Semaphore(MAX_WATCHERS);
     private final ExecutorService threads = Executors
             .newThreadPerTaskExecutor(Thread.ofVirtual().name("http-", 0).factory());
 
-    private StatusServer(HttpServer server, StatusFeed feed, SnapshotRoutes snapshots, ReplicaSnapshots replica) {
+    private StatusServer(HttpServer server, StatusFeed feed, SnapshotRoutes snapshots, ReplicaSnapshots replica,
+            HostRoutes host) {
+        this.host = host;
         this.server = server;
         this.feed = feed;
         this.snapshots = snapshots;
@@ -70,14 +76,14 @@ public final class StatusServer implements AutoCloseable {
      * @throws IOException naming the address when it cannot be had, or the file that is no certificate or key
      */
     public static StatusServer start(String address, int port, StatusFeed feed, SnapshotRoutes snapshots,
-            ReplicaSnapshots replica, @Nullable Path tls) throws IOException {
+            ReplicaSnapshots replica, HostRoutes host, @Nullable Path tls) throws IOException {
         HttpServer server;
         try {
             server = bind(new InetSocketAddress(address, port), tls);
         } catch (BindException e) {
             throw new IOException("Cannot listen on " + address + ":" + port + ": " + e.getMessage(), e);
         }
-        StatusServer status = new StatusServer(server, feed, snapshots, replica);
+        StatusServer status = new StatusServer(server, feed, snapshots, replica, host);
         server.setExecutor(status.threads);
         server.createContext("/", status::handle);
         server.start();
@@ -121,8 +127,12 @@ public final class StatusServer implements AutoCloseable {
                 case "/readyz" -> readiness(exchange);
                 case "/metrics" -> answer(exchange, 200, "text/plain; version=0.0.4",
                         StatusMetrics.text(feed.current(), replica.stats(), replica.gpuFigures()));
-                default -> answer(exchange, 404, "text/plain",
-                        "unknown path; try /status, /livez, /readyz, /metrics or /v1/snapshots\n");
+                default -> {
+                    HostRoutes.Answer answer = host
+                            .answer(exchange.getRequestURI().getPath(), exchange.getRequestURI().getQuery())
+                            .orElse(UNKNOWN);
+                    answer(exchange, answer.code(), answer.type(), answer.body());
+                }
             }
         }
     }

@@ -36,7 +36,8 @@ class AgentConfigTest {
                 "127.0.0.9", 9400, 8000, "u-1", "ns/m", "", null,
                 new WarmupSettings(true, true, true, 1, 1, Duration.ofSeconds(600)), null, null,
                 new DeviceSettings(Memory.Host, 0),
-                new FitnessSettings(Set.of(), 96, 2, 11_080, Duration.ofSeconds(30), Path.of("/dev/termination-log"))));
+                new FitnessSettings(Set.of(), 96, 2, 11_080, Duration.ofSeconds(30), Path.of("/dev/termination-log")),
+                Duration.ofSeconds(5)));
         var snapshots = AgentConfig
                 .fromEnvironment(with(Map.of("DORMOUSE_VOLUME", "/v", "DORMOUSE_SNAPSHOT_KEY", KEY)))
                 .snapshots();
@@ -66,7 +67,7 @@ class AgentConfigTest {
                 Map.entry("DORMOUSE_RESTORE_DEADLINE_SECONDS", "3"),
                 Map.entry("DORMOUSE_FROM_SOURCE_BECAUSE", "it hung"),
                 Map.entry("DORMOUSE_FITNESS_DRIVER", "12000"), Map.entry("DORMOUSE_FITNESS_DEVICE_SECONDS", "7"),
-                Map.entry("DORMOUSE_TERMINATION_LOG", "/t")));
+                Map.entry("DORMOUSE_TERMINATION_LOG", "/t"), Map.entry("DORMOUSE_SAMPLE_SECONDS", "60")));
 
         assertThat(config).isEqualTo(new AgentConfig(Path.of("/s"), "127.1.2.3", 2, 1, "u", "n/m", "7",
                 new SnapshotSettings(Path.of("/v"), KEY, Compression.Zstd, 9, Verification.None,
@@ -75,7 +76,8 @@ class AgentConfigTest {
                         new LadderSettings(Duration.ofSeconds(3), "it hung")),
                 Path.of("/tls"), "secret",
                 new DeviceSettings(Memory.Owned, 3),
-                new FitnessSettings(Set.of("disk", "copy"), 1, 5, 12_000, Duration.ofSeconds(7), Path.of("/t"))));
+                new FitnessSettings(Set.of("disk", "copy"), 1, 5, 12_000, Duration.ofSeconds(7), Path.of("/t")),
+                Duration.ofSeconds(60)));
     }
 
     @ParameterizedTest
@@ -132,6 +134,16 @@ class AgentConfigTest {
         assertThat(AgentConfig.fromEnvironment(with(bad("DORMOUSE_WRAPPING_KEYS", "/w"))).snapshots())
                 .isEqualTo(new SnapshotSettings(Path.of("/v"), KEY, Compression.None, 3, Verification.Crc,
                         new TrustSettings("ns", false, null, null, Path.of("/w"))));
+    }
+
+    @Test
+    @DisplayName("BL41: it samples every 5 s, no more often, and not at all where that is switched off")
+    void sampling() {
+        assertThat(AgentConfig.fromEnvironment(with(Map.of("DORMOUSE_SAMPLE_SECONDS", "0"))).sampling()).isNull();
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> AgentConfig.fromEnvironment(with(Map.of("DORMOUSE_SAMPLE_SECONDS", "4"))))
+                .withMessageContaining("DORMOUSE_SAMPLE_SECONDS")
+                .withMessageContaining("from 5 to 3600");
     }
 
     private static Map<String, String> bad(String key, String value) {

@@ -71,6 +71,31 @@ class AgentMainTest {
     }
 
     @Test
+    @DisplayName("Native libraries come from java.library.path: a sidecar saves and restores with zstd, a hook and a canary, and no temp folder")
+    void noTempFolderIsNeeded() throws Exception {
+        Map<String, String> environment = Map.of("JAVA_TOOL_OPTIONS", "-Djava.io.tmpdir=" + folder.resolve("nowhere"),
+                "DORMOUSE_SNAPSHOT_COMPRESSION", "zstd", "DORMOUSE_WARMUP_PLAN",
+                "{\"customInit\":{\"exec\":[\"sh\",\"-c\",\"echo well\"]},"
+                        + "\"canary\":{\"path\":\"/v1/x\",\"body\":\"{}\",\"tolerance\":0.001}}");
+        for (Mode mode : List.of(Mode.Create, Mode.Attach)) {
+            try (AgentProcess sidecar = AgentProcess.start(pod, environment); EngineClient client = pod.connect()) {
+                assertThat(client.welcome().mode()).as(sidecar.output()).isEqualTo(mode);
+                if (mode == Mode.Create) {
+                    pod.loadFromSource(client);
+                } else {
+                    client.attach();
+                    client.await(null);
+                }
+                client.ready(Sidecars.ready());
+                SidecarStatus ready = awaitPhase(sidecar, ReplicaPhase.Ready);
+                assertThat(ready.snapshot().state()).as(sidecar.output())
+                        .isEqualTo(mode == Mode.Create ? SnapshotReport.State.Saved : SnapshotReport.State.Restored);
+            }
+        }
+        assertThat(folder.resolve("nowhere")).doesNotExist();
+    }
+
+    @Test
     @DisplayName("A sidecar that is killed or terminated while it restores comes back and restores the same bytes")
     void aSidecarMayEndWhileItRestores() throws Exception {
         byte[] weights = saveALargeModel();

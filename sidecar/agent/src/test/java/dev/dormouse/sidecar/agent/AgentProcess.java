@@ -9,8 +9,6 @@ import java.net.ServerSocket;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
@@ -27,11 +25,15 @@ final class AgentProcess implements AutoCloseable {
     }
 
     static AgentProcess start(Sidecars pod, Map<String, String> more) throws IOException {
+        return start(pod, more, JvmCommand.LIKE_THIS);
+    }
+
+    static AgentProcess start(Sidecars pod, Map<String, String> more, JvmCommand command) throws IOException {
         int port;
         try (ServerSocket free = new ServerSocket(0)) {
             port = free.getLocalPort();
         }
-        ProcessBuilder builder = new ProcessBuilder(java(AgentMain.class));
+        ProcessBuilder builder = new ProcessBuilder(command.of(AgentMain.class));
         builder.environment().keySet().removeIf(key -> key.startsWith("DORMOUSE_"));
         builder.environment()
                 .putAll(Map.of("POD_IP", "127.0.0.1", "POD_UID", "uid-1", "DORMOUSE_MODEL", "ns/m",
@@ -41,24 +43,6 @@ final class AgentProcess implements AutoCloseable {
         builder.environment().putAll(more);
         Path log = Files.createTempFile(pod.folder(), "agent", ".log");
         return new AgentProcess(builder.redirectErrorStream(true).redirectOutput(log.toFile()).start(), log, port);
-    }
-
-    /** The command of a JVM like this one, driver included. */
-    static List<String> java(Class<?> main) {
-        List<String> command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow", "-Xmx256m",
-                "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1",
-                "-Djava.library.path=" + System.getProperty("java.library.path"), "-cp",
-                System.getProperty("java.class.path")));
-        for (String library : List.of("dormouse.cuda.driver", "dormouse.nvml.library")) {
-            if (System.getProperty(library) != null) {
-                command.add("-D" + library + "=" + System.getProperty(library));
-            }
-        }
-        command.add(main.getName());
-        return command;
     }
 
     long pid() {
@@ -73,14 +57,19 @@ final class AgentProcess implements AutoCloseable {
     }
 
     String metrics() throws IOException {
-        try (var body = URI.create("http://127.0.0.1:" + httpPort + "/metrics").toURL().openStream()) {
+        return get("/metrics");
+    }
+
+    String get(String path) throws IOException {
+        try (var body = URI.create("http://127.0.0.1:" + httpPort + path).toURL().openStream()) {
             return new String(body.readAllBytes(), UTF_8);
         }
     }
 
-    /** SIGTERM. */
-    void terminate() {
+    /** SIGTERM, and waits for its end. */
+    void terminate() throws InterruptedException {
         process.destroy();
+        exitCode();
     }
 
     /** SIGKILL. */

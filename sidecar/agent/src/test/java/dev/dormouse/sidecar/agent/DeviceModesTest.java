@@ -44,11 +44,14 @@ class DeviceModesTest {
     private static final long BYTES = 14_000_000;
     private static final long SEED = 7;
     private static final int ROUNDS = Integer.getInteger("soak.rounds", 1);
+    /** From so many rounds on it pays to keep the processes' class data: most of a round is the start of a JVM. */
+    private static final int MANY = 50;
 
     @TempDir
     Path folder;
 
     private Sidecars pod;
+    private JvmCommand command = JvmCommand.LIKE_THIS;
 
     @BeforeAll
     static void needsADriver() {
@@ -69,15 +72,16 @@ class DeviceModesTest {
     }
 
     private AgentProcess sidecar(Memory memory) throws IOException {
-        return AgentProcess.start(pod, Map.of("DORMOUSE_DEVICE", memory.name(), "STANDIN_COPY_DELAY_MICROS", "300"));
+        return AgentProcess.start(pod, Map.of("DORMOUSE_DEVICE", memory.name(), "STANDIN_COPY_DELAY_MICROS", "300"),
+                command);
     }
 
     private EngineProcess engine() throws IOException {
-        return EngineProcess.start(pod, BYTES, SEED, false);
+        return EngineProcess.start(pod, BYTES, SEED, false, command);
     }
 
     private EngineProcess engineThatKeeps() throws IOException {
-        return EngineProcess.start(pod, BYTES, SEED, true);
+        return EngineProcess.start(pod, BYTES, SEED, true, command);
     }
 
     private static SidecarStatus awaitReady(AgentProcess sidecar) {
@@ -148,15 +152,26 @@ class DeviceModesTest {
     @DisplayName("S64: either side killed at any moment: no wrong byte, no hang, no memory or descriptor left behind")
     void eitherSideKilled(Memory memory) throws Exception {
         Random random = new Random(Long.getLong("soak.seed", 1));
+        command = ROUNDS < MANY ? command : JvmCommand.keepingClassData(folder);
         AgentProcess sidecar = sidecar(memory);
         EngineProcess engine = engine();
+        Map<Long, Held> first = new HashMap<>();
+        int engines = 0;
+        int checked = 0;
         try {
             String weights = engine.weights().substring("Create ".length());
             awaitReady(sidecar);
-            Map<Long, Held> first = new HashMap<>();
-            for (int round = 0; round < ROUNDS; round++) {
+            if (ROUNDS >= MANY) {
+                // Class data is written by who is asked to end.
+                engine.terminate();
+                sidecar.terminate();
+                sidecar = sidecar(memory);
+                engine = engine();
+            }
+            for (int round = 1; round <= ROUNDS; round++) {
                 boolean engineDies = random.nextBoolean();
                 if (engineDies) {
+                    engines++;
                     engine.kill();
                     assertRight(engine, weights);
                     engine = engine();
@@ -167,27 +182,42 @@ class DeviceModesTest {
                 if (random.nextInt(3) == 0) {
                     // The next death comes in the middle of whatever this one has begun.
                     Thread.sleep(random.nextInt(1_500));
-                    continue;
+                } else {
+                    if (engineDies) {
+                        // Else the sidecar may still be ready by the one before.
+                        assertThat(engine.weights()).endsWith(weights);
+                    }
+                    SidecarStatus ready = awaitReady(sidecar);
+                    assertThat(ready.previousSnapshot()).as("round %d", round).isNull();
+                    assertRight(engine, weights);
+                    assertNotMore("the sidecar in round " + round, sidecar.pid(), first);
+                    assertNotMore("the engine in round " + round, engine.pid(), first);
+                    checked++;
                 }
-                SidecarStatus ready = awaitReady(sidecar);
-                assertThat(ready.previousSnapshot()).as("round %d", round).isNull();
-                assertRight(engine, weights);
-                Held held = Held.by(sidecar.pid());
-                Held before = first.putIfAbsent(sidecar.pid(), held);
-                if (before != null) {
-                    assertThat(held.descriptors).as("descriptors of the sidecar in round %d", round)
-                            .isLessThanOrEqualTo(before.descriptors + 4);
-                    assertThat(held.memory).as("device and shared memory of the sidecar in round %d", round)
-                            .isLessThanOrEqualTo(before.memory + (1L << 20));
+                if (round % 100 == 0) {
+                    System.out.printf("soak: %s, %d rounds so far%n", memory, round);
                 }
             }
             awaitReady(sidecar);
             assertRight(engine, weights);
-            System.out.printf("soak: %s, %d rounds with either side killed, the last memory held %s%n", memory, ROUNDS,
-                    Held.by(sidecar.pid()));
+            System.out.printf(
+                    "soak: %s, %d rounds: the engine killed %d times, the sidecar %d; %d times both were looked"
+                            + " into; the last sidecar held %s, the last engine %s%n",
+                    memory, ROUNDS, engines,
+                    ROUNDS - engines, checked, Held.by(sidecar.pid()), Held.by(engine.pid()));
         } finally {
             engine.close();
             sidecar.close();
+        }
+    }
+
+    private static void assertNotMore(String who, long pid, Map<Long, Held> first) throws IOException {
+        Held held = Held.by(pid);
+        Held before = first.putIfAbsent(pid, held);
+        if (before != null) {
+            assertThat(held.descriptors).as("descriptors of %s", who).isLessThanOrEqualTo(before.descriptors + 4);
+            assertThat(held.memory).as("device and shared memory of %s", who)
+                    .isLessThanOrEqualTo(before.memory + (1L << 20));
         }
     }
 
@@ -248,7 +278,7 @@ class DeviceModesTest {
     }
 
     @Test
-    @DisplayName("BL40: the GPU's figures are among the sidecar's metrics; what the device does not have is left out")
+    @DisplayName("BL40, BL42: the GPU's figures are among the sidecar's metrics; what the device does not have is left out")
     void figures() throws Exception {
         try (AgentProcess sidecar = sidecar(Memory.Owned)) {
             String metrics = await().ignoreExceptions()
@@ -260,6 +290,8 @@ class DeviceModesTest {
                         .contains("dormouse_sidecar_gpu_memory_temperature_celsius{model=\"ns/m\"} 52\n")
                         .contains("dormouse_sidecar_gpu_power_watts{model=\"ns/m\"} 75.500000\n")
                         .doesNotContain("gpu_fan");
+                assertThat(sidecar.get("/hardware.txt")).containsPattern(
+                        "gpu +.+ \\(sm_[0-9]+\\), [0-9.]+ GiB, GPU-[0-9a-f-]+, driver 560.00-standin, CUDA 12.6");
             }
         }
     }

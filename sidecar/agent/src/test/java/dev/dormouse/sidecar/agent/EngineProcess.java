@@ -16,6 +16,7 @@ final class EngineProcess implements AutoCloseable {
     private final Process process;
     private final BlockingQueue<String> lines = new LinkedBlockingQueue<>();
     private final List<String> all = new ArrayList<>();
+    private volatile boolean killed;
 
     private EngineProcess(Process process) {
         this.process = process;
@@ -23,8 +24,8 @@ final class EngineProcess implements AutoCloseable {
     }
 
     /** @param keep whether it goes on with the weights it has when another sidecar comes */
-    static EngineProcess start(Sidecars pod, long bytes, long seed, boolean keep) throws IOException {
-        List<String> command = AgentProcess.java(DeviceEngine.class);
+    static EngineProcess start(Sidecars pod, long bytes, long seed, boolean keep, JvmCommand jvm) throws IOException {
+        List<String> command = jvm.of(DeviceEngine.class);
         command.addAll(List.of(pod.socket().toString(), Integer.toString(pod.enginePort()), Long.toString(bytes),
                 Long.toString(seed), Boolean.toString(keep)));
         return new EngineProcess(new ProcessBuilder(command).redirectErrorStream(true).start());
@@ -36,7 +37,10 @@ final class EngineProcess implements AutoCloseable {
                 lines.add(line);
             }
         } catch (IOException e) {
-            lines.add("End " + e.getMessage());
+            // Whoever kills a process closes its output too, at times before the end of it is read.
+            if (!killed) {
+                lines.add("End " + e.getMessage());
+            }
         }
     }
 
@@ -69,8 +73,18 @@ final class EngineProcess implements AutoCloseable {
         return process.pid();
     }
 
+    /** SIGTERM, and waits for its end. */
+    void terminate() throws InterruptedException {
+        killed = true;
+        process.destroy();
+        if (!process.waitFor(60, TimeUnit.SECONDS)) {
+            throw new AssertionError("the engine does not end; it said " + all + lines);
+        }
+    }
+
     /** SIGKILL. */
     void kill() throws InterruptedException {
+        killed = true;
         process.destroyForcibly().waitFor();
     }
 

@@ -17,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
@@ -89,6 +90,16 @@ class PlainEngineTest {
         awaitPhase(ReplicaPhase.Ready);
 
         assertThat(pod.store().list().snapshots()).isEmpty();
+    }
+
+    @Test
+    @DisplayName("An engine that has made a snapshot has a client, however long a busy node keeps it from connecting")
+    void aSnapshotShowsThatThereIsAClient() throws Exception {
+        agent = Agent.start(pod.config(), pod.store(), device, Clock.systemUTC());
+        assertThat(PlainEngine.patience(agent.status().snapshot().state())).as("without a snapshot")
+                .isEqualTo(Duration.ofSeconds(5));
+        assertThat(Stream.of(SnapshotReport.State.Restored, SnapshotReport.State.Saved).map(PlainEngine::patience))
+                .containsOnly(Duration.ofMinutes(1));
     }
 
     @Test

@@ -65,12 +65,12 @@ record Sidecars(Path folder, int enginePort, WarmupSettings warmup) {
     AgentConfig config() {
         return new AgentConfig(socket(), "127.0.0.1", 0, enginePort, "uid-1", "ns/m", "1",
                 new SnapshotSettings(volume(), KEY, Compression.None, 3, Verification.Crc), warmup, null, null,
-                new AgentConfig.DeviceSettings(EngineMessage.Memory.Host, 0), FITNESS);
+                new AgentConfig.DeviceSettings(EngineMessage.Memory.Host, 0), FITNESS, null);
     }
 
     AgentConfig configWithoutSnapshots() {
         return new AgentConfig(socket(), "127.0.0.1", 0, enginePort, "uid-1", "ns/m", "1", null, warmup, null, null,
-                new AgentConfig.DeviceSettings(EngineMessage.Memory.Host, 0), FITNESS);
+                new AgentConfig.DeviceSettings(EngineMessage.Memory.Host, 0), FITNESS, null);
     }
 
     EngineClient connect() throws IOException {

@@ -264,7 +264,7 @@ class SnapshotApiTest {
         AgentConfig open = pod.config();
         agent = Agent.start(new AgentConfig(open.socket(), open.podIp(), open.httpPort(), open.enginePort(),
                 open.podUid(), open.model(), open.activation(), open.snapshots(), open.warmup(), null, "secret",
-                open.device(), open.fitness()),
+                open.device(), open.fitness(), null),
                 pod.store(), device, Clock.systemUTC());
 
         assertThat(problem("DELETE", "/v1/snapshots/" + UNKNOWN, "", 401)).isEqualTo("NotAuthorized");

@@ -12,6 +12,7 @@ import dev.dormouse.sidecar.api.ReplicaPhase;
 import dev.dormouse.sidecar.api.Rung;
 import dev.dormouse.sidecar.api.SidecarStatus;
 import dev.dormouse.sidecar.api.SnapshotReport;
+import dev.dormouse.sidecar.host.HostFiles;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -31,6 +32,8 @@ import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 
 class StatusServerTest {
+    static final HostRoutes HOST = new HostRoutes(HostFiles.OF_THIS_CONTAINER, Optional::empty, null);
+
     private final Feed feed = new Feed();
     private StatusServer server;
 
@@ -41,7 +44,8 @@ class StatusServerTest {
 
     private StatusServer start(int port) throws IOException {
         var nothing = new NoSnapshots();
-        return StatusServer.start("127.0.0.1", port, feed, new SnapshotRoutes(null, nothing, null), nothing, null);
+        return StatusServer.start("127.0.0.1", port, feed, new SnapshotRoutes(null, nothing, null), nothing,
+                StatusServerTest.HOST, null);
     }
 
     @AfterEach

@@ -158,8 +158,7 @@ class TlsTest {
     private StatusServer start() throws IOException {
         var nothing = new StatusServerTest.NoSnapshots();
         return StatusServer.start("127.0.0.1", 0, new StatusServerTest.Feed(), new SnapshotRoutes(null, nothing, null),
-                nothing,
-                secret);
+                nothing, StatusServerTest.HOST, secret);
     }
 
     /** Also asks for something, so that the whole way is used. */

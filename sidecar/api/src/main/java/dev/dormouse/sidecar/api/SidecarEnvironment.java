@@ -77,8 +77,15 @@ public final class SidecarEnvironment {
     public static final String FITNESS_DRIVER = "DORMOUSE_FITNESS_DRIVER";
     /** How long the checks that ask a GPU may take together: a driver that hangs is not fit either. */
     public static final String FITNESS_DEVICE_SECONDS = "DORMOUSE_FITNESS_DEVICE_SECONDS";
+    /** How often the sidecar notes how busy its container and its GPU are, in seconds, from 5; 0 switches that off. */
+    public static final String SAMPLE_SECONDS = "DORMOUSE_SAMPLE_SECONDS";
     /** Where the kubelet looks for the reason of an exit. */
     public static final String TERMINATION_LOG = "DORMOUSE_TERMINATION_LOG";
+
+    /** Collector of OpenTelemetry traces, e.g. {@code http://collector:4318}; absent: none. */
+    public static final String OTLP_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    /** W3C trace context in which this replica starts; absent when no request waits for it that is traced. */
+    public static final String TRACEPARENT = "TRACEPARENT";
 
     /** What requests to the sidecar that change snapshots must bear; absent: only this pod itself may. */
     public static final String API_TOKEN = "DORMOUSE_API_TOKEN";

@@ -38,4 +38,9 @@ public record SnapshotReport(@Nullable String id, State state, long rawBytes, lo
     }
 
     public static final SnapshotReport ABSENT = new SnapshotReport(null, State.Absent, 0, 0, 0, null, null);
+
+    /** That nothing was read or written, and why. */
+    public static SnapshotReport none(State state, String reason, @Nullable String message) {
+        return new SnapshotReport(null, state, 0, 0, 0, reason, message);
+    }
 }

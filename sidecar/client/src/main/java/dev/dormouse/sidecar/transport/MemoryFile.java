@@ -3,6 +3,7 @@ package dev.dormouse.sidecar.transport;
 import java.io.EOFException;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
 
 /** Anonymous memory with a descriptor that can be passed to other processes ({@code memfd_create}). */
 public final class MemoryFile implements AutoCloseable {
@@ -60,6 +61,11 @@ public final class MemoryFile implements AutoCloseable {
 
     public Descriptor descriptor() {
         return descriptor;
+    }
+
+    /** By which this process, and none else, can open it while it is not closed. */
+    public Path path() {
+        return Path.of("/proc/self/fd/" + descriptor.number());
     }
 
     public long bytes() {

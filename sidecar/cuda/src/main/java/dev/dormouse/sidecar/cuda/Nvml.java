@@ -29,6 +29,8 @@ public final class Nvml implements AutoCloseable {
     private static final long FIELD_BYTES = 40;
     private static final long FIELD_RESULT = 28;
     private static final long FIELD_VALUE = 32;
+    /** NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE. */
+    private static final int VERSION_BYTES = 80;
 
     private final Arena arena = Arena.ofShared();
     private final MemorySegment device;
@@ -39,6 +41,7 @@ public final class Nvml implements AutoCloseable {
     private final MethodHandle power;
     private final MethodHandle fields;
     private final MethodHandle shutdown;
+    private final String driver;
 
     private Nvml(SymbolLookup library, String uuid) throws Throwable {
         this.temperature = call(library, "nvmlDeviceGetTemperature", ADDRESS, JAVA_INT, ADDRESS);
@@ -59,6 +62,10 @@ public final class Nvml implements AutoCloseable {
             throw new IllegalArgumentException("nvmlDeviceGetHandleByUUID: " + found);
         }
         this.device = handle.get(ADDRESS, 0);
+        MemorySegment version = arena.allocate(VERSION_BYTES);
+        int said = (int) call(library, "nvmlSystemGetDriverVersion", ADDRESS, JAVA_INT)
+                .invokeExact(version, VERSION_BYTES);
+        this.driver = said == 0 ? version.getString(0) : "";
     }
 
     /** @return empty where there is no such library, or it does not know the device */
@@ -78,6 +85,11 @@ public final class Nvml implements AutoCloseable {
         return Linker.nativeLinker()
                 .downcallHandle(library.findOrThrow(name),
                         FunctionDescriptor.of(JAVA_INT, arguments));
+    }
+
+    /** Version of NVIDIA's driver, 580.65.06 and the like; empty when it does not say. */
+    public String driver() {
+        return driver;
     }
 
     /** What there is of them now. */

@@ -1,5 +1,6 @@
 package dev.dormouse.engine.onnx;
 
+import dev.dormouse.sidecar.api.Environment;
 import dev.dormouse.sidecar.api.PodConventions;
 import dev.dormouse.sidecar.api.SidecarEnvironment;
 import java.nio.file.Path;
@@ -22,40 +23,11 @@ public record EngineConfig(@Nullable Path socket, String podIp, int port, String
 
     /** @throws IllegalArgumentException naming the variable, its value and what is expected */
     public static EngineConfig fromEnvironment(Map<String, String> environment) {
-        String socket = value(environment, SidecarEnvironment.SOCKET);
-        return new EngineConfig(socket == null ? null : Path.of(socket),
-                required(environment, SidecarEnvironment.POD_IP), port(environment),
-                required(environment, SidecarEnvironment.MODEL_NAME), value(environment, SidecarEnvironment.MODEL),
-                Path.of(required(environment, SidecarEnvironment.MODEL_PATH)));
-    }
-
-    private static @Nullable String value(Map<String, String> environment, String key) {
-        String value = environment.get(key);
-        return value == null || value.isBlank() ? null : value.strip();
-    }
-
-    private static String required(Map<String, String> environment, String key) {
-        String value = value(environment, key);
-        if (value == null) {
-            throw new IllegalArgumentException("The environment variable " + key + " is required");
-        }
-        return value;
-    }
-
-    private static int port(Map<String, String> environment) {
-        String value = value(environment, SidecarEnvironment.ENGINE_PORT);
-        if (value == null) {
-            return PodConventions.ENGINE_PORT;
-        }
-        try {
-            int port = Integer.parseInt(value);
-            if (port >= 0 && port <= 65_535) {
-                return port;
-            }
-        } catch (NumberFormatException e) {
-            // Answered below, as a number out of range is.
-        }
-        throw new IllegalArgumentException(
-                SidecarEnvironment.ENGINE_PORT + " must be a port from 0 to 65535, not '" + value + "'");
+        Environment env = new Environment(environment);
+        return new EngineConfig(env.path(SidecarEnvironment.SOCKET).orElse(null),
+                env.required(SidecarEnvironment.POD_IP),
+                env.number(SidecarEnvironment.ENGINE_PORT, PodConventions.ENGINE_PORT, 0, 65_535),
+                env.required(SidecarEnvironment.MODEL_NAME), env.value(SidecarEnvironment.MODEL).orElse(null),
+                Path.of(env.required(SidecarEnvironment.MODEL_PATH)));
     }
 }

@@ -35,9 +35,9 @@ class EngineConfigTest {
         Map<String, String> environment = new HashMap<>(LEAST);
         environment.put("DORMOUSE_ENGINE_PORT", "http");
         assertThatThrownBy(() -> EngineConfig.fromEnvironment(environment)).hasMessageContaining("DORMOUSE_ENGINE_PORT")
-                .hasMessageContaining("'http'");
+                .hasMessageContaining("=\"http\"");
         environment.put("DORMOUSE_ENGINE_PORT", "65536");
-        assertThatThrownBy(() -> EngineConfig.fromEnvironment(environment)).hasMessageContaining("'65536'");
+        assertThatThrownBy(() -> EngineConfig.fromEnvironment(environment)).hasMessageContaining("=\"65536\"");
         environment.remove("DORMOUSE_MODEL_PATH");
         environment.remove("DORMOUSE_ENGINE_PORT");
         assertThatThrownBy(() -> EngineConfig.fromEnvironment(environment)).hasMessageContaining("DORMOUSE_MODEL_PATH");
