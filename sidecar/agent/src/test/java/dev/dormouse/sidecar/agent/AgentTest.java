@@ -245,7 +245,7 @@ class AgentTest {
     }
 
     @Test
-    @DisplayName("H6, H14, H15, H22, H23, H28, H30, H36, H67: the warmup is timed by phase and sends real requests")
+    @DisplayName("H6, H14, H15, H22, H23, H28, H30, H36, H38–H40, H67: the warmup is timed by phase, the engine's own pools and kernels too, and sends real requests")
     void theWarmupIsTimedAndSendsRealRequests() throws Exception {
         pod = pod.with(new WarmupSettings(true, true, true, 3, 4, Duration.ofMinutes(5)));
         start();

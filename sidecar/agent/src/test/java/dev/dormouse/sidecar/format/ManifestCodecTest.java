@@ -24,7 +24,7 @@ class ManifestCodecTest {
     private static final String FILE = "snapshots/x/manifest.json";
 
     @Test
-    @DisplayName("S8–S17: what is written is read back, in order, unicode names included")
+    @DisplayName("S8–S18: what is written is read back, in order, unicode names included")
     void roundTrip() throws Exception {
         Manifest manifest = Manifests.manifest();
 

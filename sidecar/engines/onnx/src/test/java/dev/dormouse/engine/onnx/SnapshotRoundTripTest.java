@@ -53,7 +53,7 @@ class SnapshotRoundTripTest {
     }
 
     @Test
-    @DisplayName("A wake from a snapshot answers as the cold start did, and as an engine without a sidecar does")
+    @DisplayName("H37, H40: a wake from a snapshot answers as the cold start did, and as an engine without a sidecar does")
     void allThreeWaysGiveTheSameAnswer() throws Exception {
         Process alone = engine(Map.of());
         await().atMost(PATIENCE).until(this::answers);
