@@ -18,7 +18,7 @@ import java.util.concurrent.Executor;
  * tunnel; remembers it on its way if it may be given again. Owned by the event loop.
  */
 final class AnswerRelay {
-    private static final Set<String> HEADERS_NOT_COPIED = HopByHop.and("x-dormouse-wake");
+    private static final Set<String> HEADERS_NOT_COPIED = Set.of("x-dormouse-wake");
     /** Longest error of an engine that is told inside a stream. */
     private static final int LONGEST_ERROR_BYTES = 64 << 10;
 

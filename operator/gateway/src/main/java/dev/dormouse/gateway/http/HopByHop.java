@@ -5,8 +5,6 @@ import java.util.HashSet;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /** Headers that belong to one connection and are not passed on (RFC 9110, 7.6.1). */
 final class HopByHop {
@@ -18,21 +16,12 @@ final class HopByHop {
 
     private HopByHop() {}
 
-    /** Those of every connection and these as well, in small letters: one look tells whether a header is passed on. */
-    static Set<String> and(String... others) {
-        return Stream.concat(ALWAYS.stream(), Stream.of(others)).collect(Collectors.toUnmodifiableSet());
-    }
-
-    /**
-     * Adds every header that belongs to the message, under its name and in its order.
-     *
-     * @param dropped see {@link #and}
-     */
-    static void copy(MultiMap from, MultiMap to, Set<String> dropped) {
-        Set<String> named = namedByConnection(from);
+    /** Adds every header that belongs to the message, under its name and in its order, except those of {@code but}. */
+    static void copy(MultiMap from, MultiMap to, Set<String> but) {
+        Set<String> dropped = namedByConnection(from);
         for (Map.Entry<String, String> header : from) {
             String name = header.getKey().toLowerCase(Locale.ROOT);
-            if (!dropped.contains(name) && (named.isEmpty() || !named.contains(name))) {
+            if (!ALWAYS.contains(name) && !dropped.contains(name) && !but.contains(name)) {
                 to.add(header.getKey(), header.getValue());
             }
         }
@@ -54,9 +43,6 @@ final class HopByHop {
     }
 
     private static Set<String> namedByConnection(MultiMap headers) {
-        if (!headers.contains("Connection")) {
-            return Set.of();
-        }
         Set<String> names = new HashSet<>();
         for (String value : headers.getAll("Connection")) {
             for (String name : value.split(",", -1)) {

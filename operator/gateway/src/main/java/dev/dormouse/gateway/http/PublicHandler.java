@@ -27,8 +27,7 @@ import java.util.regex.Pattern;
 final class PublicHandler implements Handler<HttpServerRequest> {
     private static final String MODELS = "/v1/models";
     private static final String MODEL_HEADER = "X-Dormouse-Model";
-    private static final String BY_PATH_PREFIX = "/models/";
-    private static final Pattern BY_PATH = Pattern.compile(BY_PATH_PREFIX + "([^/?]+)/([^/?]+)(/.*)?");
+    private static final Pattern BY_PATH = Pattern.compile("/models/([^/?]+)/([^/?]+)(/.*)?");
     private static final List<HttpMethod> WITH_BODY = List.of(HttpMethod.POST, HttpMethod.PUT, HttpMethod.PATCH);
 
     private final Dispatcher dispatcher;
@@ -123,7 +122,7 @@ final class PublicHandler implements Handler<HttpServerRequest> {
 
     private void route(Inbound in) {
         String path = in.request().path() == null ? "" : in.request().path();
-        Matcher byPath = path.startsWith(BY_PATH_PREFIX) ? BY_PATH.matcher(path) : null;
+        Matcher byPath = BY_PATH.matcher(path);
         if (closed) {
             refuse(in, OpenAiError.shuttingDown());
         } else if (!dispatcher.knowsTheCluster()) {
@@ -135,7 +134,7 @@ final class PublicHandler implements Handler<HttpServerRequest> {
             listing.all(in);
         } else if (in.request().method() == HttpMethod.GET && path.startsWith(MODELS + "/")) {
             show(in, decoded(path.substring(MODELS.length() + 1)));
-        } else if (byPath != null && byPath.matches()) {
+        } else if (byPath.matches()) {
             ModelKey key = new ModelKey(decoded(byPath.group(1)), decoded(byPath.group(2)));
             String rest = Optional.ofNullable(byPath.group(3)).orElse("/");
             String query = in.request().query() == null ? "" : "?" + in.request().query();
@@ -260,7 +259,6 @@ final class PublicHandler implements Handler<HttpServerRequest> {
             refuse(in, OpenAiError.overKeyLimit(in.key().get().concurrencyLimit()));
             return;
         }
-        in.body().looked();
         new Exchange(in, arrival, uri, surroundings, cacheKey, () -> in.key().ifPresent(keys::left)).begin();
     }
 

@@ -3,7 +3,6 @@ package dev.dormouse.gateway.http;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpClientRequest;
 import io.vertx.core.http.HttpServerRequest;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A request's body: its beginning in memory, the rest still with the client. While a request waits, at most the peek
@@ -12,8 +11,6 @@ import org.jspecify.annotations.Nullable;
 final class RequestBody {
     private final HttpServerRequest request;
     private Buffer beginning = Buffer.buffer();
-    /** The same for those who look into it, once somebody has. */
-    private byte @Nullable [] seen;
     /** By how much it is longer than what the client sends. */
     private int longer;
     private boolean complete;
@@ -50,7 +47,6 @@ final class RequestBody {
                 return;
             }
             body.beginning.appendBuffer(chunk);
-            body.seen = null;
             if (body.beginning.length() >= limit && !body.peeked) {
                 request.pause();
                 body.routed(budget);
@@ -95,22 +91,10 @@ final class RequestBody {
     void replace(byte[] changed) {
         longer += changed.length - beginning.length();
         beginning = Buffer.buffer(changed);
-        seen = changed;
     }
 
-    /** Nobody looks into it any more: a request that waits is in memory once. */
-    void looked() {
-        seen = null;
-    }
-
-    /** To be read only. */
     byte[] beginning() {
-        byte[] bytes = seen;
-        if (bytes == null) {
-            bytes = beginning.getBytes();
-            seen = bytes;
-        }
-        return bytes;
+        return beginning.getBytes();
     }
 
     /** Sends it with the framing the client chose, as far as the client has sent it, and then as the client sends. */
@@ -138,7 +122,6 @@ final class RequestBody {
     private Buffer takeBeginning() {
         Buffer sent = beginning;
         beginning = Buffer.buffer(0);
-        seen = null;
         return sent;
     }
 

@@ -11,9 +11,9 @@ import java.util.Set;
 /** Line and headers of a request as an engine sees it. */
 final class UpstreamHead {
     /** Ours, or written anew for the next connection. */
-    private static final Set<String> NOT_COPIED = HopByHop.and("host", "content-length", "expect", "x-dormouse-model",
+    private static final Set<String> NOT_COPIED = Set.of("host", "content-length", "expect", "x-dormouse-model",
             "http2-settings");
-    private static final Set<String> NOT_COPIED_WITH_KEY = HopByHop.and("host", "content-length", "expect",
+    private static final Set<String> NOT_COPIED_WITH_KEY = Set.of("host", "content-length", "expect",
             "x-dormouse-model", "http2-settings", "authorization", "x-api-key");
 
     private UpstreamHead() {}
