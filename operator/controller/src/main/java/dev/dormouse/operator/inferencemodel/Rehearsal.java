@@ -114,7 +114,7 @@ public final class Rehearsal {
     }
 
     /** As an API server answers a write, as far as its client can tell. */
-    private static void echo(HttpExchange exchange, AtomicInteger pods) throws IOException {
+    private void echo(HttpExchange exchange, AtomicInteger pods) throws IOException {
         try (exchange) {
             String sent = new String(exchange.getRequestBody().readAllBytes(), StandardCharsets.UTF_8);
             boolean create = exchange.getRequestMethod().equals("POST");
@@ -125,7 +125,7 @@ public final class Rehearsal {
             object.withObject("/metadata")
                     .put("uid", "rehearsal")
                     .put("resourceVersion", "2")
-                    .put("creationTimestamp", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString());
+                    .put("creationTimestamp", services.clock().instant().truncatedTo(ChronoUnit.SECONDS).toString());
             byte[] answer = ApiJson.SHARED.asJson(object).getBytes(StandardCharsets.UTF_8);
             exchange.getResponseHeaders().set("Content-Type", "application/json");
             exchange.sendResponseHeaders(create ? 201 : 200, answer.length);
