@@ -66,7 +66,7 @@ class GpuMemoryIT extends Story {
     }
 
     @ParameterizedTest
-    @CsvSource("Auto,Owned,false")
+    @CsvSource({"Auto,Owned,false", "Ipc,Ipc,true", "Staged,Staged,false"})
     @DisplayName("H37, S64: a model of a pool with claims is saved from the GPU's memory and restored into it, in the mode that its pod says")
     void aModelSleepsAndWakesInItsMode(String asked, String mode, boolean oneProcessNamespace) throws Exception {
         String name = "gpu-" + asked.toLowerCase(Locale.ROOT);

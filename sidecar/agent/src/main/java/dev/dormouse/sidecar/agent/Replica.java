@@ -95,30 +95,28 @@ final class Replica implements AutoCloseable {
         endAttempt();
         memory.engineCame();
         Generation present = memory.generation();
-        Map<String, String> wanted = WakePlan.compatibility(hello);
         Map<String, String> atHand = present == null ? null : present.compatibility();
-        WakePlan plan = WakePlan.decide(keeper != null, config.warmup().preloadWeights(), atHand, wanted);
+        WakePlan plan = WakePlan.decide(keeper != null, config.warmup().preloadWeights(), device.mode(), atHand, hello);
         LOG.info("engine {} {} says hello: {}", hello.engine(), hello.engineVersion(), plan);
-        if (!(plan instanceof WakePlan.Bypass) && !hello.memory().contains(device.mode())) {
-            throw new RefusedException("UnsupportedMemory", "This sidecar's memory is " + device.mode()
-                    + " and the engine can use " + hello.memory() + " only; set DORMOUSE_DEVICE to one of those");
-        }
         board.update(status -> {
             status.phases = WarmupPhases.begun(config.warmup());
             status.warmupIterations = 0;
             status.firstInferenceMicros = 0;
         });
         return switch (plan) {
-            case WakePlan.Bypass bypass -> bypass(bypass.reason());
+            case WakePlan.Bypass bypass -> bypass(bypass.reason(), bypass.message());
             case WakePlan.Attach attach -> attach();
             case WakePlan.Create create -> create(create.incompatible());
         };
     }
 
-    private EngineMessage.Welcome bypass(String reason) {
+    private EngineMessage.Welcome bypass(String reason, @Nullable String message) {
+        if (message != null) {
+            memory.unfit(message);
+        }
         board.update(status -> {
             status.phase(ReplicaPhase.Loading, null, null);
-            status.snapshot = SnapshotReport.none(SnapshotReport.State.Skipped, reason, null);
+            status.snapshot = SnapshotReport.none(SnapshotReport.State.Skipped, reason, message);
         });
         return new EngineMessage.Welcome(EngineMessage.PROTOCOL, Mode.Bypass, "", reason, device.mode(), null);
     }

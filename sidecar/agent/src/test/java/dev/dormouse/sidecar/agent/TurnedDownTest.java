@@ -80,6 +80,24 @@ class TurnedDownTest {
     }
 
     @Test
+    @DisplayName("S64: an engine that can use host memory only serves beside a sidecar of another mode, without a snapshot, and the status says what to set")
+    void anEngineThatCannotUseTheMemoryServesWithoutSnapshots() throws Exception {
+        savedByAStagedEngine();
+        start(staged);
+        try (EngineClient engine = pod.connect()) {
+            assertThat(engine.welcome().mode()).isEqualTo(Mode.Bypass);
+            assertThat(engine.welcome().reason()).isEqualTo("UnsupportedMemory");
+            engine.ready(Sidecars.ready());
+
+            SidecarStatus ready = Sidecars.awaitReady(agent);
+            assertThat(ready.rung()).isEqualTo(Rung.Cold);
+            assertThat(ready.snapshot().state()).isEqualTo(SnapshotReport.State.Skipped);
+            assertThat(ready.snapshot().message()).contains("cannot use memory of mode Staged",
+                    "set snapshot.memory to one of [Host, Owned]");
+        }
+    }
+
+    @Test
     @DisplayName("S64: an engine that holds its memory itself is ready again beside a new sidecar, which restores nothing for it")
     void readyAgain() throws Exception {
         String id = savedByAStagedEngine();
