@@ -3,6 +3,7 @@ package dev.dormouse.cluster.kubelet;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.RandomAccessFile;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,6 +21,9 @@ import java.util.stream.Stream;
  * the logs of its last two runs.
  */
 record ContainerLogs(Path folder) {
+    private static final int LAST_LINES = 80;
+    private static final int LAST_BYTES = 2048;
+
     Path podFolder(String namespace, String pod, String uid) {
         return folder.resolve(namespace + "_" + pod + "_" + uid);
     }
@@ -95,6 +99,14 @@ record ContainerLogs(Path folder) {
                 }
             }
             return lines == 0 ? at : 0;
+        }
+    }
+
+    /** What a kubelet takes as a termination message when a container wrote none: its last 80 lines, of 2 KiB at most. */
+    static String lastWords(Path log) throws IOException {
+        long from = Math.max(startOfLast(LAST_LINES, log), Files.size(log) - LAST_BYTES);
+        try (InputStream end = open(log, Math.max(0, from))) {
+            return new String(end.readAllBytes(), StandardCharsets.UTF_8);
         }
     }
 

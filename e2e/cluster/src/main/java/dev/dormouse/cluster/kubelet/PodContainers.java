@@ -182,9 +182,18 @@ final class PodContainers {
         boolean oom = outOfMemory.remove(exited.process())
                 || !ours && signal.equals(Optional.of(9)) && exited.process().oomSinceStart();
         String reason = exited.exitCode() == 0 ? "Completed" : oom ? "OOMKilled" : "Error";
-        String message = signal.map(s -> "ended by signal " + s + (ours ? " after its grace period" : "")).orElse("");
+        String message = signal.isPresent()
+                ? "ended by signal " + signal.get() + (ours ? " after its grace period" : "")
+                : exited.exitCode() == 0 ? "" : lastWords(name, was.log());
         runs.put(name, runOf(name).ended(exited.exitCode(), reason, message, node.clock().instant(),
                 node.config().backOffBase(), node.config().backOffMax()));
+    }
+
+    private String lastWords(String name, Path log) throws IOException {
+        Container container = Objects.requireNonNull(containers.get(name), name);
+        return "FallbackToLogsOnError".equals(container.getTerminationMessagePolicy())
+                ? ContainerLogs.lastWords(log)
+                : "";
     }
 
     private void probed(Probed probed) {

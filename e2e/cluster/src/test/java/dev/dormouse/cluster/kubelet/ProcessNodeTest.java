@@ -254,14 +254,21 @@ class ProcessNodeTest {
     }
 
     @Test
-    void a_container_that_exits_at_once_never_stays_running() {
-        create(pod("brief", shell("main", "exit 7").build()).editSpec().withRestartPolicy("Never").endSpec());
+    void a_container_that_exits_at_once_never_stays_running_and_its_log_says_why_where_that_is_asked_for() {
+        create(pod("brief",
+                shell("main", "echo starting; echo 'no such model' >&2; exit 7")
+                        .withTerminationMessagePolicy("FallbackToLogsOnError")
+                        .build())
+                .editSpec()
+                .withRestartPolicy("Never")
+                .endSpec());
 
         Pod pod = awaitPod("brief", p -> phase(p, "Failed"));
 
         assertThat(status(pod, "main").orElseThrow().getState().getTerminated()).satisfies(t -> {
             assertThat(t.getExitCode()).isEqualTo(7);
             assertThat(t.getReason()).isEqualTo("Error");
+            assertThat(t.getMessage()).isEqualTo("starting\nno such model\n");
         });
         assertThat(isTrue(pod, "Ready")).isFalse();
     }
@@ -274,7 +281,10 @@ class ProcessNodeTest {
                 p -> waiting(p, "main").equals("CrashLoopBackOff")
                         && status(p, "main").orElseThrow().getRestartCount() >= 2);
 
-        assertThat(status(pod, "main").orElseThrow().getLastState().getTerminated().getExitCode()).isEqualTo(3);
+        assertThat(status(pod, "main").orElseThrow().getLastState().getTerminated()).satisfies(t -> {
+            assertThat(t.getExitCode()).isEqualTo(3);
+            assertThat(t.getMessage()).isNull();
+        });
         assertThat(pod.getStatus().getPhase()).isEqualTo("Running");
         assertThat(isTrue(pod, "Ready")).isFalse();
         assertThat(log("crash", "main", true)).startsWith("run ").isNotEqualTo(log("crash", "main"));

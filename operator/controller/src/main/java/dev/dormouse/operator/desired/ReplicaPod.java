@@ -213,6 +213,8 @@ public final class ReplicaPod {
                 .withReadinessProbe(probe("/readyz", 1))
                 .withLivenessProbe(probe("/livez", 10))
                 .withSecurityContext(restricted())
+                // Why it crashes stands in the pod's status, and so in the model's.
+                .withTerminationMessagePolicy("FallbackToLogsOnError")
                 .addNewVolumeMount()
                 .withName(RUN_VOLUME)
                 .withMountPath(RUN_MOUNT)
@@ -237,6 +239,8 @@ public final class ReplicaPod {
                 .endPort()
                 .withResources(spec.engine().resources())
                 .withSecurityContext(restricted())
+                // Why it crashes stands in the pod's status, and so in the model's.
+                .withTerminationMessagePolicy("FallbackToLogsOnError")
                 .addNewVolumeMount()
                 .withName(RUN_VOLUME)
                 .withMountPath(RUN_MOUNT)

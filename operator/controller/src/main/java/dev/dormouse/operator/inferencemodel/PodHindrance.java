@@ -13,6 +13,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.Predicate;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Collectors;
@@ -25,6 +26,7 @@ final class PodHindrance {
     static final Duration START_PATIENCE = Duration.ofSeconds(60);
     /** Restarts of one container after which the pod is given up: the next attempt is a fresh pod, perhaps elsewhere. */
     static final int RESTARTS = 3;
+    private static final int MOST_SAID = 300;
     private static final Set<String> IMAGE_REASONS = Set.of("ErrImagePull", "ImagePullBackOff", "InvalidImageName",
             "ErrImageNeverPull", "RegistryUnavailable");
     private static final Set<String> CONFIG_REASONS = Set.of("CreateContainerConfigError", "CreateContainerError",
@@ -96,7 +98,18 @@ final class PodHindrance {
                 ? " (OOMKilled: it needs a higher memory limit in engine.resources)"
                 : "";
         return "; it last ended with exit code " + last.getExitCode() + killed
-                + (last.getMessage() == null ? "" : ": " + last.getMessage().strip());
+                + lastLine(last.getMessage()).map(": "::concat).orElse("");
+    }
+
+    /** The message may be the end of a log, and an error stands in its last line. */
+    private static Optional<String> lastLine(@Nullable String message) {
+        return message == null
+                ? Optional.empty()
+                : message.lines()
+                        .filter(Predicate.not(String::isBlank))
+                        .reduce((earlier, later) -> later)
+                        .map(String::strip)
+                        .map(line -> line.length() > MOST_SAID ? line.substring(0, MOST_SAID) + "…" : line);
     }
 
     /** The pod itself does not say why its volumes do not come; which they are is the best lead. */

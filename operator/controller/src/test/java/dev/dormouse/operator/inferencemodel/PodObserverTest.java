@@ -68,11 +68,11 @@ class PodObserverTest {
     void aCrashLoopTellsHowItLastEnded() {
         Replica replica = observe(
                 "containerStatuses: [{name: engine, state: {waiting: {reason: CrashLoopBackOff, message: back-off}},"
-                        + " lastState: {terminated: {exitCode: 137, message: OOM}}}]",
+                        + " lastState: {terminated: {exitCode: 1, message: \"Traceback:\\n  File x\\nValueError: no such model\\n\\n\"}}}]",
                 ReplicaPhase.Starting, null);
 
         assertThat(replica.problem()).isEqualTo(new Replica.Problem("CrashLoop",
-                "engine: back-off; it last ended with exit code 137: OOM"));
+                "engine: back-off; it last ended with exit code 1: ValueError: no such model"));
     }
 
     @Test

@@ -70,7 +70,7 @@ final class Driver {
                     function(driver, "cuIpcOpenMemHandle_v2", ADDRESS, IPC_HANDLE, JAVA_INT));
         } catch (IllegalArgumentException e) {
             throw new CudaUnavailableException("the CUDA driver (libcuda.so.1) is not there: schedule this pod on a GPU"
-                    + " node with the NVIDIA container runtime, or use DORMOUSE_DEVICE=Staged or Host", e);
+                    + " node with the NVIDIA container runtime, or set snapshot.memory to Staged or Host", e);
         } catch (UnsatisfiedLinkError | NoClassDefFoundError e) {
             throw new CudaUnavailableException("JCuda's library cannot be loaded: start the JVM with"
                     + " -Djava.library.path naming the folder of libJCudaDriver, which is "
