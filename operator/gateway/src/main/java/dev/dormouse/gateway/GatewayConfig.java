@@ -56,6 +56,8 @@ import java.util.Set;
  * others as their clients say</td></tr>
  * <tr><td>DORMOUSE_SIDECAR_CA</td><td>(none)</td><td>PEM file of the authority behind the certificates of sidecars: they are
  * spoken to by https; without it, by plain http</td></tr>
+ * <tr><td>DORMOUSE_CORS_ORIGINS</td><td>(none)</td><td>comma-separated origins whose pages may use the gateway from a
+ * browser, like https://chat.example; * for all</td></tr>
  * </table>
  */
 public record GatewayConfig(String bind, int port, int internalPort, Set<String> watchNamespaces, String name,
@@ -64,10 +66,11 @@ public record GatewayConfig(String bind, int port, int internalPort, Set<String>
         Optional<Service> service, Duration drainDelay, boolean accessLog, Optional<Integer> adminPort,
         String adminBind, Optional<String> apiKeysNamespace, int resultCacheBytes, int maxPeekedBytes,
         int historyEntries,
-        Optional<String> otlpEndpoint, int tracePercent, Optional<Path> sidecarAuthority) {
+        Optional<String> otlpEndpoint, int tracePercent, Optional<Path> sidecarAuthority, Set<String> corsOrigins) {
 
     public GatewayConfig {
         watchNamespaces = Set.copyOf(watchNamespaces);
+        corsOrigins = Set.copyOf(corsOrigins);
     }
 
     /** @throws IllegalArgumentException naming the variable, its value and what is expected */
@@ -95,11 +98,21 @@ public record GatewayConfig(String bind, int port, int internalPort, Set<String>
                 env.number("DORMOUSE_RESULT_CACHE_BYTES", 64 << 20, 0, Integer.MAX_VALUE),
                 env.number("DORMOUSE_MAX_PEEKED_BYTES", 128 << 20, 1024, Integer.MAX_VALUE),
                 env.number("DORMOUSE_HISTORY_ENTRIES", 1000, 2, 100_000), env.address("OTEL_EXPORTER_OTLP_ENDPOINT"),
-                env.number("DORMOUSE_TRACE_PERCENT", 100, 0, 100), env.path("DORMOUSE_SIDECAR_CA"));
+                env.number("DORMOUSE_TRACE_PERCENT", 100, 0, 100), env.path("DORMOUSE_SIDECAR_CA"),
+                origins(env, "DORMOUSE_CORS_ORIGINS"));
     }
 
     /** A Kubernetes service. */
     public record Service(String namespace, String name) {}
+
+    /** A path or a slash at the end would never be equal to what browsers send. */
+    private static Set<String> origins(Environment env, String key) {
+        Set<String> origins = env.names(key);
+        if (!origins.stream().allMatch(origin -> origin.matches("\\*|https?://[^/\\s]+"))) {
+            throw env.wrong(key, "* or origins like https://chat.example, separated by commas");
+        }
+        return origins;
+    }
 
     private static Optional<Service> service(Environment env, String key) {
         return env.value(key).map(text -> {

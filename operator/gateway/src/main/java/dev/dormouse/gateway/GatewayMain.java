@@ -100,6 +100,6 @@ public final class GatewayMain {
                 config.accessLog(),
                 config.adminPort().map(port -> new ServerSettings.Admin(config.adminBind(), port)),
                 config.apiKeysNamespace().isPresent(), config.resultCacheBytes(), config.historyEntries(),
-                tls);
+                tls, config.corsOrigins());
     }
 }

@@ -20,7 +20,7 @@ class GatewayConfigTest {
                 Set.of(), "gateway", 1, Duration.ofSeconds(25), 1_048_576, 1000, 5000, 128 << 20, 32 << 20,
                 Duration.ofSeconds(60), Duration.ofSeconds(600), Duration.ZERO, true, Optional.empty(), Duration.ZERO,
                 false, Optional.empty(), "127.0.0.1", Optional.empty(), 64 << 20, 128 << 20, 1000, Optional.empty(),
-                100, Optional.empty()));
+                100, Optional.empty(), Set.of()));
     }
 
     @Test
@@ -41,12 +41,14 @@ class GatewayConfigTest {
                 Map.entry("DORMOUSE_TRACE_PERCENT", "7"),
                 Map.entry("DORMOUSE_API_KEYS_NAMESPACE", "keys"),
                 Map.entry("DORMOUSE_SIDECAR_CA", "/ca/ca.crt"),
+                Map.entry("DORMOUSE_CORS_ORIGINS", "https://a.example, http://b:3000"),
                 Map.entry("DORMOUSE_GATEWAY_SERVICE", "ns/gw"))))
                 .isEqualTo(new GatewayConfig("127.0.0.1", 1, 2, Set.of("a", "b"), "g", 3, Duration.ofSeconds(4), 2048,
                         5, 6, 2000, 3000, Duration.ofSeconds(7), Duration.ofSeconds(8), Duration.ofSeconds(9), false,
                         Optional.of(new GatewayConfig.Service("ns", "gw")), Duration.ofSeconds(5), true, Optional.of(5),
                         "::1", Optional.of("keys"), 6, 4000, 5000,
-                        Optional.of("http://c:4318"), 7, Optional.of(Path.of("/ca/ca.crt"))));
+                        Optional.of("http://c:4318"), 7, Optional.of(Path.of("/ca/ca.crt")),
+                        Set.of("https://a.example", "http://b:3000")));
     }
 
     @Test
@@ -55,6 +57,15 @@ class GatewayConfigTest {
                 .hasMessage("DORMOUSE_H2C=\"yes\" is not valid: it must be true or false");
         assertThatThrownBy(() -> GatewayConfig.fromEnvironment(Map.of("DORMOUSE_GATEWAY_SERVICE", "gw")))
                 .hasMessageContaining("<namespace>/<name>");
+    }
+
+    @Test
+    void anOriginHasNoPath() {
+        assertThatThrownBy(
+                () -> GatewayConfig.fromEnvironment(Map.of("DORMOUSE_CORS_ORIGINS", "https://a.example/chat")))
+                .hasMessage(
+                        "DORMOUSE_CORS_ORIGINS=\"https://a.example/chat\" is not valid: it must be * or origins like"
+                                + " https://chat.example, separated by commas");
     }
 
     @ParameterizedTest

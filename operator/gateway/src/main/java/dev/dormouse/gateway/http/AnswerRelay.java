@@ -12,6 +12,8 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Executor;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * Brings an engine's answer to the client: as it is, into a stream that has begun while the model woke, or through a
@@ -19,6 +21,9 @@ import java.util.concurrent.Executor;
  */
 final class AnswerRelay {
     private static final Set<String> HEADERS_NOT_COPIED = Set.of("x-dormouse-wake");
+    private static final Set<String> NOT_COPIED_ACROSS_ORIGINS = Stream
+            .concat(HEADERS_NOT_COPIED.stream(), CrossOrigin.OURS.stream())
+            .collect(Collectors.toUnmodifiableSet());
     /** Longest error of an engine that is told inside a stream. */
     private static final int LONGEST_ERROR_BYTES = 64 << 10;
 
@@ -125,7 +130,8 @@ final class AnswerRelay {
         if (answer.statusMessage() != null) {
             response.setStatusMessage(answer.statusMessage()); // HTTP/2 has none.
         }
-        HopByHop.copy(answer.headers(), response.headers(), HEADERS_NOT_COPIED);
+        HopByHop.copy(answer.headers(), response.headers(),
+                CrossOrigin.decided(response) ? NOT_COPIED_ACROSS_ORIGINS : HEADERS_NOT_COPIED);
         if (journal.trace().wasHeld()) {
             response.putHeader("X-Dormouse-Wake", Progress.header(outlook.rung(pod).orElse("Unknown"),
                     journal.trace().waited().orElse(Duration.ZERO)));

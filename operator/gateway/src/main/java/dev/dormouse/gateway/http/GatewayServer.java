@@ -112,7 +112,7 @@ public final class GatewayServer implements AutoCloseable {
                         tracing,
                         new ResultCache(settings.resultCacheBytes(), Ticker.systemTicker()),
                         settings.timeouts()),
-                connections, keys, settings.peek());
+                connections, keys, settings.peek(), new CrossOrigin(settings.corsOrigins()));
         this.internalHandler = new InternalHandler(dispatcher);
         this.publicServer = vertx.createHttpServer(options().setPort(settings.port()))
                 .requestHandler(publicHandler)

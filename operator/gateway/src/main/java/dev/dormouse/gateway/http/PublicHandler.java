@@ -38,13 +38,14 @@ final class PublicHandler implements Handler<HttpServerRequest> {
     private final ResultCache results;
     private final ServerSettings.Peek peek;
     private final PeekBudget budget;
+    private final CrossOrigin crossOrigin;
     private final QuietRequests quiet = new QuietRequests();
     private long turn;
     private boolean leaving;
     private boolean closed;
 
-    PublicHandler(Exchange.Surroundings surroundings, Connections connections, ApiKeys keys,
-            ServerSettings.Peek peek) {
+    PublicHandler(Exchange.Surroundings surroundings, Connections connections, ApiKeys keys, ServerSettings.Peek peek,
+            CrossOrigin crossOrigin) {
         this.surroundings = surroundings;
         this.connections = connections;
         this.results = surroundings.results();
@@ -53,6 +54,7 @@ final class PublicHandler implements Handler<HttpServerRequest> {
         this.dispatcher = surroundings.dispatcher();
         this.peek = peek;
         this.budget = new PeekBudget(peek.inAll());
+        this.crossOrigin = crossOrigin;
     }
 
     /** Clients are asked to come back on another connection, and so to another gateway. */
@@ -87,6 +89,9 @@ final class PublicHandler implements Handler<HttpServerRequest> {
             }
         });
         connections.heard(connection, dispatcher.now());
+        if (crossOrigin.answered(request)) {
+            return;
+        }
         RequestBody.peek(request, peekBytes(request), budget, new RequestBody.Reader() {
             @Override
             public void heard() {

@@ -4,6 +4,7 @@ import dev.dormouse.domain.hold.HoldLimits;
 import dev.dormouse.sidecar.api.SidecarTls;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * @param bind address of both servers
@@ -22,19 +23,20 @@ import java.util.Optional;
  * @param apiKeys whether only those may come in who have a key
  * @param resultCacheBytes most bytes of answers that are remembered
  * @param historyEntries most requests per model that are remembered
+ * @param corsOrigins whose pages may use the gateway; {@code *} for all
  */
 public record ServerSettings(String bind, int port, int internalPort, String name, HoldLimits limits, int gateways,
         Peek peek, Duration drainDelay, Duration drain, int sidecarPort, Timeouts timeouts, boolean h2c,
         boolean accessLog,
         Optional<Admin> admin, boolean apiKeys, long resultCacheBytes,
-        int historyEntries, Optional<SidecarTls> sidecarTls) {
+        int historyEntries, Optional<SidecarTls> sidecarTls, Set<String> corsOrigins) {
 
-    /** With sidecars that serve plain http. */
+    /** With sidecars that serve plain http, and for no pages of other origins. */
     public ServerSettings(String bind, int port, int internalPort, String name, HoldLimits limits, int gateways,
             Peek peek, Duration drainDelay, Duration drain, int sidecarPort, Timeouts timeouts, boolean h2c,
             boolean accessLog, Optional<Admin> admin, boolean apiKeys, long resultCacheBytes, int historyEntries) {
         this(bind, port, internalPort, name, limits, gateways, peek, drainDelay, drain, sidecarPort, timeouts, h2c,
-                accessLog, admin, apiKeys, resultCacheBytes, historyEntries, Optional.empty());
+                accessLog, admin, apiKeys, resultCacheBytes, historyEntries, Optional.empty(), Set.of());
     }
 
     /**

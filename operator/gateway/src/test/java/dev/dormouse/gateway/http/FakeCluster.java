@@ -19,6 +19,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 
@@ -51,20 +52,28 @@ final class FakeCluster implements AutoCloseable {
     }
 
     FakeCluster(int sidecarPort, Duration drainDelay, Duration drain, int peekBytes, Timeouts timeouts) {
-        this(sidecarPort, drainDelay, drain, peekBytes, timeouts, false);
+        this(sidecarPort, drainDelay, drain, peekBytes, timeouts, false, Set.of());
     }
 
     /** Where only those are served who have a key. */
     static FakeCluster withApiKeys() {
-        return new FakeCluster(1, Duration.ZERO, Duration.ofSeconds(20), 1 << 20, Timeouts.DEFAULT, true);
+        return new FakeCluster(1, Duration.ZERO, Duration.ofSeconds(20), 1 << 20, Timeouts.DEFAULT, true,
+                Set.of());
+    }
+
+    /** Whose gateway may be used by pages of these origins. */
+    static FakeCluster forPagesOf(String... origins) {
+        return new FakeCluster(1, Duration.ZERO, Duration.ofSeconds(20), 1 << 20, Timeouts.DEFAULT, false,
+                Set.of(origins));
     }
 
     private FakeCluster(int sidecarPort, Duration drainDelay, Duration drain, int peekBytes, Timeouts timeouts,
-            boolean apiKeys) {
+            boolean apiKeys, Set<String> corsOrigins) {
         ServerSettings settings = new ServerSettings("127.0.0.1", 0, 0, "gw-0", HoldLimits.ofRequests(1000, 5000), 1,
                 new ServerSettings.Peek(peekBytes, 1 << 20, 64 << 20), drainDelay, drain, sidecarPort, timeouts,
                 true, true,
-                Optional.of(new ServerSettings.Admin("127.0.0.1", 0)), apiKeys, 1 << 20, 1000);
+                Optional.of(new ServerSettings.Admin("127.0.0.1", 0)), apiKeys, 1 << 20, 1000,
+                Optional.empty(), corsOrigins);
         gateway = GatewayServer.start(settings, (model, at, trace) -> {
             demands.add(model);
             trace.ifPresent(traces::add);
